@@ -1,0 +1,254 @@
+package domain
+
+import "math"
+
+// Amount is the amount with exactly the unit's digits after the point: "7.30",
+// "-0.05", "700" for yen.
+func (m Money) Amount() string {
+	var buf [maxAmountText]byte
+	return string(m.AppendAmount(buf[:0]))
+}
+
+// String is the amount and the currency: "7.30 CNY".
+func (m Money) String() string {
+	if m == (Money{}) {
+		return "no money"
+	}
+	var buf [maxAmountText]byte
+	b := append(m.AppendAmount(buf[:0]), ' ')
+	return string(append(b, m.currency...))
+}
+
+// AppendAmount appends Amount to b.
+func (m Money) AppendAmount(b []byte) []byte {
+	var digits [24]byte
+	at, places := len(digits), m.currency.Places()
+	rest := magnitude(m.minor)
+	for n := 0; n <= places || rest > 0; n++ {
+		if n == places && n > 0 {
+			at--
+			digits[at] = '.'
+		}
+		at--
+		digits[at] = byte('0' + rest%10)
+		rest /= 10
+	}
+	if m.minor < 0 {
+		at--
+		digits[at] = '-'
+	}
+	return append(b, digits[at:]...)
+}
+
+// magnitude is |n|, also where n has no opposite.
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n) //nolint:gosec // two's complement is what is meant
+	}
+	return uint64(n)
+}
+
+// MarshalJSON is {"amount":"7.30","currency":"CNY"}. No money has no JSON:
+// KindInvalid.
+func (m Money) MarshalJSON() ([]byte, error) {
+	if !m.currency.Known() {
+		return nil, E(KindInvalid, "money without a known currency (%s) cannot be written", quote(string(m.currency)))
+	}
+	return m.AppendJSON(make([]byte, 0, 64)), nil
+}
+
+// AppendJSON appends what MarshalJSON writes, for a Money that has a currency.
+func (m Money) AppendJSON(b []byte) []byte {
+	b = m.AppendAmount(append(b, `{"amount":"`...))
+	b = append(append(b, `","currency":"`...), m.currency...)
+	return append(b, `"}`...)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, with the members in any order
+// and blanks between them. Everything else is KindInvalid: another, repeated
+// or missing member, null, a number, an escape, an amount that ParseSigned
+// refuses.
+func (m *Money) UnmarshalJSON(data []byte) error {
+	amount, currency, ok := moneyMembers(data)
+	if !ok {
+		return E(KindInvalid, `money must be {"amount":"7.30","currency":"CNY"}, with these two members and no other`)
+	}
+	c, err := ParseCurrency(currency)
+	if err != nil {
+		return err
+	}
+	parsed, err := ParseSigned(amount, c)
+	if err != nil {
+		return err
+	}
+	*m = parsed
+	return nil
+}
+
+// moneyMembers takes a JSON object of exactly the two plain string members
+// apart. Neither name nor value ever needs an escape, so none is understood.
+func moneyMembers(data []byte) (amount, currency string, ok bool) {
+	c := cursor{rest: data}
+	c.expect('{')
+	var seenAmount, seenCurrency bool
+	for n := range 2 {
+		if n > 0 {
+			c.expect(',')
+		}
+		name := c.plainString()
+		c.expect(':')
+		value := c.plainString()
+		switch {
+		case name == "amount" && !seenAmount:
+			amount, seenAmount = value, true
+		case name == "currency" && !seenCurrency:
+			currency, seenCurrency = value, true
+		default:
+			return "", "", false
+		}
+	}
+	c.expect('}')
+	c.skipBlanks()
+	return amount, currency, !c.failed && len(c.rest) == 0
+}
+
+// cursor walks over JSON; once something is not as expected it stays failed.
+type cursor struct {
+	rest   []byte
+	failed bool
+}
+
+func (c *cursor) skipBlanks() {
+	for len(c.rest) > 0 {
+		switch c.rest[0] {
+		case ' ', '\t', '\r', '\n':
+			c.rest = c.rest[1:]
+		default:
+			return
+		}
+	}
+}
+
+func (c *cursor) expect(want byte) {
+	c.skipBlanks()
+	if len(c.rest) == 0 || c.rest[0] != want {
+		c.failed = true
+		return
+	}
+	c.rest = c.rest[1:]
+}
+
+// plainString is a string of printable ASCII without escapes, not longer than
+// an amount can be.
+func (c *cursor) plainString() string {
+	c.expect('"')
+	for i, b := range c.rest {
+		switch {
+		case b == '"' && !c.failed:
+			s := string(c.rest[:i])
+			c.rest = c.rest[i+1:]
+			return s
+		case b < 0x20 || b > 0x7e || b == '\\' || i == maxAmountText:
+			c.failed = true
+			return ""
+		}
+	}
+	c.failed = true
+	return ""
+}
+
+// parseForeign reads the grammar of ParseMoney. The fault, if any, completes
+// the sentence "amount x …".
+func parseForeign(s string, places int) (minor int64, fault string) {
+	if len(s) > maxAmountText {
+		return 0, "is too long"
+	}
+	whole, fraction, hasPoint := cutPoint(s)
+	units, ok := parseWhole(whole, 13)
+	if !ok {
+		return 0, "is not a plain decimal number"
+	}
+	if hasPoint && (fraction == "" || len(fraction) > 8) {
+		return 0, "must have 1 to 8 digits after the point"
+	}
+	for i := range max(places, len(fraction)) {
+		digit := byte('0')
+		if i < len(fraction) {
+			digit = fraction[i]
+		}
+		switch {
+		case digit < '0' || digit > '9':
+			return 0, "is not a plain decimal number"
+		case i < places:
+			units = units*10 + int64(digit-'0') // at most 13+6 digits: fits
+		case digit != '0':
+			return 0, "has digits below the unit"
+		}
+	}
+	if units > MaxParsed {
+		return 0, "is absurdly large"
+	}
+	return units, ""
+}
+
+// parseWhole reads 0 or a number without leading zero of at most most digits
+// (which may be 18).
+func parseWhole(s string, most int) (int64, bool) {
+	if s == "" || len(s) > most || (s[0] == '0' && len(s) > 1) {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, true
+}
+
+// cutPoint is strings.Cut at the first point.
+func cutPoint(s string) (whole, fraction string, hasPoint bool) {
+	for i := range len(s) {
+		if s[i] == '.' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// parseCanonical reads what AppendAmount writes at this number of places.
+func parseCanonical(s string, places int) (int64, bool) {
+	negative := s != "" && s[0] == '-'
+	if negative {
+		s = s[1:]
+	}
+	wholeLen := len(s)
+	if places > 0 {
+		wholeLen -= places + 1
+	}
+	// 19 digits hold every int64, and every 19 digits fit in a uint64.
+	if wholeLen < 1 || wholeLen+places > 19 || (s[0] == '0' && wholeLen > 1) {
+		return 0, false
+	}
+	var n uint64
+	for i := range len(s) {
+		if i == wholeLen {
+			if s[i] != '.' {
+				return 0, false
+			}
+			continue
+		}
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(s[i]-'0')
+	}
+	if n > math.MaxInt64 || (negative && n == 0) {
+		return 0, false
+	}
+	if negative {
+		return -int64(n), true
+	}
+	return int64(n), true
+}
