@@ -1,0 +1,71 @@
+package domain
+
+import (
+	"strconv"
+)
+
+// FactID is the id of fact f in stream: UUIDv5 under the ledger id over stream,
+// type and business key. The same call made again makes the same ids, so a
+// store recognises a repeated append.
+func FactID(ledger ID, stream Stream, f Fact) ID {
+	return NewV5(ledger, string(stream), f.FactType(), f.key())
+}
+
+// FactType is TypeLedgerOpened.
+func (LedgerOpened) FactType() string { return TypeLedgerOpened }
+
+// FactType is TypeChannelConfigured.
+func (ChannelConfigured) FactType() string { return TypeChannelConfigured }
+
+// FactType is TypePaymentPlaced.
+func (PaymentPlaced) FactType() string { return TypePaymentPlaced }
+
+// FactType is TypePaymentNotified.
+func (PaymentNotified) FactType() string { return TypePaymentNotified }
+
+// FactType is TypePaymentHeld.
+func (PaymentHeld) FactType() string { return TypePaymentHeld }
+
+// FactType is TypePaymentCredited.
+func (PaymentCredited) FactType() string { return TypePaymentCredited }
+
+// FactType is TypePaymentParked.
+func (PaymentParked) FactType() string { return TypePaymentParked }
+
+// FactType is TypePaymentAllocated.
+func (PaymentAllocated) FactType() string { return TypePaymentAllocated }
+
+// FactType is TypePaymentClosed.
+func (PaymentClosed) FactType() string { return TypePaymentClosed }
+
+// FactType is TypeDiscrepancyFound.
+func (DiscrepancyFound) FactType() string { return TypeDiscrepancyFound }
+
+// FactType is TypeCorrectionIssued.
+func (CorrectionIssued) FactType() string { return TypeCorrectionIssued }
+
+func (f LedgerOpened) key() string { return f.Ledger.String() }
+
+// Settings may come back to an earlier value, so their key cannot be their
+// content: the ledger adds the revision they are appended at.
+func (f ChannelConfigured) key() string { return strconv.FormatUint(f.Revision, 10) }
+func (PaymentPlaced) key() string       { return "placed" }
+func (f PaymentNotified) key() string {
+	return f.Delivery.String() + "/" + strconv.Itoa(f.Index)
+}
+func (f PaymentHeld) key() string      { return f.TradeNo }
+func (PaymentCredited) key() string    { return "credited" }
+func (f PaymentAllocated) key() string { return f.TradeNo }
+func (f PaymentClosed) key() string    { return string(f.Cause) }
+
+func (f PaymentParked) key() string {
+	return f.TradeNo + "/" + string(f.Reason) + "/" + strconv.FormatBool(f.Confirmed)
+}
+
+// A difference is the same difference whichever run finds it.
+func (f DiscrepancyFound) key() string { return string(f.Kind) + "/" + f.TradeNo }
+
+// A correction's key names the event corrected, never the day or run.
+func (f CorrectionIssued) key() string {
+	return string(f.Kind) + "/" + f.TradeNo + "/" + f.Corrects.String()
+}

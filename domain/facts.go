@@ -1,0 +1,256 @@
+package domain
+
+import "time"
+
+// Fact is something that happened and stays true. Each fact type has a stored
+// name with its version, a constant that outlives every rename; an
+// incompatible change is a new fact and the old shape decodes for ever.
+//
+//sumtype:decl
+type Fact interface {
+	// FactType is the stored name, e.g. "payment.credited.v1".
+	FactType() string
+	// key is the business key inside the stream; with ledger id, stream and
+	// type it makes the event's id, so that a repeated call is harmless.
+	key() string
+}
+
+// Stored names. Never change one: they are in logs.
+const (
+	TypeLedgerOpened      = "ledger.opened.v1"
+	TypeChannelConfigured = "channel.configured.v1"
+	TypePaymentPlaced     = "payment.placed.v1"
+	TypePaymentNotified   = "payment.notified.v1"
+	TypePaymentHeld       = "payment.held.v1"
+	TypePaymentCredited   = "payment.credited.v1"
+	TypePaymentParked     = "payment.parked.v1"
+	TypePaymentAllocated  = "payment.allocated.v1"
+	TypePaymentClosed     = "payment.closed.v1"
+	TypeDiscrepancyFound  = "discrepancy.found.v1"
+	TypeCorrectionIssued  = "correction.issued.v1"
+)
+
+// Mode says for ever whether a store holds real money.
+type Mode string
+
+// A store is live or test from its first event on.
+const (
+	ModeLive Mode = "live"
+	ModeTest Mode = "test"
+)
+
+// LedgerOpened is the first event of every log. Its id is the namespace of all
+// other ids and the origin of the proof tree.
+type LedgerOpened struct {
+	Ledger ID   `json:"ledger"`
+	Mode   Mode `json:"mode"`
+}
+
+// ConfirmMode says when a callback alone may move money.
+type ConfirmMode string
+
+// When the provider's query must confirm a callback before money moves.
+const (
+	ConfirmNever  ConfirmMode = "never"
+	ConfirmAbove  ConfirmMode = "above"
+	ConfirmAlways ConfirmMode = "always"
+)
+
+// PublicKey is a provider's or our own public key, whole, so that old evidence
+// can be verified by anyone for ever.
+type PublicKey struct {
+	Fingerprint string `json:"fingerprint"` // "sha256:" + hex over the DER SubjectPublicKeyInfo
+	Use         string `json:"use"`         // "platform" or "merchant"
+	DER         []byte `json:"der"`         // SubjectPublicKeyInfo
+	Obtained    string `json:"obtained"`    // how we came by it, e.g. "config"
+}
+
+// SecretMark names a shared secret without telling it: a salted fingerprint.
+type SecretMark struct {
+	Use         string `json:"use"`         // e.g. "md5"
+	Fingerprint string `json:"fingerprint"` // "hmac:" + hex of HMAC-SHA256(secret, "counterfoil channel secret " + ledger id + channel)
+}
+
+// ChannelConfigured records the settings by which a channel's notices are
+// judged from here on. Decisions name its revision.
+type ChannelConfigured struct {
+	Channel      ChannelID         `json:"channel"`
+	Revision     uint64            `json:"revision"` // its own revision in the channel's stream
+	Provider     string            `json:"provider"`
+	Protocol     string            `json:"protocol"`          // e.g. "v1"
+	Merchant     map[string]string `json:"merchant"`          // the provider's names for us, e.g. pid
+	Currency     Currency          `json:"currency"`          //
+	Zone         string            `json:"zone"`              // IANA zone of the provider's days
+	Gateway      string            `json:"gateway"`           // base address of its API
+	Confirm      ConfirmMode       `json:"confirm"`           //
+	ConfirmAbove Money             `json:"above,omitzero"`    // with ConfirmAbove
+	Funds        string            `json:"funds"`             // "gateway" or "own_account": who holds the money before payout
+	PublicKeys   []PublicKey       `json:"keys,omitempty"`    //
+	Secrets      []SecretMark      `json:"secrets,omitempty"` //
+	Reason       string            `json:"reason,omitempty"`
+}
+
+// PaymentPlaced opens a payment: what is to be paid, and for whom.
+type PaymentPlaced struct {
+	Channel   ChannelID `json:"channel"`
+	OrderNo   OrderNo   `json:"order_no"`
+	Account   AccountID `json:"account"`
+	Amount    Money     `json:"amount"`
+	Method    string    `json:"method,omitempty"` // provider's pay method, e.g. "alipay"; not compared with anything
+	PlacedAt  time.Time `json:"placed_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Config    uint64    `json:"channel_revision"`
+}
+
+// EvidenceRef ties an event to its sealed evidence.
+type EvidenceRef struct {
+	SHA256 string `json:"sha256"` // hex, over the encoded evidence before sealing
+	Size   int    `json:"size"`   // bytes before sealing
+	Grade  Grade  `json:"grade"`
+	Scheme string `json:"scheme"`
+	Key    string `json:"key,omitempty"`
+}
+
+// Decision is what was decided on a notice, and by which rules.
+type Decision struct {
+	Outcome Outcome `json:"outcome"`
+	Reason  Reason  `json:"reason,omitempty"`
+	Config  uint64  `json:"channel_revision"` // of the channel's configuration that was used
+	Rules   int     `json:"rules"`            // version of the decision rules
+}
+
+// PaymentNotified keeps one delivery: what it said, the evidence, what was
+// decided and what was to be answered.
+type PaymentNotified struct {
+	Delivery       ID          `json:"delivery"`
+	Index          int         `json:"index,omitempty"`
+	Source         Source      `json:"source"`
+	Channel        ChannelID   `json:"channel"`
+	OrderNo        string      `json:"order_no"`
+	TradeNo        string      `json:"trade_no,omitempty"`
+	Amount         Money       `json:"amount,omitzero"`
+	Status         Status      `json:"status"`
+	ProviderStatus string      `json:"provider_status,omitempty"`
+	Doubts         []Doubt     `json:"doubts,omitempty"`
+	OccurredAt     time.Time   `json:"occurred_at,omitzero"`
+	ReceivedAt     time.Time   `json:"received_at"`
+	Run            string      `json:"run,omitempty"`
+	Evidence       EvidenceRef `json:"evidence"`
+	Decision       Decision    `json:"decision"`
+	Reply          *Reply      `json:"reply,omitempty"`   // the intended answer; absent for queries
+	Repeats        int         `json:"repeats,omitempty"` // equal deliveries since the last event that were counted, not kept one by one
+}
+
+// Dates are the days a posted fact belongs to.
+type Dates struct {
+	OccurredAt time.Time `json:"occurred_at"`         // the provider's time, else the time of receipt
+	Estimated  bool      `json:"estimated,omitempty"` // occurred_at is the time of receipt
+	ReceivedAt time.Time `json:"received_at"`         //
+	ValueDate  string    `json:"value_date"`          // YYYY-MM-DD in the channel's zone
+	Period     string    `json:"period"`              // YYYY-MM the books count it in
+}
+
+// PaymentHeld says that a notice waits for the provider's confirmation.
+type PaymentHeld struct {
+	TradeNo string `json:"trade_no,omitempty"`
+	Amount  Money  `json:"amount,omitzero"`
+	Reason  Reason `json:"reason"`
+	Basis   ID     `json:"basis"` // the payment.notified it rests on
+}
+
+// PaymentCredited gives the money to the account it was placed for.
+type PaymentCredited struct {
+	TradeNo  string    `json:"trade_no"`
+	Account  AccountID `json:"account"`
+	Amount   Money     `json:"amount"`
+	Late     bool      `json:"late,omitempty"` // came after expiry or after the provider closed the order
+	Source   Source    `json:"source"`         // which path credited
+	Basis    ID        `json:"basis"`
+	Dates    Dates     `json:"dates"`
+	Postings []Posting `json:"postings"`
+	Rules    int       `json:"rules"`
+}
+
+// PaymentParked keeps real money that may not be credited. Unconfirmed, it has
+// no postings yet.
+type PaymentParked struct {
+	TradeNo   string    `json:"trade_no"`
+	Amount    Money     `json:"amount"`
+	Reason    Reason    `json:"reason"`
+	Confirmed bool      `json:"confirmed"`
+	Basis     ID        `json:"basis"`
+	Dates     Dates     `json:"dates"`
+	Postings  []Posting `json:"postings,omitempty"`
+	Rules     int       `json:"rules"`
+}
+
+// PaymentAllocated moves parked money to an account: by rule when its order
+// was placed right after it came, else by two persons.
+type PaymentAllocated struct {
+	TradeNo    string    `json:"trade_no"`
+	Account    AccountID `json:"account"`
+	Amount     Money     `json:"amount"`
+	ByRule     bool      `json:"by_rule,omitempty"`
+	ProposedBy string    `json:"proposed_by,omitempty"`
+	ApprovedBy string    `json:"approved_by,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Dates      Dates     `json:"dates"`
+	Postings   []Posting `json:"postings"`
+	Rules      int       `json:"rules"`
+}
+
+// CloseCause says who ended a payment.
+type CloseCause string
+
+// Who ended a payment. Late money still credits after expired and provider;
+// after merchant it parks.
+const (
+	ClosedExpired  CloseCause = "expired"
+	ClosedProvider CloseCause = "provider"
+	ClosedMerchant CloseCause = "merchant"
+)
+
+// PaymentClosed says that no payment is expected any more.
+type PaymentClosed struct {
+	Cause  CloseCause `json:"cause"`
+	Basis  ID         `json:"basis,omitzero"` // the notice that says so, for provider
+	Reason string     `json:"reason,omitempty"`
+}
+
+// DiscrepancyKind names a difference between our books and the provider's.
+type DiscrepancyKind string
+
+// The kinds of difference.
+const (
+	MissingCredit    DiscrepancyKind = "missing_credit"
+	AmountMismatch   DiscrepancyKind = "amount_mismatch"
+	CurrencyMismatch DiscrepancyKind = "currency_mismatch"
+	StatusMismatch   DiscrepancyKind = "status_mismatch"
+	Frozen           DiscrepancyKind = "frozen"
+	SecondPayment    DiscrepancyKind = "second_payment"
+	DuplicateTradeNo DiscrepancyKind = "duplicate_trade_no"
+	RefundMissing    DiscrepancyKind = "refund_missing"
+)
+
+// DiscrepancyFound records a difference, what we hold and what they say.
+type DiscrepancyFound struct {
+	Kind    DiscrepancyKind `json:"kind"`
+	TradeNo string          `json:"trade_no,omitempty"`
+	Ours    string          `json:"ours"`   // our state in words of the vocabulary, e.g. "placed"
+	Theirs  string          `json:"theirs"` // the provider's status
+	Amount  Money           `json:"amount,omitzero"`
+	Run     string          `json:"run,omitempty"`
+	Basis   ID              `json:"basis"`
+}
+
+// CorrectionIssued says that a difference was repaired. For a heal it names
+// the credit that stands beside it and posts nothing itself.
+type CorrectionIssued struct {
+	Kind     DiscrepancyKind `json:"kind"`
+	Auto     bool            `json:"auto"`
+	TradeNo  string          `json:"trade_no,omitempty"`
+	Corrects ID              `json:"corrects"` // the discrepancy
+	By       ID              `json:"by"`       // the event that carries the postings
+	Run      string          `json:"run,omitempty"`
+	Reason   string          `json:"reason"`
+}

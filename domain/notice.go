@@ -1,0 +1,100 @@
+package domain
+
+import (
+	"time"
+)
+
+// Source tells by which way a notice reached us.
+type Source string
+
+// The ways a notice can come.
+const (
+	SourceCallback Source = "callback" // the provider called us
+	SourceQuery    Source = "query"    // we asked the provider about one order
+)
+
+// Status is what the provider says of the payment, in our closed vocabulary.
+type Status string
+
+// What a provider can say. Only StatusPaid moves money: a refunded or frozen
+// order had been paid, but what is left of it is not for one message to tell.
+const (
+	StatusPaid     Status = "paid"
+	StatusWaiting  Status = "waiting"
+	StatusClosed   Status = "closed"
+	StatusFailed   Status = "failed"
+	StatusRefunded Status = "refunded"
+	StatusFrozen   Status = "frozen"
+	StatusOther    Status = "other" // verified, but a word we do not know
+)
+
+// Doubt is a reason why a rightly signed message may not move money alone.
+type Doubt string
+
+// The doubts a verifier can raise. A notice with a doubt is kept, answered
+// success and held until the provider's query confirms it.
+const (
+	DoubtAmbiguousText Doubt = "ambiguous_text" // "&name=" inside a value: the signed text can be cut in two ways
+	DoubtURLFields     Doubt = "url_fields"     // fields that belong to an order form, not to a callback
+	DoubtUnknownFields Doubt = "unknown_fields" // fields the protocol page does not name
+	DoubtNoTradeNo     Doubt = "no_trade_no"    // the provider's own number is missing
+	DoubtLooseText     Doubt = "loose_text"     // verified only by a gateway's known deviation from the protocol
+)
+
+// Notice is what one verified message says: never what we want it to mean.
+type Notice struct {
+	Delivery       ID        // made on receipt; never derived from the content, so a repeat is a delivery of its own
+	Index          int       // which notice of the delivery, from 0
+	Source         Source    //
+	Channel        ChannelID //
+	OrderNo        string    // as the provider gave it; any valid UTF-8, compared as bytes
+	TradeNo        string    // the provider's number; empty only with DoubtNoTradeNo or before payment
+	Amount         Money     // the zero Money when the message names none
+	Status         Status    //
+	ProviderStatus string    // the provider's own word
+	OccurredAt     time.Time // the provider's time of payment; zero when it names none
+	ReceivedAt     time.Time //
+	Doubts         []Doubt   //
+	Run            string    // the reconciliation run that asked; empty for callbacks
+}
+
+// Grade says who could have made a piece of evidence.
+type Grade string
+
+// Evidence grades: only A may be called proven by the provider.
+const (
+	GradeA Grade = "A" // asymmetric signature over the bytes: strangers can verify it
+	GradeB Grade = "B" // shared secret: the operator could have made it
+	GradeC Grade = "C" // unsigned, over TLS
+	GradeD Grade = "D" // a person's word
+)
+
+// Header is one header line as it came.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Evidence is the foreign message behind a notice, byte by byte. It holds
+// personal data, so it is stored sealed and never in event JSON. Our own
+// secrets are masked before they get here.
+type Evidence struct {
+	Kind    string    `json:"kind"`              // "callback": the request we received; "query": the answer to our question
+	Method  string    `json:"method"`            // HTTP method of the request
+	Target  string    `json:"target"`            // request target as on the wire; our own key masked in queries
+	Status  int       `json:"status,omitempty"`  // HTTP status of the answer (query)
+	Headers []Header  `json:"headers,omitempty"` //
+	Body    []byte    `json:"body,omitempty"`    // request body (callback) or answer body (query), as received
+	Remote  string    `json:"remote,omitempty"`  // peer address
+	At      time.Time `json:"at"`                // when the bytes were complete
+	Scheme  string    `json:"scheme"`            // how the proof is checked, e.g. "epay.md5.v1", "epay.rsa.v2", "https"
+	Key     string    `json:"key,omitempty"`     // fingerprint of the key that verified it
+	Grade   Grade     `json:"grade"`             //
+}
+
+// Reply is the exact answer to a provider.
+type Reply struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type"`
+	Body        string `json:"body"`
+}

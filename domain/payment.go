@@ -1,0 +1,264 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// State is where a payment stands, in one word.
+type State string
+
+// The states of a payment.
+const (
+	StateNoticed   State = "noticed"   // only notices, never placed, no money in them
+	StatePlaced    State = "placed"    // waiting for its money
+	StateHeld      State = "held"      // its money waits for confirmation
+	StateCredited  State = "credited"  // settled
+	StateParked    State = "parked"    // real money that belongs to no account yet
+	StateExpired   State = "expired"   // nobody paid in time
+	StateClosed    State = "closed"    // the provider closed it
+	StateCancelled State = "cancelled" // the merchant cancelled it
+)
+
+// TradeState is where the money under one trade_no stands.
+type TradeState string
+
+// The states of a trade. Held and suspect wait for the provider's query.
+const (
+	TradeSeen      TradeState = "seen"      // noticed, nothing decided
+	TradeHeld      TradeState = "held"      // rightly signed, not yet confirmed
+	TradeSuspect   TradeState = "suspect"   // would be parked, not yet confirmed
+	TradeParked    TradeState = "parked"    // confirmed and parked
+	TradeCredited  TradeState = "credited"  // credited to the order's account
+	TradeAllocated TradeState = "allocated" // parked first, then moved to an account
+)
+
+// Decided reports whether the money has moved: from then on every further
+// notice of it is a repeat.
+func (s TradeState) Decided() bool {
+	return s == TradeParked || s == TradeCredited || s == TradeAllocated
+}
+
+// Waits reports whether the provider must be asked.
+func (s TradeState) Waits() bool { return s == TradeHeld || s == TradeSuspect }
+
+// Trade is what is known of the money under one trade_no of a payment.
+type Trade struct {
+	TradeNo string
+	State   TradeState
+	Amount  Money
+	Reason  Reason
+	FirstAt time.Time // receipt of its first notice
+	Called  bool      // the provider called us about it; false when only our query found it
+}
+
+// MaxEqualNotices is how many deliveries of a payment are kept as events each.
+// Equal ones beyond it are answered from the fold and counted (R1).
+const MaxEqualNotices = 32
+
+// RepeatsEvery is how often counted repeats are written down.
+const RepeatsEvery = time.Hour
+
+// Payment is what is known of one order: the fold of its stream. The zero
+// Payment is the empty stream. A Payment is a value: Apply returns the next
+// one and leaves this one as it was.
+type Payment struct {
+	Placed       PaymentPlaced // zero OrderNo while not placed
+	Closed       CloseCause    // empty while open
+	Settled      string        // trade_no that has the order's own credit (R2); "" while none
+	Trades       []Trade       // in order of first notice
+	Notices      int           // payment.notified events
+	LastNoticeAt time.Time     // receipt of the last of them
+	Version      int           // events folded
+
+	seen    []notion // distinct notices, for R1's limit
+	settled bool     // an own credit exists
+	differs []notion // discrepancies found
+}
+
+// notion is what makes two notices equal, whatever their bytes: V2 callbacks of
+// one payment differ in timestamp and signature.
+type notion struct {
+	source  Source
+	trade   string
+	status  Status
+	amount  Money
+	kind    DiscrepancyKind
+	doubted bool
+}
+
+// IsPlaced reports whether the order was placed.
+func (p Payment) IsPlaced() bool { return p.Placed.OrderNo != "" }
+
+// IsSettled reports whether the order has had its own credit.
+func (p Payment) IsSettled() bool { return p.settled }
+
+// State is the payment's state in one word; money speaks before closing.
+func (p Payment) State() State {
+	switch {
+	case p.settled:
+		return StateCredited
+	case p.any(func(t Trade) bool { return t.State == TradeHeld }):
+		return StateHeld
+	case p.any(func(t Trade) bool { return t.State == TradeSuspect || t.State == TradeParked }):
+		return StateParked
+	}
+	return p.quietState()
+}
+
+func (p Payment) quietState() State {
+	switch {
+	case p.Closed == ClosedMerchant:
+		return StateCancelled
+	case p.Closed == ClosedProvider:
+		return StateClosed
+	case p.Closed == ClosedExpired:
+		return StateExpired
+	case p.IsPlaced():
+		return StatePlaced
+	}
+	return StateNoticed
+}
+
+// Waiting are the trades the provider must be asked about, oldest first.
+func (p Payment) Waiting() []Trade {
+	var out []Trade
+	for _, t := range p.Trades {
+		if t.State.Waits() {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Trade is what is known of one trade_no.
+func (p Payment) Trade(no string) (Trade, bool) {
+	i := slices.IndexFunc(p.Trades, func(t Trade) bool { return t.TradeNo == no })
+	if i < 0 {
+		return Trade{}, false
+	}
+	return p.Trades[i], true
+}
+
+func (p Payment) any(ok func(Trade) bool) bool { return slices.ContainsFunc(p.Trades, ok) }
+
+// Apply is p after f. It cannot fail: a fact is a fact.
+func (p Payment) Apply(f Fact) Payment {
+	p.Version++
+	switch f := f.(type) {
+	case PaymentPlaced:
+		p.Placed = f
+	case PaymentNotified:
+		p = p.applyNotified(f)
+	case PaymentHeld:
+		p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+			t.State, t.Amount, t.Reason = TradeHeld, f.Amount, f.Reason
+		})
+	case PaymentCredited:
+		p = p.settle(f.TradeNo, f.Amount, TradeCredited)
+	case PaymentParked:
+		p = p.applyParked(f)
+	case PaymentAllocated:
+		p = p.applyAllocated(f)
+	case PaymentClosed:
+		p.Closed = f.Cause
+	case DiscrepancyFound:
+		p.differs = append(slices.Clip(p.differs), notion{trade: f.TradeNo, kind: f.Kind})
+	case CorrectionIssued, LedgerOpened, ChannelConfigured:
+		// They change no payment: a heal's money is in the credit beside it.
+	}
+	return p
+}
+
+func (p Payment) applyNotified(f PaymentNotified) Payment {
+	p.Notices++
+	p.LastNoticeAt = f.ReceivedAt
+	n := notionOf(f.notice())
+	if !slices.Contains(p.seen, n) {
+		p.seen = append(slices.Clip(p.seen), n)
+	}
+	if f.Status == StatusPaid {
+		p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+			if t.FirstAt.IsZero() {
+				t.FirstAt, t.Amount = f.ReceivedAt, f.Amount
+			}
+			t.Called = t.Called || f.Source == SourceCallback
+		})
+	}
+	return p
+}
+
+func (p Payment) applyParked(f PaymentParked) Payment {
+	state := TradeSuspect
+	if f.Confirmed {
+		state = TradeParked
+		p.Trades = withoutNameless(p.Trades, f.TradeNo)
+	}
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+		t.State, t.Amount, t.Reason = state, f.Amount, f.Reason
+	})
+	return p
+}
+
+// applyAllocated: an allocation to the order's own account settles the order.
+func (p Payment) applyAllocated(f PaymentAllocated) Payment {
+	if p.IsPlaced() && !p.settled && f.Account == p.Placed.Account {
+		return p.settle(f.TradeNo, f.Amount, TradeAllocated)
+	}
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.State = TradeAllocated })
+	return p
+}
+
+func (p Payment) settle(trade string, m Money, s TradeState) Payment {
+	p.Settled, p.settled = trade, true
+	p.Trades = withTrade(withoutNameless(p.Trades, trade), trade, func(t *Trade) {
+		t.State, t.Amount, t.Reason = s, m, ReasonNone
+	})
+	return p
+}
+
+// withTrade changes one trade in a copy, so that the folds before it keep
+// theirs.
+func withTrade(ts []Trade, no string, change func(*Trade)) []Trade {
+	out := slices.Clone(ts)
+	i := slices.IndexFunc(out, func(t Trade) bool { return t.TradeNo == no })
+	if i < 0 {
+		out = append(out, Trade{TradeNo: no, State: TradeSeen})
+		i = len(out) - 1
+	}
+	change(&out[i])
+	return out
+}
+
+// withoutNameless drops the trade without a number once a real number took its
+// place: it was the same money.
+func withoutNameless(ts []Trade, named string) []Trade {
+	if named == "" {
+		return ts
+	}
+	return slices.DeleteFunc(slices.Clone(ts), func(t Trade) bool { return t.TradeNo == "" })
+}
+
+func notionOf(n Notice) notion {
+	return notion{
+		source: n.Source, trade: n.TradeNo, status: n.Status, amount: n.Amount, doubted: len(n.Doubts) > 0,
+	}
+}
+
+// notice is the notice an event kept.
+func (f PaymentNotified) notice() Notice {
+	return Notice{
+		Delivery: f.Delivery, Index: f.Index, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
+		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, ProviderStatus: f.ProviderStatus,
+		OccurredAt: f.OccurredAt, ReceivedAt: f.ReceivedAt, Doubts: f.Doubts, Run: f.Run,
+	}
+}
+
+// Fold is the payment after facts.
+func Fold(facts []Fact) Payment {
+	var p Payment
+	for _, f := range facts {
+		p = p.Apply(f)
+	}
+	return p
+}

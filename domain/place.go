@@ -1,0 +1,138 @@
+package domain
+
+import "time"
+
+// AllocateWithin is how long after parked money came an order may still be
+// placed to receive it by rule.
+const AllocateWithin = 15 * time.Minute
+
+// Order is a payment to be placed.
+type Order struct {
+	Channel   ChannelID
+	OrderNo   OrderNo
+	Account   AccountID
+	Amount    Money
+	Method    string
+	ExpiresAt time.Time // zero: the caller does not mind
+}
+
+// Place opens the payment. Placing the same order again yields no facts;
+// placing it with any other field is KindConflict. Parked money that came
+// within AllocateWithin before and equals the order is allocated by rule.
+func (p Payment) Place(c Context, o Order) ([]Fact, error) {
+	if err := o.check(c); err != nil {
+		return nil, err
+	}
+	if p.IsPlaced() {
+		return nil, p.samePlacing(o)
+	}
+	placed := PaymentPlaced{
+		Channel: o.Channel, OrderNo: o.OrderNo, Account: o.Account, Amount: o.Amount, Method: o.Method,
+		PlacedAt: Instant(c.Now), ExpiresAt: Instant(o.ExpiresAt), Config: c.Revision,
+	}
+	facts := []Fact{placed}
+	for _, t := range p.Trades {
+		if t.State == TradeParked && t.Reason == ReasonUnknownOrder && t.Amount == o.Amount &&
+			p.Apply(placed).placedInTime(t) {
+			return append(facts, allocation(c, placed, t)), nil
+		}
+	}
+	return facts, nil
+}
+
+func (o Order) check(c Context) error {
+	switch {
+	case o.Amount.Currency() != c.Channel.Currency:
+		return EField(KindMismatch, "currency", "channel %s takes %s, not %s",
+			o.Channel, c.Channel.Currency, o.Amount.Currency())
+	case !o.Amount.IsPositive():
+		return EField(KindInvalid, "amount", "%s is not positive", o.Amount)
+	case !o.ExpiresAt.After(c.Now):
+		return EField(KindInvalid, "expires_at", "%s is not in the future", o.ExpiresAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (p Payment) samePlacing(o Order) error {
+	was := p.Placed
+	differs := func(field string, now, before any) error {
+		return EField(KindConflict, field, "order %s was placed with %v, not %v", o.OrderNo, before, now)
+	}
+	switch {
+	case o.Account != was.Account:
+		return differs("account", o.Account, was.Account)
+	case o.Amount != was.Amount:
+		return differs("amount", o.Amount, was.Amount)
+	case o.Method != was.Method:
+		return differs("method", o.Method, was.Method)
+	}
+	return nil
+}
+
+func allocation(c Context, placed PaymentPlaced, t Trade) PaymentAllocated {
+	d := c.dates(Notice{ReceivedAt: c.Now})
+	return PaymentAllocated{
+		TradeNo: t.TradeNo, Account: placed.Account, Amount: t.Amount, ByRule: true,
+		Reason: "the order was placed right after its money came", Dates: d,
+		Postings: allocatePostings(placed.Account, t.Amount), Rules: RulesVersion,
+	}
+}
+
+// Allocation is people's decision on parked money.
+type Allocation struct {
+	TradeNo    string
+	Account    AccountID
+	ProposedBy string // persons, never keys
+	ApprovedBy string
+	Reason     string
+}
+
+// Allocate moves parked money to an account. It takes two different persons
+// and a reason (R7); money that is not parked and confirmed is KindConflict.
+func (p Payment) Allocate(c Context, a Allocation) ([]Fact, error) {
+	switch {
+	case a.ProposedBy == "" || a.ApprovedBy == "":
+		return nil, EField(KindDenied, "approved_by", "an allocation needs a proposer and an approver")
+	case a.ProposedBy == a.ApprovedBy:
+		return nil, EField(KindDenied, "approved_by", "%s proposed it: another person must approve", a.ApprovedBy)
+	case a.Reason == "":
+		return nil, EField(KindInvalid, "reason", "an allocation needs a reason")
+	}
+	if _, err := ParseAccountID(string(a.Account)); err != nil {
+		return nil, err
+	}
+	t, ok := p.Trade(a.TradeNo)
+	if !ok || t.State != TradeParked {
+		return nil, EField(KindConflict, "trade_no", "%q is not parked and confirmed here", a.TradeNo)
+	}
+	return []Fact{PaymentAllocated{
+		TradeNo: t.TradeNo, Account: a.Account, Amount: t.Amount, ProposedBy: a.ProposedBy, ApprovedBy: a.ApprovedBy,
+		Reason: a.Reason, Dates: c.dates(Notice{ReceivedAt: c.Now}),
+		Postings: allocatePostings(a.Account, t.Amount), Rules: RulesVersion,
+	}}, nil
+}
+
+// Expire closes a payment whose time is over and which nobody paid. The caller
+// has asked the provider first; late money still credits afterwards.
+func (p Payment) Expire(c Context) []Fact {
+	if !p.IsPlaced() || p.settled || p.Closed != "" || !c.Now.After(p.Placed.ExpiresAt) {
+		return nil
+	}
+	return []Fact{PaymentClosed{Cause: ClosedExpired}}
+}
+
+// Cancel closes a payment for the merchant: money that comes now is parked.
+// Cancelling twice yields no facts; settled or held money is KindConflict.
+func (p Payment) Cancel(reason string) ([]Fact, error) {
+	switch {
+	case !p.IsPlaced():
+		return nil, E(KindNotFound, "no such order")
+	case p.Closed == ClosedMerchant:
+		return nil, nil
+	case p.settled:
+		return nil, E(KindConflict, "the order is paid")
+	case p.State() == StateHeld:
+		return nil, E(KindConflict, "money for the order waits for confirmation")
+	}
+	return []Fact{PaymentClosed{Cause: ClosedMerchant, Reason: reason}}, nil
+}

@@ -1,0 +1,100 @@
+package domain
+
+import "fmt"
+
+// RulesVersion is the version of the decision and posting rules written into
+// every decision. Verify derives postings again with the version an event
+// names.
+const RulesVersion = 1
+
+// Posting is one leg of a double entry, stored inside the fact that causes it.
+// Amount is signed: + debit, − credit. Wallet names whose money it is where the
+// book is split by wallet.
+type Posting struct {
+	Book   string    `json:"book"`
+	Wallet AccountID `json:"wallet,omitempty"`
+	Amount Money     `json:"amount"`
+}
+
+// The books money stands in. Assets at a provider are kept per channel.
+const (
+	BookWallet = "liabilities:wallet"
+	BookParked = "liabilities:parked"
+)
+
+// BookPSP is the money the provider of a channel holds for us.
+func BookPSP(ch ChannelID) string { return "assets:psp:" + string(ch) }
+
+// transfer is a debit of one book and the credit of another by the same amount.
+func transfer(debit, credit Posting, m Money) []Posting {
+	debit.Amount, credit.Amount = m, m.Neg()
+	return []Posting{debit, credit}
+}
+
+// creditPostings: the provider holds the money, the wallet owns it.
+func creditPostings(ch ChannelID, account AccountID, m Money) []Posting {
+	return transfer(Posting{Book: BookPSP(ch)}, Posting{Book: BookWallet, Wallet: account}, m)
+}
+
+// parkPostings: the provider holds the money, nobody owns it yet.
+func parkPostings(ch ChannelID, m Money) []Posting {
+	return transfer(Posting{Book: BookPSP(ch)}, Posting{Book: BookParked}, m)
+}
+
+// allocatePostings: parked money finds its wallet; the provider's side stays.
+func allocatePostings(account AccountID, m Money) []Posting {
+	return transfer(Posting{Book: BookParked}, Posting{Book: BookWallet, Wallet: account}, m)
+}
+
+// PostingsOf are the postings a fact carries; nil for facts that move no money.
+func PostingsOf(f Fact) []Posting {
+	switch f := f.(type) {
+	case PaymentCredited:
+		return f.Postings
+	case PaymentParked:
+		return f.Postings
+	case PaymentAllocated:
+		return f.Postings
+	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
+		DiscrepancyFound, CorrectionIssued:
+		return nil
+	}
+	return nil
+}
+
+// DatesOf are the dates of a fact that posts, and whether it has any.
+func DatesOf(f Fact) (Dates, bool) {
+	switch f := f.(type) {
+	case PaymentCredited:
+		return f.Dates, true
+	case PaymentParked:
+		return f.Dates, len(f.Postings) > 0
+	case PaymentAllocated:
+		return f.Dates, true
+	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
+		DiscrepancyFound, CorrectionIssued:
+		return Dates{}, false
+	}
+	return Dates{}, false
+}
+
+// CheckPostings asserts R5: the postings sum to zero in every currency, and
+// none of them is empty. It is called before a write and after a read.
+func CheckPostings(ps []Posting) error {
+	sums := Totals{}
+	for i, p := range ps {
+		if p.Book == "" || p.Amount.IsZero() {
+			return E(KindCorrupt, "posting %d has no book or no amount", i)
+		}
+		if (p.Book == BookWallet) != (p.Wallet != "") {
+			return E(KindCorrupt, "posting %d: book %s and wallet %q do not go together", i, p.Book, p.Wallet)
+		}
+		if err := sums.Add(p.Amount); err != nil {
+			return fmt.Errorf("posting %d: %w", i, err)
+		}
+	}
+	if !sums.IsZero() {
+		return E(KindCorrupt, "postings do not sum to zero: %v", ps)
+	}
+	return nil
+}
