@@ -87,7 +87,7 @@ type ChannelConfigured struct {
 	Funds        string            `json:"funds"`             // "gateway" or "own_account": who holds the money before payout
 	PublicKeys   []PublicKey       `json:"keys,omitempty"`    //
 	Secrets      []SecretMark      `json:"secrets,omitempty"` //
-	Reason       string            `json:"reason,omitempty"`
+	Test         bool              `json:"test,omitempty"`    // play money: only in test stores, and they take nothing else
 }
 
 // PaymentPlaced opens a payment: what is to be paid, and for whom.

@@ -108,8 +108,8 @@ type Idempotency interface {
 	Forget(ctx context.Context, owner, key string) error
 }
 
-// DataKey seals the evidence and personal fields of one payment (AES-256).
-type DataKey [32]byte
+// DataKey seals the evidence and personal fields of one payment.
+type DataKey = domain.DataKey
 
 // DataKeys keeps data keys, one per stream. Both calls return the same key for
 // a stream for ever, whatever races; EnsureDataKey makes it when there is none

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+)
+
+// Entry is a stored event with what it says.
+type Entry struct {
+	eventstore.Recorded
+	Fact domain.Fact
+	Meta domain.Meta
+}
+
+// View is a payment with its history.
+type View struct {
+	Stream  domain.Stream
+	Payment domain.Payment
+	Events  []Entry
+}
+
+// Revision is the revision of the last event.
+func (v View) Revision() uint64 { return uint64(len(v.Events)) - 1 }
+
+// Payment reads and folds a payment's stream: it is never stale. A payment
+// nobody placed or noticed is KindNotFound.
+func (l *Ledger) Payment(ctx context.Context, ch domain.ChannelID, orderNo string) (View, error) {
+	return l.read(ctx, domain.PaymentStreamRaw(ch, orderNo), true)
+}
+
+func (l *Ledger) read(ctx context.Context, s domain.Stream, sealed bool) (View, error) {
+	events, err := l.store.ReadStream(ctx, s, eventstore.ReadOptions{Sealed: sealed})
+	if err != nil {
+		return View{}, fmt.Errorf("read %s: %w", s, err)
+	}
+	v := View{Stream: s, Events: make([]Entry, len(events))}
+	for i, r := range events {
+		if r.Revision != uint64(i) {
+			return View{}, domain.E(domain.KindCorrupt, "%s has revision %d where %d belongs", s, r.Revision, i)
+		}
+		e, err := Decode(r)
+		if err != nil {
+			return View{}, err
+		}
+		v.Events[i] = e
+		v.Payment = v.Payment.Apply(e.Fact)
+	}
+	return v, nil
+}
+
+// Decode reads a stored event.
+func Decode(r eventstore.Recorded) (Entry, error) {
+	f, err := domain.DecodeFact(r.Type, r.Data)
+	if err != nil {
+		return Entry{}, fmt.Errorf("event %d of %s at %s: %w", r.Revision, r.Stream, r.Position, err)
+	}
+	m, err := domain.DecodeMeta(r.Meta)
+	if err != nil {
+		return Entry{}, fmt.Errorf("meta of event %d of %s at %s: %w", r.Revision, r.Stream, r.Position, err)
+	}
+	return Entry{Recorded: r, Fact: f, Meta: m}, nil
+}
+
+// Unseal opens the sealed part of an event that was read with it. A destroyed
+// key is KindNotFound.
+func (l *Ledger) Unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error) {
+	key, err := l.keys.DataKey(ctx, r.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("data key of %s: %w", r.Stream, err)
+	}
+	return unseal(key, place{l.id, r.ID, r.Stream}, r.Sealed)
+}
+
+// Evidence opens the evidence of a payment.notified.
+func (l *Ledger) Evidence(ctx context.Context, r eventstore.Recorded) (domain.Evidence, error) {
+	plain, err := l.Unseal(ctx, r)
+	if err != nil {
+		return domain.Evidence{}, err
+	}
+	return domain.DecodeEvidence(plain)
+}
