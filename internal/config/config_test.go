@@ -1,0 +1,146 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"counterfoil/domain"
+)
+
+const canary = "canary-0123456789abcdef-secret"
+
+func write(t *testing.T, yaml string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), FileName)
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadFillsDefaultsAndChannels(t *testing.T) {
+	t.Parallel()
+	path := write(t, `
+public_url: https://pay.example.com
+channels:
+  epay-main:
+    provider: epay
+    protocol: v1
+    gateway: https://gw.example.com
+    pid: "1001"
+    key: `+canary+`
+    confirm_by_query: above 100.00
+reconciler:
+  sweep_every: 30s
+`)
+	c, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch := c.Channels["epay-main"]
+	if ch.ID != "epay-main" || ch.Key.Reveal() != canary || ch.Currency != "CNY" || ch.Zone != "Asia/Shanghai" {
+		t.Errorf("channel %+v", ch)
+	}
+	if ch.ConfirmMode != domain.ConfirmAbove || ch.ConfirmAbove.String() != "100.00 CNY" {
+		t.Errorf("confirm %s %s", ch.ConfirmMode, ch.ConfirmAbove)
+	}
+	if c.Reconciler.SweepEvery != 30*time.Second || c.Reconciler.Queries != 8 || c.Listen != "127.0.0.1:8080" {
+		t.Errorf("config %+v", c)
+	}
+	if c.Dir != filepath.Dir(path) {
+		t.Errorf("dir %s", c.Dir)
+	}
+	if all := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(all, canary) {
+		t.Error("the key shows when the configuration is printed")
+	}
+}
+
+func TestEnvironmentWinsOverTheFile(t *testing.T) {
+	t.Parallel()
+	path := write(t, "listen: 127.0.0.1:1\nchannels:\n  epay-main:\n    provider: epay\n    key: x\n")
+	c, err := Load(path, []string{
+		"COUNTERFOIL_LISTEN=127.0.0.1:2", "COUNTERFOIL_ALERTS__URL=https://a.example/x",
+		"COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY=" + canary, "OTHER=1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:2" || c.Alerts.URL != "https://a.example/x" {
+		t.Errorf("%+v", c)
+	}
+	if got := c.Channels["epay-main"].Key.Reveal(); got != canary {
+		t.Errorf("key from the environment: %q", got)
+	}
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	t.Parallel()
+	path := write(t, "channels:\n  a:\n    provider: epay\n    key_file: a.key\n")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "a.key"), []byte(canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Channels["a"].Key.Reveal(); got != canary {
+		t.Errorf("key %q", got)
+	}
+}
+
+// The first wrong field is named with its value, and no secret is told.
+func TestWrongFieldsAreNamed(t *testing.T) {
+	t.Parallel()
+	channel := func(line string) string {
+		return "channels:\n  a:\n    provider: epay\n    key: " + canary + "\n    " + line + "\n"
+	}
+	for yaml, want := range map[string][]string{
+		"listn: x":                              {"listn", "unknown setting"},
+		"listen: nowhere":                       {"listen", "nowhere"},
+		"store: mysql":                          {"store", "mysql"},
+		"public_url: ftp://x":                   {"public_url", "ftp://x"},
+		"log_level: loud":                       {"log_level", "loud"},
+		"reconciler: {pace: 0.5}":               {"reconciler.pace", "0.5"},
+		"reconciler: {sweep_every: 1ms}":        {"reconciler.sweep_every", "1ms"},
+		"limits: {trusted_proxies: [10.0.0.1]}": {"limits.trusted_proxies", "10.0.0.1"},
+		"limits: {cache_mb: 1}":                 {"limits.cache_mb", "1"},
+		channel("currency: cny"):                {"channels.a.currency", "cny"},
+		channel("zone: Mars/Base"):              {"channels.a.zone", "Mars/Base"},
+		channel("funds: mine"):                  {"channels.a.funds", "mine"},
+		channel("confirm_by_query: maybe"):      {"channels.a.confirm_by_query", "maybe"},
+		channel("confirm_by_query: above 1e3"):  {"channels.a.confirm_by_query", "above 1e3"},
+		channel("colour: red"):                  {"channels.a.colour", "unknown setting"},
+		channel("key_file: b.key"):              {"channels.a.key", "set both"},
+		"channels:\n  A_b:\n    provider: epay": {"channels", "A_b"},
+		"a: [":                                  {"not readable YAML"},
+	} {
+		_, err := Load(write(t, yaml), nil)
+		if domain.KindOf(err) != domain.KindInvalid || err == nil {
+			t.Errorf("%s: error %v, want invalid", yaml, err)
+			continue
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q does not say %q", yaml, err, w)
+			}
+		}
+		if strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: %q tells the key", yaml, err)
+		}
+	}
+}
+
+func TestMissingFileSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	_, err := Load(filepath.Join(t.TempDir(), FileName), nil)
+	if domain.KindOf(err) != domain.KindNotFound || !strings.Contains(err.Error(), "counterfoil init") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Find("a", "b"); domain.KindOf(err) != domain.KindInvalid {
+		t.Errorf("--config and --dir: %v", err)
+	}
+}
