@@ -180,13 +180,13 @@ func parseForeign(s string, places int) (minor int64, fault string) {
 		case digit < '0' || digit > '9':
 			return 0, "is not a plain decimal number"
 		case i < places:
-			units = units*10 + int64(digit-'0') // at most 13+6 digits: fits
+			units = units*10 + int64(digit-'0')
 		case digit != '0':
 			return 0, "has digits below the unit"
 		}
-	}
-	if units > MaxParsed {
-		return 0, "is absurdly large"
+		if units > MaxParsed { // before the next digit could overflow it
+			return 0, "is absurdly large"
+		}
 	}
 	return units, ""
 }

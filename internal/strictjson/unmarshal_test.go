@@ -113,20 +113,20 @@ func TestUnmarshalPassesOnTypeErrors(t *testing.T) {
 	}
 }
 
-type recursive struct {
-	*recursive
+type Recursive struct {
+	*Recursive
 	Name string       `json:"name"`
-	Next []*recursive `json:"next"`
+	Next []*Recursive `json:"next"`
 }
 
 func TestUnmarshalRecursiveType(t *testing.T) {
 	t.Parallel()
 	in := strings.Repeat(`{"name":"x","next":[`, 10) + strings.Repeat(`]}`, 10)
-	if err := UnmarshalKnown([]byte(in), new(recursive)); err != nil {
+	if err := UnmarshalKnown([]byte(in), new(Recursive)); err != nil {
 		t.Error(err)
 	}
 	wrong := strings.Replace(in, `"next":[]`, `"Next":[]`, 1)
-	if got := reasonOf(t, UnmarshalKnown([]byte(wrong), new(recursive))); got != WrongCase {
+	if got := reasonOf(t, UnmarshalKnown([]byte(wrong), new(Recursive))); got != WrongCase {
 		t.Errorf("reason %v", got)
 	}
 }
