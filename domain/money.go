@@ -99,7 +99,7 @@ func MoneyFromDecimal(d decimal.Decimal, c Currency) (Money, error) {
 	if d.Exponent() < -40 || d.Exponent() > 18 || d.Coefficient().BitLen() > 256 {
 		return Money{}, E(KindTooLarge, "decimal is beyond the range of money")
 	}
-	shifted := d.Shift(int32(c.Places())) //nolint:gosec // at most maxPlaces
+	shifted := d.Shift(int32(c.Places()))
 	if !shifted.IsInteger() {
 		return Money{}, E(KindInvalid, "amount %s has a part below the unit of %s", quote(d.String()), string(c))
 	}
@@ -162,7 +162,7 @@ func (m Money) Cmp(o Money) (int, error) {
 
 // Decimal is the amount in whole units, for rates, fees and formatting.
 func (m Money) Decimal() decimal.Decimal {
-	return decimal.New(m.minor, -int32(m.currency.Places())) //nolint:gosec // at most maxPlaces
+	return decimal.New(m.minor, -int32(m.currency.Places()))
 }
 
 func (m Money) sameCurrency(o Money) error {

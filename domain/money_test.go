@@ -12,16 +12,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// mustMoney is for amounts that a test writes itself.
-func mustMoney(t testing.TB, amount string, c Currency) Money {
-	t.Helper()
-	m, err := ParseSigned(amount, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // anyCurrency has every number of places that there is.
 func anyCurrency() *rapid.Generator[Currency] {
 	return rapid.SampledFrom([]Currency{CNY, USD, JPY, "KWD", USDT, QUOTA})
@@ -101,8 +91,18 @@ func TestParseMoneyRefuses(t *testing.T) {
 		in string
 		c  Currency
 	}{
-		{"700.01", JPY}, {"0.5", QUOTA}, {"1.2345678", USDT}, {"1.2345", "KWD"},
-		{"1000000000", USDT}, {"9999999999999.99", USDT}, {"9999999999999", USDT}, {"9223372036854.775807", USDT}, {"1000000000000", "KWD"}, {"1", ""}, {"1", "cny"}, {"1", "XAU"},
+		{"700.01", JPY},
+		{"0.5", QUOTA},
+		{"1.2345678", USDT},
+		{"1.2345", "KWD"},
+		{"1000000000", USDT},
+		{"9999999999999.99", USDT},
+		{"9999999999999", USDT},
+		{"9223372036854.775807", USDT},
+		{"1000000000000", "KWD"},
+		{"1", ""},
+		{"1", "cny"},
+		{"1", "XAU"},
 	} {
 		if m, err := ParseMoney(tt.in, tt.c); KindOf(err) != KindInvalid || err == nil {
 			t.Errorf("ParseMoney(%s, %s) = %v, %v", tt.in, tt.c, m, err)
@@ -137,9 +137,15 @@ func TestParseSigned(t *testing.T) {
 		c     Currency
 		minor int64
 	}{
-		{"0.00", CNY, 0}, {"-0.05", CNY, -5}, {"7.30", CNY, 730}, {"-700", JPY, -700}, {"0", JPY, 0},
-		{"92233720368547758.07", CNY, math.MaxInt64}, {"-92233720368547758.07", CNY, -math.MaxInt64},
-		{"9223372036854775807", QUOTA, math.MaxInt64}, {"-9223372036854.775807", USDT, -math.MaxInt64},
+		{"0.00", CNY, 0},
+		{"-0.05", CNY, -5},
+		{"7.30", CNY, 730},
+		{"-700", JPY, -700},
+		{"0", JPY, 0},
+		{"92233720368547758.07", CNY, math.MaxInt64},
+		{"-92233720368547758.07", CNY, -math.MaxInt64},
+		{"9223372036854775807", QUOTA, math.MaxInt64},
+		{"-9223372036854.775807", USDT, -math.MaxInt64},
 	} {
 		if m, err := ParseSigned(tt.in, tt.c); err != nil || m != NewMoney(tt.minor, tt.c) {
 			t.Errorf("ParseSigned(%s, %s) = %v, %v", tt.in, tt.c, m, err)
@@ -251,9 +257,18 @@ func TestAddRefusesOverflow(t *testing.T) {
 		a, b int64
 		ok   bool
 	}{
-		{most, 0, true}, {most, 1, false}, {most, most, false}, {most - 1, 1, true}, {most, -most, true},
-		{-most, 0, true}, {-most, -1, false}, {-most, -most, false}, {-most, -2, false}, {1 << 62, 1 << 62, false},
-		{-1 << 62, -1 << 62, false}, {1 << 62, 1<<62 - 1, true},
+		{most, 0, true},
+		{most, 1, false},
+		{most, most, false},
+		{most - 1, 1, true},
+		{most, -most, true},
+		{-most, 0, true},
+		{-most, -1, false},
+		{-most, -most, false},
+		{-most, -2, false},
+		{1 << 62, 1 << 62, false},
+		{-1 << 62, -1 << 62, false},
+		{1 << 62, 1<<62 - 1, true},
 	} {
 		_, err := NewMoney(tt.a, CNY).Add(NewMoney(tt.b, CNY))
 		if (err == nil) != tt.ok || (err != nil && KindOf(err) != KindTooLarge) {
@@ -442,7 +457,7 @@ func FuzzParseMoney(f *testing.F) {
 		}
 		// The grammar is so narrow that the decimal library is safe here, and
 		// a witness.
-		want, err := decimal.NewFromString(s) //nolint:forbidigo // a witness in a test
+		want, err := decimal.NewFromString(s)
 		if err != nil || !want.Equal(m.Decimal()) {
 			t.Fatalf("%q gives %v, the decimal library %v, %v", s, m, want, err)
 		}

@@ -43,7 +43,7 @@ func (m Money) AppendAmount(b []byte) []byte {
 // magnitude is |n|, also where n has no opposite.
 func magnitude(n int64) uint64 {
 	if n < 0 {
-		return -uint64(n) //nolint:gosec // two's complement is what is meant
+		return -uint64(n)
 	}
 	return uint64(n)
 }
