@@ -113,9 +113,10 @@ func (p Payment) Allocate(c Context, a Allocation) ([]Fact, error) {
 }
 
 // Expire closes a payment whose time is over and which nobody paid. The caller
-// has asked the provider first; late money still credits afterwards.
+// has asked the provider first; late money still credits afterwards. Held
+// money came in time and never expires.
 func (p Payment) Expire(c Context) []Fact {
-	if !p.IsPlaced() || p.settled || p.Closed != "" || !c.Now.After(p.Placed.ExpiresAt) {
+	if !p.IsPlaced() || p.settled || p.Closed != "" || !c.Now.After(p.Placed.ExpiresAt) || p.State() == StateHeld {
 		return nil
 	}
 	return []Fact{PaymentClosed{Cause: ClosedExpired}}

@@ -249,6 +249,7 @@ func TestExpire(t *testing.T) {
 		{"expired", facts(placed(), closed(domain.ClosedExpired)), over, nil},
 		{"closed by the provider", facts(placed(), closed(domain.ClosedProvider)), over, nil},
 		{"cancelled", facts(placed(), closed(domain.ClosedMerchant)), over, nil},
+		{"money for it waits", facts(placed(), held(cb, domain.ReasonDoubtful)), over, nil},
 		{"only other money came", facts(placed(), parked(less, domain.ReasonOtherAmount)), over, facts(closed(domain.ClosedExpired))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
