@@ -20,11 +20,11 @@ type Order struct {
 // placing it with any other field is KindConflict. Parked money that came
 // within AllocateWithin before and equals the order is allocated by rule.
 func (p Payment) Place(c Context, o Order) ([]Fact, error) {
-	if err := o.check(c); err != nil {
-		return nil, err
-	}
 	if p.IsPlaced() {
 		return nil, p.samePlacing(o)
+	}
+	if err := o.check(c); err != nil {
+		return nil, err
 	}
 	placed := PaymentPlaced{
 		Channel: o.Channel, OrderNo: o.OrderNo, Account: o.Account, Amount: o.Amount, Method: o.Method,

@@ -96,6 +96,7 @@ func TestPlaceAgainR3(t *testing.T) {
 		field string // empty: the same order, nothing follows
 	}{
 		{"the same", order(), noon.Add(time.Minute), ""},
+		{"the same, its time over", order(), expiry.Add(time.Hour), ""},
 		{"another account", orderWith(func(o *domain.Order) { o.Account = bob }), noon, "account"},
 		{"another amount", orderWith(func(o *domain.Order) { o.Amount = five }), noon, "amount"},
 		{"another method", orderWith(func(o *domain.Order) { o.Method = "wxpay" }), noon, "method"},
