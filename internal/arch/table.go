@@ -135,7 +135,7 @@ var impure = []string{
 // and for standard packages that have one home.
 func libraries() []Library {
 	sql := []string{"eventstore/sqlite", "operations/sqlite", "projections/sqlite"}
-	suites := []string{"eventstore/storetest", "providers/providertest"}
+	suites := []string{"eventstore/storetest", "operations/operationstest", "providers/providertest"}
 	return []Library{
 		{Path: "unsafe", Owners: []string{"internal/strictjson"}},
 		{Path: "database/sql", Owners: append([]string{"operations/postgres", "projections/postgres"}, sql...), InTests: true},

@@ -1,0 +1,112 @@
+# Counterfoil. `make` prints what there is to make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Nothing shipped uses cgo; only the race detector needs it.
+export CGO_ENABLED := 0
+export PATH := $(PATH):/usr/local/go/bin
+
+# Without a readable git repository the version cannot be stamped; build anyway.
+BUILD_FLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+
+LINT     := go tool -modfile=tools/lint.mod golangci-lint
+GOFUMPT  := go tool -modfile=tools/dev.mod gofumpt
+# Prints go test's line for each package, failures in full, then the counts.
+GOTEST   := go tool -modfile=tools/dev.mod gotestsum --format standard-quiet --
+DEMO     ?= bin/counterfoil demo
+# How often the real binary is killed with -9 and checked.
+KILL_ROUNDS ?= 40
+# All fuzz targets together, in seconds; each gets its share.
+FUZZ_SECONDS ?= 30
+# The packages whose tests run again under the race detector. The pure-Go SQLite
+# is seven times slower under it, so those that open one run only here below,
+# with -short and CF_RACE=1.
+RACE_PACKAGES := domain eventstore eventstore/memory ledger providers/... internal/config internal/strictjson sandbox
+RACE_SQLITE   := eventstore/sqlite
+
+##@ Use
+
+build: ## build the four commands into bin/
+	go build $(BUILD_FLAGS) -o bin/ ./cmd/...
+
+demo: build ## the main job: pay, lose, heal, kill -9, count; ends with a verdict
+	$(DEMO)
+
+run: build ## the same system, and it stays up
+	$(DEMO) --stay
+
+##@ Check
+
+# One stage after the other, with the time each took; the first failure ends it.
+test: ## everything: lint, build, tests, race, fuzz, demo, kill rounds (<= 15 min on 2 cores)
+	@mkdir -p bin; : >bin/stages
+	@begin=$$SECONDS; \
+	for stage in tools lint build test-go test-race fuzz demo kill; do \
+		printf '\n== %s\n' $$stage; at=$$SECONDS; \
+		$(MAKE) $$stage || { printf '\n== %s FAILED after %d s\n' $$stage $$((SECONDS - at)); exit 1; }; \
+		printf '   %-10s %4d s\n' $$stage $$((SECONDS - at)) >>bin/stages; \
+	done; \
+	printf '\n== all stages passed\n'; cat bin/stages; printf '   %-10s %4d s\n' total $$((SECONDS - begin))
+
+lint: ## golangci-lint with gofumpt, then go vet
+	$(LINT) run ./...
+	go vet ./...
+
+test-go: ## the tests of every package
+	$(GOTEST) -timeout 5m ./...
+
+test-race: ## the race detector, where it is affordable
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 5m $(addprefix ./,$(RACE_PACKAGES))
+	CGO_ENABLED=1 CF_RACE=1 $(GOTEST) -race -short -timeout 5m $(addprefix ./,$(RACE_SQLITE))
+
+# go test fuzzes one target of one package at a time. It can report its own
+# deadline as a failure (golang/go#75804); a true one leaves a failing input.
+fuzz: ## every fuzz target for its share of FUZZ_SECONDS
+	@mkdir -p bin; targets=$$(grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's#/[^/]*_test.go:func # #'); \
+	each=$$(($(FUZZ_SECONDS) / $$(wc -l <<<"$$targets"))); each=$$((each > 0 ? each : 1)); \
+	while read -r pkg target; do \
+		printf '%s %s for %d s\n' $$pkg $$target $$each; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${each}s -fuzzminimizetime 5s $$pkg >bin/fuzz.log 2>&1 || \
+			{ grep -q 'context deadline exceeded' bin/fuzz.log && ! grep -q 'Failing input' bin/fuzz.log; } || \
+			{ cat bin/fuzz.log; exit 1; }; \
+		tail -n 1 bin/fuzz.log; \
+	done <<<"$$targets"
+
+kill: ## kill -9 the real binaries at random times: nothing lost, nothing twice
+	COUNTERFOIL_KILL_ROUNDS=$(KILL_ROUNDS) $(GOTEST) -count=1 -timeout 60m ./internal/crash
+
+##@ The long versions
+
+bench: ## every benchmark
+	go test -run '^$$' -bench . -benchmem -timeout 120m ./... | grep -v '\[no test files\]'
+
+soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
+	$(MAKE) kill KILL_ROUNDS=200
+	RAPID_CHECKS=10000 $(GOTEST) -count=1 -timeout 120m ./...
+	$(MAKE) fuzz FUZZ_SECONDS=3600
+
+##@ Work
+
+fmt: ## format the source
+	$(GOFUMPT) -l -w .
+
+tools: ## fetch modules, build the linters, find a C compiler for the race detector
+	@command -v go >/dev/null || { echo 'Go is not installed: https://go.dev/doc/install (1.21 or newer fetches the version in go.mod itself)'; exit 1; }
+	@go version
+	go mod download
+	go mod download -modfile=tools/lint.mod
+	go mod download -modfile=tools/dev.mod
+	$(LINT) version
+	@command -v gcc >/dev/null || command -v clang >/dev/null || \
+		{ echo 'installing gcc for the race detector'; apt-get update -qq && apt-get install -qq -y gcc libc6-dev; }
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build demo run test lint test-go test-race fuzz kill bench soak fmt tools clean help
