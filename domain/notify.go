@@ -21,6 +21,9 @@ type Verdict struct {
 // query that changes nothing yields no facts: the sweep appends only what it
 // changes.
 func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, repeats int) Verdict {
+	if n.Amount.IsZero() {
+		n.Amount = Money{} // as it is read back: 0 of a currency is not stored
+	}
 	v := p.judge(c, n)
 	if n.Source == SourceQuery && len(v.Facts) == 0 {
 		return v

@@ -144,3 +144,28 @@ func TestQueriesThatChangeNothingAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroAmountsR1: an amount of 0 has no stored form. A fold of what was read
+// back must know its repeats as well as the fold that made them.
+func TestZeroAmountsR1(t *testing.T) {
+	t.Parallel()
+	free := domain.NewMoney(0, domain.CNY)
+	c := at(noon, domain.ConfirmNever)
+	for _, s := range []domain.Status{domain.StatusPaid, domain.StatusWaiting, domain.StatusRefunded} {
+		p := domain.Fold(facts(placed()))
+		for i := range byte(domain.MaxEqualNotices) {
+			v := notify(p, c, says(callback(i, "T1", free), s))
+			storable(t, v.Facts)
+			for _, f := range v.Facts {
+				f, err := domain.DecodeFact(encoded(t, f))
+				if err != nil {
+					t.Fatal(err)
+				}
+				p = p.Apply(f)
+			}
+		}
+		if v := notify(p, c, says(callback(200, "T1", free), s)); len(v.Facts) != 0 {
+			t.Errorf("the 33rd notice that says %s without money is kept: %v", s, v.Facts)
+		}
+	}
+}

@@ -236,7 +236,7 @@ func storable(t testing.TB, fs []domain.Fact) {
 			continue
 		}
 		same(t, typ+" read back", f, back)
-		if _, again := mustEncode(t, back); !bytes.Equal(again, data) {
+		if _, again := encoded(t, back); !bytes.Equal(again, data) {
 			t.Errorf("%s read and written again:\n%s\n%s", typ, data, again)
 		}
 		if err := domain.CheckPostings(domain.PostingsOf(f)); err != nil {
@@ -245,7 +245,7 @@ func storable(t testing.TB, fs []domain.Fact) {
 	}
 }
 
-func mustEncode(t testing.TB, f domain.Fact) (typ string, data []byte) {
+func encoded(t testing.TB, f domain.Fact) (typ string, data []byte) {
 	t.Helper()
 	typ, data, err := domain.EncodeFact(f)
 	if err != nil {
