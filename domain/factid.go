@@ -53,13 +53,22 @@ func (PaymentPlaced) key() string       { return "placed" }
 func (f PaymentNotified) key() string {
 	return f.Delivery.String() + "/" + strconv.Itoa(f.Index)
 }
-func (f PaymentHeld) key() string      { return f.TradeNo }
+func (f PaymentHeld) key() string      { return moneyKey(f.TradeNo, f.Basis) }
 func (PaymentCredited) key() string    { return "credited" }
 func (f PaymentAllocated) key() string { return f.TradeNo }
 func (f PaymentClosed) key() string    { return string(f.Cause) }
 
 func (f PaymentParked) key() string {
-	return f.TradeNo + "/" + string(f.Reason) + "/" + strconv.FormatBool(f.Confirmed)
+	return moneyKey(f.TradeNo, f.Basis) + "/" + string(f.Reason) + "/" + strconv.FormatBool(f.Confirmed)
+}
+
+// moneyKey names money by the provider's number, or where that is missing by
+// the notice that told of it: such money may come more than once.
+func moneyKey(trade string, basis ID) string {
+	if trade == "" {
+		return " " + basis.String() // no number starts with a blank
+	}
+	return trade
 }
 
 // A difference is the same difference whichever run finds it.

@@ -76,7 +76,7 @@ func (p Payment) judge(c Context, n Notice) Verdict {
 	if !n.Amount.IsPositive() {
 		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
 	}
-	t, _ := p.Trade(n.TradeNo)
+	t, _ := p.Trade(p.numberOf(n.TradeNo, n.Amount))
 	if t.State.Decided() {
 		return p.judgeRepeat(c, n, t)
 	}

@@ -140,6 +140,19 @@ func (p Payment) Trade(no string) (Trade, bool) {
 	return p.Trades[i], true
 }
 
+// numberOf is the trade_no of the money a notice speaks of. One that leaves it
+// out, while money of its amount is decided, repeats that money.
+func (p Payment) numberOf(trade string, m Money) string {
+	if trade != "" {
+		return trade
+	}
+	i := slices.IndexFunc(p.Trades, func(t Trade) bool { return t.State.Decided() && t.Amount == m })
+	if i < 0 {
+		return ""
+	}
+	return p.Trades[i].TradeNo
+}
+
 func (p Payment) any(ok func(Trade) bool) bool { return slices.ContainsFunc(p.Trades, ok) }
 
 // Apply is p after f. It cannot fail: a fact is a fact.
@@ -178,7 +191,7 @@ func (p Payment) applyNotified(f PaymentNotified) Payment {
 		p.seen = append(slices.Clip(p.seen), n)
 	}
 	if f.Status == StatusPaid {
-		p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+		p.Trades = withTrade(p.Trades, p.numberOf(f.TradeNo, f.Amount), func(t *Trade) {
 			if t.FirstAt.IsZero() {
 				t.FirstAt, t.Amount = f.ReceivedAt, f.Amount
 			}
@@ -192,7 +205,7 @@ func (p Payment) applyParked(f PaymentParked) Payment {
 	state := TradeSuspect
 	if f.Confirmed {
 		state = TradeParked
-		p.Trades = withoutNameless(p.Trades, f.TradeNo)
+		p.Trades = withoutNameless(p.Trades, f.TradeNo, f.Amount)
 	}
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
 		t.State, t.Amount, t.Reason = state, f.Amount, f.Reason
@@ -211,7 +224,7 @@ func (p Payment) applyAllocated(f PaymentAllocated) Payment {
 
 func (p Payment) settle(trade string, m Money, s TradeState) Payment {
 	p.Settled, p.settled = trade, true
-	p.Trades = withTrade(withoutNameless(p.Trades, trade), trade, func(t *Trade) {
+	p.Trades = withTrade(withoutNameless(p.Trades, trade, m), trade, func(t *Trade) {
 		t.State, t.Amount, t.Reason = s, m, ReasonNone
 	})
 	return p
@@ -231,12 +244,12 @@ func withTrade(ts []Trade, no string, change func(*Trade)) []Trade {
 }
 
 // withoutNameless drops the trade without a number once a real number took its
-// place: it was the same money.
-func withoutNameless(ts []Trade, named string) []Trade {
+// place: of the same amount, it was the same money.
+func withoutNameless(ts []Trade, named string, m Money) []Trade {
 	if named == "" {
 		return ts
 	}
-	return slices.DeleteFunc(slices.Clone(ts), func(t Trade) bool { return t.TradeNo == "" })
+	return slices.DeleteFunc(slices.Clone(ts), func(t Trade) bool { return t.TradeNo == "" && t.Amount == m })
 }
 
 func notionOf(n Notice) notion {
