@@ -1,0 +1,33 @@
+package providers
+
+import (
+	"net/http"
+	"slices"
+
+	"counterfoil/domain"
+)
+
+// Headers lists header lines by name, lines of one name as they came, for
+// evidence. Login data of whatever stands before us is no evidence and stays
+// out. mask, when there is one, takes our own secrets out of a value.
+func Headers(h http.Header, mask func(string) string) []domain.Header {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		switch name {
+		case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie":
+		default:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	lines := make([]domain.Header, 0, len(names))
+	for _, name := range names {
+		for _, value := range h[name] {
+			if mask != nil {
+				value = mask(value)
+			}
+			lines = append(lines, domain.Header{Name: name, Value: value})
+		}
+	}
+	return lines
+}
