@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+)
+
+// EnsureDataKey is the key of a stream, made when there is none and synced to
+// the disk before it is returned. Calls that come together share a commit.
+// KindUnavailable means that no key was given out; ask again.
+func (s *Store) EnsureDataKey(ctx context.Context, stream domain.Stream) (operations.DataKey, error) {
+	key, err := s.DataKey(ctx, stream)
+	if err == nil || domain.KindOf(err) != domain.KindNotFound {
+		return key, err
+	}
+	id := keyID(stream)
+	var fresh operations.DataKey
+	rand.Read(fresh[:]) //nolint:errcheck,gosec // never fails: crypto/rand ends the program instead
+	err = s.durable.do(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO data_keys (id, key) VALUES (?, ?) ON CONFLICT DO NOTHING`, id[:], fresh[:])
+		if err != nil || n == 1 {
+			key = fresh
+			return err
+		}
+		var kept []byte
+		if err := t.row(`SELECT key FROM data_keys WHERE id = ?`, []any{id[:]}, &kept); err != nil {
+			return err
+		}
+		key, err = dataKey(stream, kept)
+		return err
+	})
+	if err != nil {
+		return operations.DataKey{}, classify("make data key", err)
+	}
+	return key, nil
+}
+
+// DataKey is the key of a stream, or KindNotFound. It is one read of one row;
+// a row that can be read is on the disk, because FULL commits are synced before
+// they are seen.
+func (s *Store) DataKey(ctx context.Context, stream domain.Stream) (operations.DataKey, error) {
+	if stream == "" {
+		return operations.DataKey{}, domain.E(domain.KindInvalid, "data key of no stream")
+	}
+	if err := ctx.Err(); err != nil {
+		return operations.DataKey{}, classify("read data key", err)
+	}
+	id := keyID(stream)
+	var kept sql.RawBytes
+	key, err := s.scanKey(id[:], stream, &kept)
+	if errors.Is(err, sql.ErrNoRows) {
+		return operations.DataKey{}, domain.E(domain.KindNotFound, "no data key for stream %q", string(stream))
+	}
+	return key, classify("read data key", err)
+}
+
+// scanKey runs without the caller's context, for which the driver would start
+// a goroutine that costs more than the read.
+func (s *Store) scanKey(id []byte, stream domain.Stream, kept *sql.RawBytes) (operations.DataKey, error) {
+	rows, err := s.getKey.QueryContext(background(), id)
+	if err != nil {
+		return operations.DataKey{}, err
+	}
+	defer rows.Close() //nolint:errcheck // Err tells what happened
+	if !rows.Next() {
+		return operations.DataKey{}, errors.Join(sql.ErrNoRows, rows.Err())
+	}
+	if err := rows.Scan(kept); err != nil {
+		return operations.DataKey{}, err
+	}
+	return dataKey(stream, *kept)
+}
+
+// dataKey checks what was stored.
+func dataKey(stream domain.Stream, kept []byte) (operations.DataKey, error) {
+	if len(kept) != len(operations.DataKey{}) {
+		return operations.DataKey{}, domain.E(domain.KindCorrupt, "data key of stream %q has %d bytes", string(stream), len(kept))
+	}
+	return operations.DataKey(kept), nil
+}
+
+// keyID is what a stream's key is found by: short, so that millions of them
+// with random names stay small, and long enough that no two streams share one.
+func keyID(stream domain.Stream) [16]byte {
+	sum := sha256.Sum256([]byte(stream))
+	return [16]byte(sum[:16])
+}
