@@ -3,6 +3,7 @@ package providers
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"counterfoil/domain"
 )
@@ -30,4 +31,18 @@ func Headers(h http.Header, mask func(string) string) []domain.Header {
 		}
 	}
 	return lines
+}
+
+// RequestOf is the request that evidence of a callback was made from: what is
+// needed to verify it again.
+func RequestOf(e domain.Evidence, delivery domain.ID) Request {
+	h := make(http.Header, len(e.Headers))
+	for _, line := range e.Headers {
+		h.Add(line.Name, line.Value)
+	}
+	_, query, _ := strings.Cut(e.Target, "?")
+	return Request{
+		Method: e.Method, Target: e.Target, RawQuery: query, Header: h, Body: e.Body, Remote: e.Remote, ReceivedAt: e.At,
+		Delivery: delivery,
+	}
 }

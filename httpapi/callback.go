@@ -1,0 +1,208 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	"counterfoil/providers"
+)
+
+// record is all that is to be said of one callback: filled on the way, written
+// once when the answer is out.
+type record struct {
+	provider string
+	row      operations.Callback
+	kind     domain.Kind
+	position string
+	failed   bool // kind and row.Error mean something
+}
+
+// unknownChannel is the answer at an address that no channel has.
+var unknownChannel = domain.Reply{Status: http.StatusNotFound, ContentType: "text/plain", Body: "fail"}
+
+// callback takes one callback from the wire to its answer: read the bytes,
+// verify, keep and decide, answer in the provider's dialect, write it down.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
+	began := s.Clock()
+	rec := record{row: operations.Callback{
+		Channel: clip(r.PathValue("channel"), 64), ReceivedAt: began, Remote: s.proxies.client(r), Method: clip(r.Method, 16),
+	}}
+	reply := s.answer(w, r, &rec)
+	writeReply(w, reply)
+	rec.row.Reply = reply
+	rec.row.Took = s.Clock().Sub(began)
+	s.settle(r.Context(), &rec)
+}
+
+// answer works out the reply; it never panics, because an unanswered callback
+// comes again and an empty 200 would be taken for success by some gateways.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, rec *record) (reply domain.Reply) {
+	ch, ok := s.Channels[domain.ChannelID(r.PathValue("channel"))]
+	if !ok {
+		rec.refuse(domain.ReasonUnknownChannel, domain.E(domain.KindNotFound, "no channel has this address"))
+		return unknownChannel
+	}
+	rec.provider = ch.Config().Provider
+	defer func() {
+		if p := recover(); p != nil {
+			s.Logger.ErrorContext(r.Context(), "callback panicked: report this as a bug",
+				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			rec.fail(domain.E(domain.KindInternal, "panic"))
+			reply = ch.Reply(domain.OutcomeFailed)
+		}
+	}()
+	q, err := s.read(w, r, ch, rec)
+	if err != nil {
+		return refusedReply(ch, err)
+	}
+	got, refusal, err := ch.Read(q)
+	if err != nil {
+		rec.row.OrderNo = clip(refusal.OrderNo, 200)
+		rec.refuse(refusal.Reason, err)
+		rec.keepRequest(q)
+		return ch.Reply(domain.OutcomeRefused)
+	}
+	return ch.Reply(s.keep(r.Context(), ch, got, rec))
+}
+
+// read takes the request's bytes within the channel's limit.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, ch providers.Channel, rec *record) (providers.Request, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ch.Limit()))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			err = domain.E(domain.KindTooLarge, "body is longer than %d bytes", ch.Limit())
+			rec.refuse(domain.ReasonTooLarge, err)
+			return providers.Request{}, err
+		}
+		err = domain.E(domain.KindInvalid, "body did not arrive whole: %w", err)
+		rec.refuse(domain.ReasonUnreadable, err)
+		return providers.Request{}, err
+	}
+	id, err := domain.NewRandom(rand.Reader)
+	if err != nil {
+		return providers.Request{}, err
+	}
+	rec.row.Delivery = id
+	sum := sha256.Sum256(body)
+	rec.row.BodySHA256 = hex.EncodeToString(sum[:])
+	return providers.Request{
+		Method: r.Method, Target: r.URL.RequestURI(), RawQuery: r.URL.RawQuery, Header: r.Header, Body: body,
+		Remote: rec.row.Remote, ReceivedAt: rec.row.ReceivedAt, Delivery: id,
+	}, nil
+}
+
+// refusedReply is the provider's refusal with the status that fits.
+func refusedReply(ch providers.Channel, err error) domain.Reply {
+	reply := ch.Reply(domain.OutcomeRefused)
+	if domain.KindOf(err) == domain.KindTooLarge {
+		reply.Status = http.StatusRequestEntityTooLarge
+	}
+	return reply
+}
+
+// keep takes verified notices into the books. One that could not be kept makes
+// the whole delivery fail: it comes again, and what was kept is recognised.
+func (s *Server) keep(ctx context.Context, ch providers.Channel, got providers.Read, rec *record) domain.Outcome {
+	outcome := domain.OutcomeNoted
+	for i, n := range got.Notices {
+		res, err := s.Ledger.Notify(ctx, n, got.Evidence, ch.Reply)
+		if err != nil {
+			rec.fail(err)
+			return domain.OutcomeFailed
+		}
+		if i == 0 {
+			rec.keep(n, res)
+			outcome = res.Verdict.Outcome
+		}
+	}
+	return outcome
+}
+
+func (rec *record) keep(n domain.Notice, res ledger.Result) {
+	rec.row.OrderNo, rec.row.TradeNo, rec.row.Amount = n.OrderNo, n.TradeNo, n.Amount
+	rec.row.Outcome, rec.row.Reason = res.Verdict.Outcome, res.Verdict.Reason
+	if res.Position > 0 {
+		rec.position = res.Position.String()
+	}
+}
+
+func (rec *record) refuse(why domain.Reason, err error) {
+	rec.row.Outcome, rec.row.Reason = domain.OutcomeRefused, why
+	rec.wrong(err)
+}
+
+func (rec *record) fail(err error) {
+	rec.row.Outcome, rec.row.Reason = domain.OutcomeFailed, domain.ReasonStoreUnready
+	rec.wrong(err)
+}
+
+func (rec *record) wrong(err error) {
+	rec.failed, rec.kind, rec.row.Error = true, domain.KindOf(err), clip(err.Error(), 500)
+}
+
+// keepRequest keeps a refused request's bytes, so that it can be verified
+// again after a key was mended: a mistyped key must cost no money.
+func (rec *record) keepRequest(q providers.Request) {
+	e := domain.Evidence{
+		Kind: "callback", Method: q.Method, Target: q.Target, Headers: providers.Headers(q.Header, nil), Body: q.Body,
+		Remote: q.Remote, At: domain.Instant(q.ReceivedAt), Grade: domain.GradeD,
+	}
+	if raw, err := e.Encode(); err == nil {
+		rec.row.Request = raw
+	}
+}
+
+func writeReply(w http.ResponseWriter, reply domain.Reply) {
+	h := w.Header()
+	h.Set("Content-Type", reply.ContentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(reply.Status)
+	_, _ = io.WriteString(w, reply.Body)
+}
+
+// settle writes the record: one log line, one row, the counters.
+func (s *Server) settle(ctx context.Context, rec *record) {
+	row := &rec.row
+	s.metrics.callback(rec.provider, row.Outcome, row.Took)
+	s.Ops.LogCallback(*row)
+	level := slog.LevelInfo
+	if row.Outcome == domain.OutcomeFailed {
+		level = slog.LevelError
+	}
+	if !s.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("provider", rec.provider), slog.String("channel", row.Channel), slog.String("order_no", row.OrderNo),
+		slog.String("trade_no", row.TradeNo), slog.String("amount", row.Amount.Amount()),
+		slog.String("currency", string(row.Amount.Currency())), slog.String("outcome", string(row.Outcome)),
+		slog.String("reason", string(row.Reason)), slog.Int("reply_status", row.Reply.Status),
+		slog.String("reply_body", row.Reply.Body), slog.String("position", rec.position),
+		slog.String("delivery", row.Delivery.String()), slog.String("body_sha256", row.BodySHA256),
+		slog.String("remote", row.Remote), slog.Duration("took", row.Took.Round(time.Microsecond)),
+	}
+	if rec.failed {
+		attrs = append(attrs, slog.String("kind", rec.kind.String()), slog.String("error", row.Error))
+	}
+	s.Logger.LogAttrs(ctx, level, "callback", attrs...)
+}
+
+// clip shortens foreign text for logs and rows.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
+}

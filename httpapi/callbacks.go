@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+	"counterfoil/providers"
+)
+
+type listCallbacksInput struct {
+	Channel string    `query:"channel"`
+	OrderNo string    `query:"order_no"`
+	Outcome string    `query:"outcome" enum:"credited,repeated,held,parked,noted,refused,failed,"`
+	Since   time.Time `query:"since"`
+	Cursor  string    `query:"cursor"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+// Callback is a row of the callback log: did it come, and what did we say?
+type Callback struct {
+	Seq        string    `json:"seq"`
+	Delivery   string    `json:"delivery"`
+	Channel    string    `json:"channel"`
+	ReceivedAt time.Time `json:"received_at"`
+	TookMicros int64     `json:"took_us"`
+	Remote     string    `json:"remote"`
+	Method     string    `json:"method"`
+	Outcome    string    `json:"outcome"`
+	Reason     string    `json:"reason,omitempty"`
+	OrderNo    string    `json:"order_no,omitempty"`
+	TradeNo    string    `json:"trade_no,omitempty"`
+	Amount     *Money    `json:"amount,omitempty"`
+	Reply      Reply     `json:"reply" doc:"What was answered"`
+	BodySHA256 string    `json:"body_sha256,omitempty"`
+	Error      string    `json:"error,omitempty"`
+}
+
+// Reply is the answer a provider got.
+type Reply struct {
+	Status int    `json:"status"`
+	Body   string `json:"body"`
+}
+
+type listCallbacksOutput struct {
+	Body struct {
+		Callbacks  []Callback `json:"callbacks"`
+		NextCursor string     `json:"next_cursor,omitempty"`
+		HasMore    bool       `json:"has_more"`
+	}
+}
+
+type recheckInput struct {
+	Body struct {
+		Channel string     `json:"channel" doc:"Channel whose key was mended"`
+		Since   *time.Time `json:"since,omitempty" doc:"Only callbacks refused since then"`
+		DryRun  bool       `json:"dry_run,omitempty" doc:"Only say what would verify"`
+	}
+}
+
+// Rechecked is what became of refused callbacks that were verified again.
+type Rechecked struct {
+	Refused  int            `json:"refused" doc:"Refused callbacks that are kept"`
+	Verified int            `json:"verified" doc:"Those that verify now"`
+	Outcomes map[string]int `json:"outcomes" doc:"What they came to"`
+}
+
+type recheckOutput struct{ Body Rechecked }
+
+func (s *Server) registerCallbacks(api huma.API) {
+	operation(s, api, huma.Operation{
+		OperationID: "list-callbacks", Method: http.MethodGet, Path: "/v1/callbacks", Summary: "List received callbacks",
+		Description: "Every request at a callback address, also the refused ones, with the answer given. Newest first.",
+	}, operations.ScopeCallbacksRead, s.listCallbacks)
+	operation(s, api, huma.Operation{
+		OperationID: "recheck-callbacks", Method: http.MethodPost, Path: "/v1/callbacks/recheck",
+		Summary:     "Verify refused callbacks again",
+		Description: "After a key was mended: refused callbacks of the last 30 days that verify now are taken in.",
+	}, operations.ScopePaymentsWrite, s.recheckCallbacks)
+}
+
+func (s *Server) listCallbacks(ctx context.Context, in *listCallbacksInput) (*listCallbacksOutput, error) {
+	key := keyOf(ctx)
+	if len(key.Channels) > 0 {
+		if err := allowChannel(key, domain.ChannelID(in.Channel)); err != nil {
+			return nil, err
+		}
+	}
+	f := operations.CallbackFilter{
+		Channel: in.Channel, OrderNo: in.OrderNo, Outcome: domain.Outcome(in.Outcome), Since: in.Since, Limit: in.Limit + 1,
+	}
+	if in.Cursor != "" {
+		var err error
+		if f.Before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
+			return nil, domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", in.Cursor)
+		}
+	}
+	rows, err := s.Ops.Callbacks(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := &listCallbacksOutput{}
+	out.Body.Callbacks = []Callback{}
+	if out.Body.HasMore = len(rows) > in.Limit; out.Body.HasMore {
+		rows = rows[:in.Limit]
+		out.Body.NextCursor = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
+	}
+	for _, r := range rows {
+		out.Body.Callbacks = append(out.Body.Callbacks, callbackRow(r))
+	}
+	return out, nil
+}
+
+func callbackRow(r operations.Callback) Callback {
+	return Callback{
+		Seq: strconv.FormatInt(r.Seq, 10), Delivery: r.Delivery.String(), Channel: r.Channel, ReceivedAt: r.ReceivedAt,
+		TookMicros: r.Took.Microseconds(), Remote: r.Remote, Method: r.Method, Outcome: string(r.Outcome),
+		Reason: string(r.Reason), OrderNo: r.OrderNo, TradeNo: r.TradeNo, Amount: optionalMoney(r.Amount),
+		Reply: Reply{Status: r.Reply.Status, Body: r.Reply.Body}, BodySHA256: r.BodySHA256, Error: r.Error,
+	}
+}
+
+func (s *Server) recheckCallbacks(ctx context.Context, in *recheckInput) (*recheckOutput, error) {
+	ch, ok := s.Channels[domain.ChannelID(in.Body.Channel)]
+	if !ok {
+		return nil, domain.EField(domain.KindNotFound, "channel", "%q is not configured here", in.Body.Channel)
+	}
+	if err := allowChannel(keyOf(ctx), domain.ChannelID(in.Body.Channel)); err != nil {
+		return nil, err
+	}
+	var since time.Time
+	if in.Body.Since != nil {
+		since = *in.Body.Since
+	}
+	rows, err := s.Ops.RefusedCallbacks(ctx, in.Body.Channel, since)
+	if err != nil {
+		return nil, err
+	}
+	out := &recheckOutput{Body: Rechecked{Refused: len(rows), Outcomes: map[string]int{}}}
+	for _, r := range rows {
+		if err := s.recheck(ctx, ch, r, in.Body.DryRun, &out.Body); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// recheck verifies one refused callback again. Its delivery id is its own, so
+// rechecking twice keeps it once.
+func (s *Server) recheck(
+	ctx context.Context, ch providers.Channel, r operations.Callback, dryRun bool, sum *Rechecked,
+) error {
+	e, err := domain.DecodeEvidence(r.Request)
+	if err != nil {
+		return err
+	}
+	got, _, err := ch.Read(providers.RequestOf(e, r.Delivery))
+	if err != nil {
+		return nil //nolint:nilerr // it is refused again: that is the answer
+	}
+	sum.Verified++
+	if dryRun {
+		return nil
+	}
+	for _, n := range got.Notices {
+		res, err := s.Ledger.Notify(ctx, n, got.Evidence, ch.Reply)
+		if err != nil {
+			return err
+		}
+		sum.Outcomes[string(res.Verdict.Outcome)]++
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+)
+
+// Run is one pass of the reconciler.
+type Run struct {
+	ID         string     `json:"id"`
+	Kind       string     `json:"kind"`
+	State      string     `json:"state" doc:"running, complete, or incomplete when a provider did not answer"`
+	StartedAt  time.Time  `json:"started_at"`
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	Asked      int        `json:"asked"`
+	Paid       int        `json:"paid"`
+	Healed     int        `json:"healed" doc:"Credited though no callback had come"`
+	Confirmed  int        `json:"confirmed" doc:"Held money that the provider confirmed"`
+	Closed     int        `json:"closed"`
+	Unknown    int        `json:"unknown" doc:"Orders the provider does not know now; never taken for unpaid"`
+	Unanswered int        `json:"unanswered"`
+	Differing  int        `json:"differing"`
+	Note       string     `json:"note,omitempty"`
+}
+
+type listRunsInput struct {
+	Kind  string `query:"kind" enum:"sweep,"`
+	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+type listRunsOutput struct {
+	Body struct {
+		Runs []Run `json:"runs"`
+	}
+}
+
+type runInput struct {
+	ID string `path:"id"`
+}
+
+type runOutput struct{ Body Run }
+
+func (s *Server) registerReconciliations(api huma.API) {
+	operation(s, api, huma.Operation{
+		OperationID: "list-reconciliations", Method: http.MethodGet, Path: "/v1/reconciliations",
+		Summary: "List reconciliation runs", Description: "Newest first.",
+	}, operations.ScopeReconcile, s.listRuns)
+	operation(s, api, huma.Operation{
+		OperationID: "show-reconciliation", Method: http.MethodGet, Path: "/v1/reconciliations/{id}",
+		Summary: "Show a reconciliation run", Errors: []int{http.StatusNotFound},
+	}, operations.ScopeReconcile, s.showRun)
+	operation(s, api, huma.Operation{
+		OperationID: "run-reconciliation", Method: http.MethodPost, Path: "/v1/reconciliations",
+		Summary:       "Sweep now",
+		Description:   "Asks the providers about every payment that is due, and answers when the run has ended.",
+		DefaultStatus: http.StatusCreated,
+	}, operations.ScopeReconcile, s.runSweep)
+}
+
+func (s *Server) listRuns(ctx context.Context, in *listRunsInput) (*listRunsOutput, error) {
+	rows, err := s.Ops.Runs(ctx, in.Kind, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &listRunsOutput{}
+	out.Body.Runs = make([]Run, len(rows))
+	for i, r := range rows {
+		out.Body.Runs[i] = runRow(r)
+	}
+	return out, nil
+}
+
+func (s *Server) showRun(ctx context.Context, in *runInput) (*runOutput, error) {
+	r, err := s.Ops.Run(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &runOutput{Body: runRow(r)}, nil
+}
+
+func (s *Server) runSweep(ctx context.Context, _ *struct{}) (*runOutput, error) {
+	if s.Sweep == nil {
+		return nil, domain.E(domain.KindUnavailable, "this server has no reconciler")
+	}
+	r, err := s.Sweep(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &runOutput{Body: runRow(r)}, nil
+}
+
+func runRow(r operations.Run) Run {
+	out := Run{
+		ID: r.ID, Kind: r.Kind, State: string(r.State), StartedAt: r.StartedAt, Asked: r.Asked, Paid: r.Paid,
+		Healed: r.Healed, Confirmed: r.Confirmed, Closed: r.Closed, Unknown: r.Unknown, Unanswered: r.Unanswered,
+		Differing: r.Differing, Note: r.Note,
+	}
+	if !r.EndedAt.IsZero() {
+		out.EndedAt = &r.EndedAt
+	}
+	return out
+}
