@@ -39,10 +39,10 @@ func (m *Money) UnmarshalJSON(data []byte) error {
 
 // moneyMembers takes a JSON object of exactly the two plain string members
 // apart. Neither name nor value ever needs an escape, so none is understood.
+// One of them twice leaves the other empty, which nobody takes for a value.
 func moneyMembers(data []byte) (amount, currency string, ok bool) {
 	c := cursor{rest: string(data)}
 	c.expect('{')
-	var seenAmount, seenCurrency bool
 	for n := range 2 {
 		if n > 0 {
 			c.expect(',')
@@ -50,11 +50,11 @@ func moneyMembers(data []byte) (amount, currency string, ok bool) {
 		name := c.plainString()
 		c.expect(':')
 		value := c.plainString()
-		switch {
-		case name == "amount" && !seenAmount:
-			amount, seenAmount = value, true
-		case name == "currency" && !seenCurrency:
-			currency, seenCurrency = value, true
+		switch name {
+		case "amount":
+			amount = value
+		case "currency":
+			currency = value
 		default:
 			return "", "", false
 		}

@@ -3,6 +3,7 @@ package domain
 import (
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/shopspring/decimal"
@@ -211,6 +212,8 @@ func TestMoneyFromDecimal(t *testing.T) {
 			t.Errorf("%v, %v; want %d", got, err, tt.want)
 		case tt.kind != 0 && (err == nil || KindOf(err) != tt.kind || got != Money{}):
 			t.Errorf("%v, %v; want %v", got, err, tt.kind)
+		case tt.d.Coefficient().BitLen() > 256 && strings.ContainsAny(err.Error(), "0123456789"):
+			t.Errorf("a decimal of %d bits was written out", tt.d.Coefficient().BitLen())
 		}
 	}
 }

@@ -93,8 +93,8 @@ func (s *scanner) escape() bool {
 		s.pos += 6
 		return true
 	}
-	low, ok := hex4(rest[6:])
-	if !ok || r >= lowSurrogateMin || low < lowSurrogateMin || low > surrogateMax {
+	low, _ := hex4(rest[6:]) // 0 if there is none
+	if r >= lowSurrogateMin || low < lowSurrogateMin || low > surrogateMax {
 		return s.fail(Encoding)
 	}
 	s.pos += 12
