@@ -43,7 +43,7 @@ func (s Secret) IsZero() bool { return s.value == nil }
 func (s Secret) String() string { return hidden }
 
 // Format prints [hidden] for every verb.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) } //nolint:errcheck,gosec // fmt keeps the error
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) } //nolint:errcheck // fmt keeps the error
 
 // LogValue is [hidden].
 func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }

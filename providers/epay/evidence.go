@@ -69,9 +69,10 @@ func header(lines []domain.Header) http.Header {
 // hidden stands where a key stood.
 const hidden = "[hidden]"
 
-// maskKey takes a key out of text, as it is and as an address shows it.
+// maskKey takes a key out of text: as it is, as an address shows it and as PHP
+// writes it into JSON.
 func maskKey(text, key string) string {
-	for _, form := range [...]string{key, url.QueryEscape(key), url.PathEscape(key)} {
+	for _, form := range [...]string{key, url.QueryEscape(key), url.PathEscape(key), strings.ReplaceAll(key, "/", `\/`)} {
 		text = strings.ReplaceAll(text, form, hidden)
 	}
 	return text
