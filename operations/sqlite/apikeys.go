@@ -34,12 +34,12 @@ ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256, person = excluded.perso
 	return classify("put API key", err)
 }
 
-const selectAPIKeys = `
+const apiKeyQuery = `
 SELECT id, sha256, person, service, scopes, channels, accounts, created_at, revoked_at FROM api_keys`
 
 // APIKey is a key by its id, also a revoked one, or KindNotFound.
 func (s *Store) APIKey(ctx context.Context, id string) (operations.APIKey, error) {
-	keys, err := collect(ctx, s.read, scanAPIKey, selectAPIKeys+` WHERE id = ?`, id)
+	keys, err := collect(ctx, s.read, scanAPIKey, apiKeyQuery+` WHERE id = ?`, id)
 	if err != nil {
 		return operations.APIKey{}, classify("read API key", err)
 	}
@@ -55,7 +55,7 @@ func noAPIKey(id string) error {
 
 // APIKeys is all keys, oldest first.
 func (s *Store) APIKeys(ctx context.Context) ([]operations.APIKey, error) {
-	keys, err := collect(ctx, s.read, scanAPIKey, selectAPIKeys+` ORDER BY created_at, id`)
+	keys, err := collect(ctx, s.read, scanAPIKey, apiKeyQuery+` ORDER BY created_at, id`)
 	return keys, classify("list API keys", err)
 }
 

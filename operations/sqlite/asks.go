@@ -69,9 +69,11 @@ func (s *Store) ClaimAsks(ctx context.Context, now, until time.Time, limit int) 
 	return due, nil
 }
 
+const dueQuery = `SELECT ` + askColumns + ` FROM asks
+WHERE done = 0 AND next_at <= ? ORDER BY next_at, channel, order_no, trade_no, why LIMIT ?`
+
 func claim(t *tx, now, until time.Time, limit int) ([]operations.Ask, error) {
-	due, err := collect(background(), t.conn, scanAsk, `SELECT `+askColumns+` FROM asks
-WHERE done = 0 AND next_at <= ? ORDER BY next_at, channel, order_no, trade_no, why LIMIT ?`, micros(now), limit)
+	due, err := collect(background(), t.conn, scanAsk, dueQuery, micros(now), limit)
 	if err != nil {
 		return nil, err
 	}

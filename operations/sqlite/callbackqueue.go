@@ -135,14 +135,16 @@ func (s *Store) writeCallbacks(ctx context.Context) {
 	tick := time.NewTicker(callbackEvery)
 	defer tick.Stop()
 	failing := false
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-tick.C:
 		case <-s.log.full:
 		case <-ctx.Done():
 			s.log.stopAdding()
+			s.flushCallbacks(true, failing)
+			return
 		}
-		failing = s.flushCallbacks(ctx.Err() != nil, failing)
+		failing = s.flushCallbacks(false, failing)
 	}
 }
 

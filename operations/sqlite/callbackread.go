@@ -74,7 +74,7 @@ func (s *Store) callbacksOfOrder(ctx context.Context, f operations.CallbackFilte
 	if err != nil {
 		return nil, err
 	}
-	defer snapshot.Rollback() //nolint:errcheck // only read
+	defer snapshot.Rollback()
 	var oldest, newest sql.NullInt64
 	err = snapshot.QueryRowContext(ctx, `SELECT (SELECT min(slot) FROM callbacks WHERE slot IS NOT NULL),
   (SELECT max(slot) FROM callbacks WHERE slot IS NOT NULL)`).Scan(&oldest, &newest)
@@ -85,7 +85,7 @@ func (s *Store) callbacksOfOrder(ctx context.Context, f operations.CallbackFilte
 	if err != nil {
 		return nil, err
 	}
-	defer ask.Close() //nolint:errcheck // only read
+	defer ask.Close()
 	var found []operations.Callback
 	for bucket := newest.Int64 >> slotShift; bucket >= oldest.Int64>>slotShift && f.Limit > 0; bucket-- {
 		rows, err := collect(ctx, prepared{ask}, scanCallback, "", filterArgs(f, slotOf(bucket, f.OrderNo), f.OrderNo)...)

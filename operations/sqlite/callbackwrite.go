@@ -27,6 +27,9 @@ type slotState struct {
 	rows   int64
 }
 
+// noSlots is the hint of a store that has not looked yet.
+var noSlots = slotState{bucket: -1}
+
 func slotOf(bucket int64, orderNo string) int64 {
 	return bucket<<slotShift | int64(crc32.ChecksumIEEE([]byte(orderNo)))
 }

@@ -14,9 +14,8 @@ import (
 
 // Bounds of a committer.
 const (
-	maxQueue = 16384           // jobs that wait
-	maxBatch = 512             // jobs in one transaction
-	lockWait = 5 * time.Second // for other processes to let the file go
+	maxQueue = 16384 // jobs that wait
+	maxBatch = 512   // jobs in one transaction
 )
 
 // job is one piece of a transaction. run may be called twice, each time in a
@@ -41,6 +40,7 @@ const (
 type committer struct {
 	tx     tx
 	db     *sql.DB
+	wait   time.Duration // for other processes to let the file go
 	gate   *gate
 	health *health
 
@@ -53,13 +53,13 @@ type committer struct {
 }
 
 // newCommitter starts a committer with the only connection of db.
-func newCommitter(ctx context.Context, db *sql.DB, g *gate, h *health) (*committer, error) {
+func newCommitter(ctx context.Context, db *sql.DB, wait time.Duration, g *gate, h *health) (*committer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, classify("open", err)
 	}
 	c := &committer{
-		tx: tx{conn: conn, prepared: map[string]*sql.Stmt{}}, db: db, gate: g, health: h,
+		tx: tx{conn: conn, prepared: map[string]*sql.Stmt{}}, db: db, wait: wait, gate: g, health: h,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	go c.work()
@@ -192,8 +192,8 @@ func (c *committer) setLast(err error) {
 	c.last = err
 }
 
-// ready reports whether the committer can write. After a failure it tries, so
-// that a store recovers without traffic too.
+// ready reports whether the committer can write. After a failure it tries with
+// as much as a few rows need, so that a store recovers without traffic too.
 func (c *committer) ready(ctx context.Context) error {
 	c.mu.Lock()
 	last := c.last
@@ -202,7 +202,10 @@ func (c *committer) ready(ctx context.Context) error {
 		return nil
 	}
 	return c.do(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE counters SET value = value + 1 WHERE name = 'probe'`)
+		if _, err := t.exec(`INSERT INTO probe VALUES (zeroblob(32768))`); err != nil {
+			return err
+		}
+		_, err := t.exec(`DELETE FROM probe`)
 		return err
 	})
 }
@@ -230,19 +233,19 @@ func (c *committer) rollback() { _, _ = c.tx.exec(`ROLLBACK`) }
 
 // begin takes the write lock of the file from other processes.
 func (c *committer) begin() error {
-	ctx, cancel := context.WithTimeout(background(), lockWait)
+	ctx, cancel := context.WithTimeout(background(), c.wait)
 	defer cancel()
 	for {
 		_, err := c.tx.exec(`BEGIN IMMEDIATE`)
 		if err == nil || !isBusy(err) {
 			return err
 		}
-		pause := time.NewTimer(200*time.Microsecond + rand.N(600*time.Microsecond))
+		pause := time.NewTimer(200*time.Microsecond + rand.N(600*time.Microsecond)) //nolint:gosec // spreads retries, no secret
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return domain.E(domain.KindUnavailable, "another process kept the file locked for %s: %w", lockWait, err)
+			return domain.E(domain.KindUnavailable, "another process kept the file locked for %s: %w", c.wait, err)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	s, err := t.stmt(query)
+	s, err := t.stmt(query) //nolint:sqlclosecheck // kept in t and closed with it
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +78,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 
 // row reads one row into dest; sql.ErrNoRows if there is none.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	s, err := t.stmt(query)
+	s, err := t.stmt(query) //nolint:sqlclosecheck // kept in t and closed with it
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func collect[T any](ctx context.Context, q queryer, scan func(*sql.Rows) (T, err
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells what happened
+	defer rows.Close()
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
@@ -130,7 +130,7 @@ func prepareFile(ctx context.Context, db *sql.DB, path string) error {
 	if err != nil {
 		return classify("open", err)
 	}
-	defer conn.Close() //nolint:errcheck // goes back to its pool
+	defer conn.Close()
 	var version, mode string
 	if err := conn.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
 		return classify("ask for the version of SQLite", err)

@@ -21,7 +21,7 @@ func (s *Store) EnsureDataKey(ctx context.Context, stream domain.Stream) (operat
 	}
 	id := keyID(stream)
 	var fresh operations.DataKey
-	rand.Read(fresh[:]) //nolint:errcheck,gosec // never fails: crypto/rand ends the program instead
+	rand.Read(fresh[:]) // never fails: crypto/rand ends the program instead
 	err = s.durable.do(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO data_keys (id, key) VALUES (?, ?) ON CONFLICT DO NOTHING`, id[:], fresh[:])
 		if err != nil || n == 1 {
@@ -67,7 +67,7 @@ func (s *Store) scanKey(id []byte, stream domain.Stream, kept *sql.RawBytes) (op
 	if err != nil {
 		return operations.DataKey{}, err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells what happened
+	defer rows.Close()
 	if !rows.Next() {
 		return operations.DataKey{}, errors.Join(sql.ErrNoRows, rows.Err())
 	}

@@ -68,7 +68,7 @@ func (s *Store) Cursor(ctx context.Context, name string) (uint64, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	return uint64(v), classify("read cursor", err) //nolint:gosec // the same 64 bits as PutCursor stored
+	return uint64(v), classify("read cursor", err)
 }
 
 // PutCursor sets a named position, forward or back.
@@ -77,7 +77,7 @@ func (s *Store) PutCursor(ctx context.Context, name string, v uint64) error {
 		return err
 	}
 	err := s.normal.do(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT OR REPLACE INTO cursors (name, value) VALUES (?, ?)`, name, int64(v)) //nolint:gosec // all 64 bits come back
+		_, err := t.exec(`INSERT OR REPLACE INTO cursors (name, value) VALUES (?, ?)`, name, int64(v))
 		return err
 	})
 	return classify("put cursor", err)

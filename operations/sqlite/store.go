@@ -37,6 +37,7 @@ type limits struct {
 	runs         int64
 	queueRows    int
 	queueBytes   int
+	lockWait     time.Duration
 }
 
 const day = 24 * time.Hour
@@ -46,7 +47,7 @@ func (o Options) limits() (limits, error) {
 		callbacks: o.KeepCallbacks, callbackRows: int64(o.MaxCallbacks),
 		refused: 30 * day, refusedRows: 10_000, refusedBytes: 16 << 20,
 		idempotency: keepAnswers, runs: 10_000,
-		queueRows: 8192, queueBytes: 16 << 20,
+		queueRows: 8192, queueBytes: 16 << 20, lockWait: 5 * time.Second,
 	}
 	switch {
 	case o.Clock == nil:
@@ -96,7 +97,7 @@ func Create(path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return domain.E(domain.KindUnavailable, "make folder of operations store: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return domain.E(domain.KindConflict, "operations store %s exists already", path)
 	}
@@ -124,7 +125,7 @@ func fill(path string) (err error) {
 
 // syncDir makes the names in a folder durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the folder of the operator's file
+	d, err := os.Open(dir)
 	if err != nil {
 		return domain.E(domain.KindUnavailable, "open folder of operations store: %w", err)
 	}
@@ -142,6 +143,10 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(ctx, path, o, limits)
+}
+
+func openWith(ctx context.Context, path string, o Options, limits limits) (*Store, error) {
 	if err := identify(path); err != nil {
 		return nil, err
 	}
@@ -150,7 +155,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	warnIfShared(ctx, logger, path)
-	s := &Store{logger: logger, clock: o.Clock, limits: limits, health: &health{}}
+	s := &Store{logger: logger, clock: o.Clock, limits: limits, health: &health{}, slots: noSlots}
 	if err := s.connect(ctx, path); err != nil {
 		return nil, errors.Join(err, s.disconnect())
 	}
@@ -179,14 +184,14 @@ func (s *Store) connect(ctx context.Context, path string) error {
 		return errors.Join(err, durable.Close())
 	}
 	turns := &gate{}
-	if s.durable, err = newCommitter(ctx, durable, turns, s.health); err != nil {
+	if s.durable, err = newCommitter(ctx, durable, s.limits.lockWait, turns, s.health); err != nil {
 		return errors.Join(err, durable.Close())
 	}
 	normal, err := open(path, normalPragmas, 1)
 	if err != nil {
 		return err
 	}
-	if s.normal, err = newCommitter(ctx, normal, turns, s.health); err != nil {
+	if s.normal, err = newCommitter(ctx, normal, s.limits.lockWait, turns, s.health); err != nil {
 		return errors.Join(err, normal.Close())
 	}
 	if s.read, err = open(path, readPragmas, readers); err != nil {
@@ -216,8 +221,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	if failed := s.health.failure(); failed != nil {
 		return failed
 	}
-	var probe int64
-	if err := s.read.QueryRowContext(ctx, `SELECT value FROM counters WHERE name = 'probe'`).Scan(&probe); err != nil {
+	var rows int64
+	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM counters`).Scan(&rows); err != nil {
 		return classify("read", err)
 	}
 	return classify("write", errors.Join(s.durable.ready(ctx), s.normal.ready(ctx)))
