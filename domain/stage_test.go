@@ -2,7 +2,6 @@ package domain_test
 
 import (
 	"bytes"
-	"testing"
 	"time"
 
 	"counterfoil/domain"
@@ -211,8 +210,15 @@ func allocated(n domain.Notice, to domain.AccountID, now time.Time) domain.Payme
 	}
 }
 
+// reporter is what tests and rapid's tests have in common.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // same fails the test where got is not want, member by member.
-func same[T any](t testing.TB, what string, want, got T) {
+func same[T any](t reporter, what string, want, got T) {
 	t.Helper()
 	equalMoney := cmp.Comparer(func(a, b domain.Money) bool { return a == b })
 	if diff := cmp.Diff(want, got, equalMoney); diff != "" {
@@ -222,7 +228,7 @@ func same[T any](t testing.TB, what string, want, got T) {
 
 // storable fails the test unless every fact keeps its value through its stored
 // form, and its postings the rule R5.
-func storable(t testing.TB, fs []domain.Fact) {
+func storable(t reporter, fs []domain.Fact) {
 	t.Helper()
 	for _, f := range fs {
 		typ, data, err := domain.EncodeFact(f)
@@ -245,7 +251,7 @@ func storable(t testing.TB, fs []domain.Fact) {
 	}
 }
 
-func encoded(t testing.TB, f domain.Fact) (typ string, data []byte) {
+func encoded(t reporter, f domain.Fact) (typ string, data []byte) {
 	t.Helper()
 	typ, data, err := domain.EncodeFact(f)
 	if err != nil {
