@@ -96,8 +96,10 @@ type CallbackFilter struct {
 	Limit   int
 }
 
-// EntryFilter selects entries of a wallet, newest first.
+// EntryFilter selects entries of a wallet, newest first, or of another book that
+// is named. With AsOf, entries behind that position are left out.
 type EntryFilter struct {
+	Book     string // empty means domain.BookWallet
 	Wallet   domain.AccountID
 	Currency domain.Currency // empty means all
 	Before   Cursor          // zero means from the newest
@@ -122,8 +124,16 @@ type Duplicate struct {
 type Reader interface {
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
+	// Wait returns once the rows go up to a position; after two seconds it gives
+	// up with KindUnavailable.
+	Wait(ctx context.Context, p eventstore.Position) error
+	// PositionAt is the position that stands for a time: the last one before the
+	// running maximum of recorded_at passes it, the checkpoint when it has not.
+	PositionAt(ctx context.Context, t time.Time) (eventstore.Position, error)
 	// Balances of a wallet, by currency; empty for an account never credited.
-	// The position is the one the answer holds for.
+	// The position is the one the answer holds for. A position that is not
+	// reached yet is waited for as with AsOf.Min. Callers do not change the
+	// slice.
 	Balances(ctx context.Context, account domain.AccountID, at AsOf) ([]Balance, eventstore.Position, error)
 	Entries(ctx context.Context, f EntryFilter) ([]Entry, error)
 	Payments(ctx context.Context, f PaymentFilter) ([]Payment, error)
@@ -131,7 +141,8 @@ type Reader interface {
 	Callbacks(ctx context.Context, f CallbackFilter) ([]Callback, error)
 	// Duplicates lists trade numbers decided on more than one order.
 	Duplicates(ctx context.Context) ([]Duplicate, error)
-	// TrialBalance sums every book by currency; each currency's sum must be zero.
+	// TrialBalance sums every book by currency; each currency's sum over the
+	// books must be zero.
 	TrialBalance(ctx context.Context) (map[string][]domain.Money, error)
 	// Digest is a hash over the sorted balances and row counts: equal logs give
 	// equal digests, whoever folded them.

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+
+	"counterfoil/domain"
+	"counterfoil/projections"
+)
+
+// Digest implements projections.Reader. It reads all balances and payments, of
+// one commit.
+func (d *DB) Digest(ctx context.Context) (out projections.Digest, err error) {
+	err = d.snapshot(ctx, func(_ *readers, c *conn) (err error) {
+		out, err = digest(ctx, c)
+		return err
+	})
+	return out, err
+}
+
+// digest hashes what the snapshot of c holds.
+func digest(ctx context.Context, c *conn) (projections.Digest, error) {
+	h := projections.NewHasher()
+	err := c.query(ctx, "SELECT book, wallet, currency, balance, position FROM ledgers ORDER BY book, wallet, currency", nil,
+		func(r row) error {
+			h.Ledger(projections.LedgerRow{
+				LedgerKey: projections.LedgerKey{
+					Book: r.str(0), Wallet: domain.AccountID(r.str(1)), Currency: domain.Currency(r.str(2)),
+				},
+				Balance: money(r.num(3), r.str(2)), Position: position(r.num(4)),
+			})
+			return nil
+		})
+	if err != nil {
+		return projections.Digest{}, err
+	}
+	channels, err := knownChannels(c)
+	if err != nil {
+		return projections.Digest{}, err
+	}
+	for _, ch := range channels {
+		if err := digestChannel(ctx, c, h, ch); err != nil {
+			return projections.Digest{}, err
+		}
+	}
+	cp, err := readCheckpoint(ctx, c)
+	return h.Finish(cp), err
+}
+
+// digestChannel goes along the index of (channel, ref), so that nothing is
+// sorted.
+func digestChannel(ctx context.Context, c *conn, h *projections.Hasher, ch string) error {
+	return c.query(ctx, paymentSQL+" WHERE p.channel = (SELECT id FROM names WHERE name = ?) ORDER BY p.ref", []any{ch},
+		func(r row) error {
+			p, err := scanPayment(r)
+			if err == nil {
+				h.Payment(p)
+			}
+			return err
+		})
+}

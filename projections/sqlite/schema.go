@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"counterfoil/domain"
+)
+
+// appID marks a projections file: "CFpr".
+const appID = 0x43467072
+
+// schemaVersion is this file's shape. Rows are never migrated: a file of an
+// older shape is replaced by an empty one and folded again.
+const schemaVersion = 1
+
+// schema keeps every row in as few trees as its questions allow: each tree
+// that a callback touches is paid for by every callback.
+//
+//   - names holds the words of closed vocabularies and the channels, so that
+//     rows and indexes carry small numbers.
+//   - entries is its own index: the balance as of a position is one seek.
+//   - payments and callbacks have one index by (channel, word, position) that
+//     serves every filter: the pairs of channel and word that occur stand in
+//     groups, they are few, and their answers are merged.
+//   - clock answers which position belongs to a time: a row for each page in
+//     which the running maximum of recorded_at rose, and in it every step.
+const schema = `
+CREATE TABLE names(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE groups(kind INTEGER NOT NULL, channel INTEGER NOT NULL, word INTEGER NOT NULL,
+  PRIMARY KEY(kind, channel, word)) WITHOUT ROWID;
+CREATE TABLE checkpoint(
+  id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL, stream TEXT NOT NULL,
+  revision INTEGER NOT NULL, event BLOB NOT NULL, ledger BLOB NOT NULL, recorded INTEGER NOT NULL,
+  events INTEGER NOT NULL, ledgers INTEGER NOT NULL, payments INTEGER NOT NULL,
+  entries INTEGER NOT NULL, callbacks INTEGER NOT NULL, trades INTEGER NOT NULL);
+INSERT INTO checkpoint VALUES(1, 0, '', 0, zeroblob(16), zeroblob(16), 0, 0, 0, 0, 0, 0, 0);
+CREATE TABLE ledgers(
+  id INTEGER PRIMARY KEY, book TEXT NOT NULL, wallet TEXT NOT NULL, currency TEXT NOT NULL,
+  balance INTEGER NOT NULL, position INTEGER NOT NULL, UNIQUE(wallet, book, currency));
+CREATE TABLE entries(
+  ledger INTEGER NOT NULL, position INTEGER NOT NULL, leg INTEGER NOT NULL,
+  amount INTEGER NOT NULL, after INTEGER NOT NULL,
+  PRIMARY KEY(ledger, position, leg)) WITHOUT ROWID;
+CREATE TABLE posted(
+  position INTEGER PRIMARY KEY, event BLOB NOT NULL, type INTEGER NOT NULL, stream TEXT NOT NULL,
+  value_date TEXT NOT NULL, recorded INTEGER NOT NULL);
+CREATE TABLE payments(
+  id INTEGER PRIMARY KEY, channel INTEGER NOT NULL, ref TEXT NOT NULL, order_no TEXT,
+  account TEXT, currency TEXT, amount INTEGER NOT NULL, state INTEGER NOT NULL, trade_no TEXT,
+  notices INTEGER NOT NULL, placed_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+  first_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL,
+  closed TEXT, open TEXT, UNIQUE(channel, ref));
+CREATE INDEX payments_state ON payments(channel, state, position);
+CREATE INDEX payments_account ON payments(account, position) WHERE account IS NOT NULL;
+CREATE TABLE callbacks(
+  position INTEGER PRIMARY KEY, payment INTEGER NOT NULL, delivery BLOB NOT NULL, source INTEGER NOT NULL,
+  channel INTEGER NOT NULL, status INTEGER NOT NULL, outcome INTEGER NOT NULL, reason INTEGER NOT NULL,
+  currency TEXT, amount INTEGER NOT NULL, trade_no TEXT, received INTEGER NOT NULL);
+CREATE INDEX callbacks_payment ON callbacks(payment);
+CREATE INDEX callbacks_outcome ON callbacks(channel, outcome);
+CREATE TABLE trades(
+  channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL,
+  PRIMARY KEY(channel, trade_no)) WITHOUT ROWID;
+CREATE TABLE duplicates(
+  channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL,
+  PRIMARY KEY(channel, trade_no, payment)) WITHOUT ROWID;
+CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
+`
+
+// create makes an empty projections file that must not exist yet.
+func create(file string) error {
+	c, err := open(file, true, "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)")
+	if err != nil {
+		return err
+	}
+	marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", appID, schemaVersion)
+	if err := c.script("BEGIN;" + schema + marks + "COMMIT;"); err != nil {
+		c.close() //nolint:errcheck,gosec // the first error counts
+		return fmt.Errorf("create the schema in %s: %w", file, err)
+	}
+	return c.close()
+}
+
+// version reads what shape a file has; 0 for a file that is not ours.
+func version(c *conn) (int64, error) {
+	var app, v int64
+	ctx := context.Background()
+	if _, err := c.one(ctx, "PRAGMA application_id", nil, func(r row) error { app = r.num(0); return nil }); err != nil {
+		return 0, err
+	}
+	if _, err := c.one(ctx, "PRAGMA user_version", nil, func(r row) error { v = r.num(0); return nil }); err != nil {
+		return 0, err
+	}
+	if app != appID {
+		return 0, nil
+	}
+	return v, nil
+}
+
+// errOldSchema says that a file must be folded again from the log.
+var errOldSchema = domain.E(domain.KindMismatch, "the projections file is of an older version")
+
+// checkVersion refuses files of another shape.
+func checkVersion(c *conn, file string) error {
+	v, err := version(c)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the version of %s: %w", file, err)
+	case v == schemaVersion:
+		return nil
+	case v > schemaVersion:
+		return domain.E(domain.KindMismatch,
+			"%s was made by newer software (version %d, this one reads %d): upgrade, or delete it to fold it anew",
+			file, v, schemaVersion)
+	}
+	return errOldSchema
+}
