@@ -17,6 +17,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"sync"
 
 	"counterfoil/domain"
 )
@@ -157,8 +158,15 @@ func LeafHash(stream domain.Stream, revision uint64, e Event) [32]byte {
 // LeafHashSealed is LeafHash when only the hash of the sealed part is at hand;
 // e.Sealed is not looked at.
 func LeafHashSealed(stream domain.Stream, revision uint64, e Event, sealed [32]byte) [32]byte {
-	return sha256.Sum256(appendRecord([]byte{0}, stream, revision, e, sealed))
+	buf := leafBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // nothing else is put there
+	*buf = appendRecord(append((*buf)[:0], 0), stream, revision, e, sealed)
+	leaf := sha256.Sum256(*buf)
+	leafBuffers.Put(buf)
+	return leaf
 }
+
+// leafBuffers spare a kilobyte of garbage at each event written or read.
+var leafBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // LeafRecord is the byte string a leaf commits to, without the 0x00 prefix of
 // RFC 6962.

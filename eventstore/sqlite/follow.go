@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"context"
+	"iter"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+)
+
+// head is the newest position known, and wakes those who wait for newer ones.
+type head struct {
+	mu      sync.Mutex
+	at      eventstore.Position
+	grown   chan struct{} // closed and replaced when at grows
+	waiting atomic.Int32
+}
+
+func (h *head) advance(to eventstore.Position) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if to <= h.at {
+		return
+	}
+	h.at = to
+	if h.waiting.Load() > 0 {
+		close(h.grown)
+		h.grown = make(chan struct{})
+	}
+}
+
+// beyond waits until the log has grown beyond a position. It is false when the
+// store closes or ctx ends.
+func (h *head) beyond(ctx context.Context, after eventstore.Position, closing <-chan struct{}) bool {
+	h.waiting.Add(1)
+	defer h.waiting.Add(-1)
+	for {
+		h.mu.Lock()
+		at, grown := h.at, h.grown
+		h.mu.Unlock()
+		if at > after {
+			return true
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return false
+		case <-closing:
+			return false
+		}
+	}
+}
+
+// Follow implements eventstore.Reader. Each batch is read in one short
+// transaction, so a slow consumer holds back neither writers nor the log.
+func (s *Store) Follow(ctx context.Context, after eventstore.Position, o eventstore.FollowOptions) iter.Seq2[eventstore.Batch, error] {
+	if o.Batch <= 0 {
+		o.Batch = defaultBatch
+	}
+	return func(yield func(eventstore.Batch, error) bool) {
+		linger := time.NewTimer(0)
+		defer linger.Stop()
+		for first := true; ctx.Err() == nil; first = false {
+			linger.Reset(followLinger)
+			b, err := s.page(ctx, after, o)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				yield(eventstore.Batch{}, err)
+				return
+			}
+			if (first || len(b.Events) > 0) && !yield(b, nil) {
+				return
+			}
+			after = b.Position
+			if b.CaughtUp && s.head.beyond(ctx, after, s.closing) {
+				<-linger.C
+			}
+		}
+	}
+}
+
+// page is the next batch after a position.
+func (s *Store) page(ctx context.Context, after eventstore.Position, o eventstore.FollowOptions) (eventstore.Batch, error) {
+	r, err := s.borrow(ctx)
+	if err != nil {
+		return eventstore.Batch{}, err
+	}
+	defer s.giveBack(r)
+	if after > math.MaxInt64 {
+		return eventstore.Batch{}, beyondHead(after, s.path)
+	}
+	b, err := r.readPage(after, o)
+	if err != nil || len(b.Events) > 0 || after == 0 {
+		return b, err
+	}
+	switch last, err := r.head(); {
+	case err != nil:
+		return eventstore.Batch{}, err
+	case after > last:
+		return eventstore.Batch{}, beyondHead(after, s.path)
+	}
+	return b, nil
+}
+
+func beyondHead(after eventstore.Position, path string) error {
+	return domain.E(domain.KindMismatch,
+		"follow from position %d: %s does not reach that far, it is another log or an older copy", after, path)
+}
+
+// readPage reads one event more than asked for, to know whether it has caught
+// up, and stops early when the events are large.
+func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions) (eventstore.Batch, error) {
+	b := eventstore.Batch{Position: after}
+	q := r.page
+	q.number(1, int64(after))
+	q.number(2, int64(o.Batch)+1)
+	defer q.reset()
+	for size := 0; ; {
+		more, err := q.step()
+		if err != nil {
+			return eventstore.Batch{}, readError("the log", err)
+		}
+		if !more {
+			b.CaughtUp = true
+			return b, nil
+		}
+		if len(b.Events) == o.Batch || size > pageBytes {
+			return b, nil
+		}
+		e, err := r.scan(q, domain.Stream(q.bytes(8)), o.Sealed)
+		if err != nil {
+			return eventstore.Batch{}, err
+		}
+		size += len(e.Data) + len(e.Meta) + len(e.Sealed)
+		b.Events = append(b.Events, e)
+		b.Position = e.Position
+	}
+}
+
+// watcher looks for commits of other processes.
+type watcher struct {
+	c               *conn
+	version, newest *stmt
+	seen            int64
+}
+
+func newWatcher(path string) (*watcher, error) {
+	c, err := dialReader(path)
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{c: c}
+	if w.version, err = c.prepare("PRAGMA data_version"); err == nil {
+		w.newest, err = c.prepare(sqlHead)
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// look is the head of the log if anyone has committed since the last look.
+func (w *watcher) look() (eventstore.Position, bool) {
+	version, err := w.ask(w.version)
+	if err != nil || version == w.seen {
+		return 0, false
+	}
+	last, err := w.ask(w.newest)
+	if err != nil {
+		return 0, false // locked for a moment: the next look comes soon
+	}
+	w.seen = version
+	return eventstore.Position(last), true
+}
+
+func (w *watcher) ask(q *stmt) (int64, error) {
+	defer q.reset()
+	_, err := q.step()
+	if err != nil {
+		return 0, err
+	}
+	return q.int64(0), nil
+}
+
+// watchLoop wakes followers when another process has committed.
+func (s *Store) watchLoop() {
+	tick := time.NewTicker(s.o.Poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.closing:
+			return
+		}
+		if s.head.waiting.Load() == 0 {
+			continue
+		}
+		if last, changed := s.watcher.look(); changed {
+			s.head.advance(last)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Options shape a store. The zero value is the default for each.
+type Options struct {
+	// Logger takes what the store has to say outside of results. Default:
+	// nothing is logged.
+	Logger *slog.Logger
+
+	// Cache is how many bytes of the file the committer keeps in memory; at
+	// 100 bytes of index per payment, the default of 128 MB serves a million
+	// payments in any order and any number in ascending order.
+	Cache int
+
+	// Readers is how many streams are read at once. Default 4.
+	Readers int
+
+	// MinFree is how many bytes must be free on the disk for an append to be
+	// taken: room to close the books and to repair. Default 64 MB, negative
+	// for no limit.
+	MinFree int64
+
+	// Queue is how many appends may wait for the committer. Default 4,096.
+	Queue int
+
+	// LogPages is how many pages of 8 KB the write-ahead log collects before
+	// they move into the database. Default 8,000.
+	LogPages int
+
+	// Wait is how long an append waits for another process's lock. Default 5 s.
+	Wait time.Duration
+
+	// Poll is how often other processes' commits are looked for. Default 15 ms.
+	Poll time.Duration
+}
+
+// Fixed limits: how much one transaction takes, how much may wait, and how
+// much a follower is handed at once.
+const (
+	groupAppends = 256
+	groupBytes   = 4 << 20
+	queueBytes   = 64 << 20
+	pageBytes    = 4 << 20
+	defaultBatch = 1000
+)
+
+// Pauses: before a locked file is tried again, between two probes of a store
+// that could not write, between two looks at the free space, and between two
+// reads of a follower that has caught up, so that it takes many small commits
+// in one batch.
+const (
+	retryMin     = 200 * time.Microsecond
+	retrySpread  = 600 * time.Microsecond
+	probeEvery   = time.Second
+	spaceEvery   = time.Second
+	followLinger = 2 * time.Millisecond
+)
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&o.Cache, 128<<20)
+	setDefault(&o.Readers, 4)
+	setDefault(&o.MinFree, 64<<20)
+	setDefault(&o.Queue, 4096)
+	setDefault(&o.LogPages, 8000)
+	setDefault(&o.Wait, 5*time.Second)
+	setDefault(&o.Poll, 15*time.Millisecond)
+	return o
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// retryPause spreads the tries of two processes, so that neither always comes
+// while the other holds the lock.
+func retryPause() time.Duration {
+	return retryMin + rand.N(retrySpread) //nolint:gosec // spreads retries, decides nothing
+}
