@@ -24,8 +24,8 @@ FUZZ_SECONDS ?= 30
 # The packages whose tests run again under the race detector. The pure-Go SQLite
 # is seven times slower under it, so those that open one run only here below,
 # with -short and CF_RACE=1.
-RACE_PACKAGES := domain eventstore eventstore/memory ledger providers/... internal/config internal/strictjson sandbox
-RACE_SQLITE   := eventstore/sqlite
+RACE_PACKAGES := domain eventstore eventstore/memory httpapi internal/config internal/strictjson ledger projections providers/... reconcile sandbox
+RACE_SQLITE   := eventstore/sqlite operations/sqlite projections/sqlite
 
 ##@ Use
 
