@@ -53,3 +53,9 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // MarshalJSON is "[hidden]".
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
+
+// UnmarshalText takes the key from a configuration.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = NewSecret(string(text))
+	return nil
+}

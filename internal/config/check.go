@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 )
 
 // finish fills what follows from other fields and checks everything; the
@@ -153,11 +154,11 @@ func (ch *Channel) finish(dir string) error {
 // readSecrets fills keys from their files. A key given twice is an error: one
 // of them would be without effect.
 func (ch *Channel) readSecrets(dir string, field func(string) string) error {
-	platform := Secret(ch.PlatformKey)
+	platform := providers.NewSecret(ch.PlatformKey)
 	for _, s := range []struct {
 		name string
 		file string
-		into *Secret
+		into *providers.Secret
 	}{
 		{"key", ch.KeyFile, &ch.Key},
 		{"merchant_key", ch.MerchantKeyFile, &ch.MerchantKey},
@@ -166,7 +167,7 @@ func (ch *Channel) readSecrets(dir string, field func(string) string) error {
 		if s.file == "" {
 			continue
 		}
-		if *s.into != "" {
+		if !s.into.IsZero() {
 			return domain.EField(domain.KindInvalid, field(s.name), "set both here and as %s_file", s.name)
 		}
 		path := s.file
@@ -177,7 +178,7 @@ func (ch *Channel) readSecrets(dir string, field func(string) string) error {
 		if err != nil {
 			return domain.EField(domain.KindInvalid, field(s.name+"_file"), "%w", err)
 		}
-		*s.into = Secret(strings.TrimSpace(string(raw)))
+		*s.into = providers.NewSecret(strings.TrimSpace(string(raw)))
 	}
 	ch.PlatformKey = platform.Reveal()
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 )
 
 // FileName is the name of the configuration inside a folder that `counterfoil
@@ -71,9 +72,9 @@ type Channel struct {
 	Protocol        string           `koanf:"protocol"`
 	Gateway         string           `koanf:"gateway"`
 	PID             string           `koanf:"pid"`
-	Key             Secret           `koanf:"key"`
+	Key             providers.Secret `koanf:"key"`
 	KeyFile         string           `koanf:"key_file"`
-	MerchantKey     Secret           `koanf:"merchant_key"`
+	MerchantKey     providers.Secret `koanf:"merchant_key"`
 	MerchantKeyFile string           `koanf:"merchant_key_file"`
 	PlatformKey     string           `koanf:"platform_key"`
 	PlatformKeyFile string           `koanf:"platform_key_file"`

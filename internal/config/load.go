@@ -14,6 +14,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 )
 
 // EnvPrefix starts every environment variable that sets a field. Levels are
@@ -115,7 +116,7 @@ func fields(t reflect.Type) []string {
 		name := f.Tag.Get("koanf")
 		switch {
 		case name == "-":
-		case f.Type.Kind() == reflect.Struct:
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[providers.Secret]():
 			for _, inner := range fields(f.Type) {
 				out = append(out, name+"."+inner)
 			}

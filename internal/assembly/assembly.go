@@ -1,0 +1,143 @@
+// Package assembly puts a configured installation together: stores, ledger,
+// channels, projections. Every command that works on one opens it here, so
+// that all of them mean the same.
+package assembly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	esqlite "counterfoil/eventstore/sqlite"
+	"counterfoil/internal/config"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	osqlite "counterfoil/operations/sqlite"
+	"counterfoil/projections"
+	psqlite "counterfoil/projections/sqlite"
+	"counterfoil/providers"
+	"counterfoil/reconcile"
+)
+
+// Software is what writes into every envelope.
+const Software = "counterfoil/0.1.0"
+
+// The files of a store in its folder.
+const (
+	EventsFile      = "events.db"
+	OperationsFile  = "operations.db"
+	ProjectionsFile = "projections.db"
+)
+
+// App is an open installation.
+type App struct {
+	Config   config.Config
+	Logger   *slog.Logger
+	Clock    func() time.Time
+	Events   eventstore.Store
+	Ops      operations.Store
+	Rows     *psqlite.DB
+	Runner   *projections.Runner
+	Ledger   *ledger.Ledger
+	Channels map[domain.ChannelID]providers.Channel
+}
+
+// Path is where a file of the installation lies.
+func Path(cfg config.Config, name string) string { return filepath.Join(cfg.Dir, name) }
+
+// Open opens everything a daemon needs. Settings of channels that differ from
+// the recorded ones are recorded; an empty folder is refused.
+func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, clock func() time.Time) (*App, error) {
+	a := &App{Config: cfg, Logger: logger, Clock: clock}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) (err error) {
+	events, err := esqlite.Open(ctx, Path(a.Config, EventsFile), esqlite.Options{
+		Logger: a.Logger, Cache: a.Config.Limits.CacheMB << 20,
+	})
+	if err != nil {
+		return fmt.Errorf("open event store: %w", err)
+	}
+	a.Events = events
+	ops, err := osqlite.Open(ctx, Path(a.Config, OperationsFile), osqlite.Options{Logger: a.Logger, Clock: a.Clock})
+	if err != nil {
+		return fmt.Errorf("open operations store: %w", err)
+	}
+	a.Ops = ops
+	if a.Rows, err = psqlite.Open(Path(a.Config, ProjectionsFile), psqlite.Config{Log: a.Logger}); err != nil {
+		return fmt.Errorf("open projections: %w", err)
+	}
+	a.Runner = projections.NewRunner(a.Events, a.Rows, projections.Config{Log: a.Logger})
+	a.Ledger, err = ledger.Open(ctx, a.Events, a.Ops, ledger.Config{
+		Software: Software, Clock: a.Clock, Timeout: a.Config.Limits.ReplyWithin * 7 / 8,
+	})
+	if err != nil {
+		return err
+	}
+	if a.Channels, err = Channels(a.Config, a.Ledger.ID(), a.Clock); err != nil {
+		return err
+	}
+	return a.configure(ctx)
+}
+
+// configure records channel settings that changed.
+func (a *App) configure(ctx context.Context) error {
+	for _, id := range a.Config.ChannelIDs() {
+		cfg := a.Channels[id].Config()
+		cfg.Test = a.Config.Channels[string(id)].Test
+		if err := a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "config"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready says what keeps the installation from its work, nil for nothing.
+func (a *App) Ready(ctx context.Context) error {
+	if err := a.Events.Ready(ctx); err != nil {
+		return fmt.Errorf("event store: %w", err)
+	}
+	if err := a.Ops.Ready(ctx); err != nil {
+		return fmt.Errorf("operations store: %w", err)
+	}
+	if st := a.Runner.Status(); st.Phase == projections.PhaseStopped {
+		return fmt.Errorf("projections stopped: %w", st.Err)
+	}
+	return nil
+}
+
+// Close closes what is open.
+func (a *App) Close() error {
+	var errs []error
+	if a.Rows != nil {
+		errs = append(errs, a.Rows.Close())
+	}
+	if a.Ops != nil {
+		errs = append(errs, a.Ops.Close())
+	}
+	if a.Events != nil {
+		errs = append(errs, a.Events.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Sweeper asks the installation's providers; holder names the process.
+func (a *App) Sweeper(holder string, reg prometheus.Registerer) (*reconcile.Sweeper, error) {
+	r := a.Config.Reconciler
+	return reconcile.New(reconcile.Deps{
+		Ledger: a.Ledger, Rows: a.Rows, Ops: a.Ops, Channels: a.Channels, Logger: a.Logger, Metrics: reg, Clock: a.Clock,
+	}, reconcile.Config{
+		Holder: holder, FirstAsk: r.FirstAsk, Pace: r.Pace, Queries: r.Queries, AskPerSecond: r.AskPerSecond,
+	})
+}

@@ -1,0 +1,98 @@
+package assembly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"counterfoil/internal/config"
+)
+
+// Logger is the process's logger as configured.
+func Logger(cfg config.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// Signals is a context that ends at SIGINT or SIGTERM.
+func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+// stopWithin is how long a stopping process lets requests finish.
+const stopWithin = 10 * time.Second
+
+// Task is something a daemon does until its context ends.
+type Task func(ctx context.Context) error
+
+// Run runs the projector and the tasks until ctx ends, a task fails, or the
+// event store's state becomes unknown: then the process must end, because only
+// a new start can find out what is durable.
+func (a *App) Run(ctx context.Context, tasks ...Task) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		// A projection that stops is shown by readiness; callbacks go on.
+		_ = a.Runner.Run(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-a.Events.Failed():
+			return fmt.Errorf("the event store's state is unknown, this process must end: %w", a.Events.Cause())
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	for _, t := range tasks {
+		g.Go(func() error { return t(ctx) })
+	}
+	return g.Wait()
+}
+
+// Serve answers HTTP on addr until ctx ends, then lets requests finish.
+func Serve(addr string, h http.Handler, logger *slog.Logger, wrap func(net.Listener) net.Listener) Task {
+	return func(ctx context.Context) error {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		if wrap != nil {
+			l = wrap(l)
+		}
+		srv := &http.Server{
+			Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second,
+			MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		}
+		logger.InfoContext(ctx, "listening", slog.String("address", l.Addr().String()))
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(l) }()
+		select {
+		case err := <-done:
+			return fmt.Errorf("serve %s: %w", addr, err)
+		case <-ctx.Done():
+		}
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		if err := srv.Shutdown(stop); err != nil {
+			return errors.Join(fmt.Errorf("stop %s: %w", addr, err), srv.Close())
+		}
+		return nil
+	}
+}
