@@ -158,7 +158,7 @@ func LeafHash(stream domain.Stream, revision uint64, e Event) [32]byte {
 // LeafHashSealed is LeafHash when only the hash of the sealed part is at hand;
 // e.Sealed is not looked at.
 func LeafHashSealed(stream domain.Stream, revision uint64, e Event, sealed [32]byte) [32]byte {
-	buf := leafBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // nothing else is put there
+	buf := leafBuffers.Get().(*[]byte)
 	*buf = appendRecord(append((*buf)[:0], 0), stream, revision, e, sealed)
 	leaf := sha256.Sum256(*buf)
 	leafBuffers.Put(buf)

@@ -76,6 +76,7 @@ func dial(path string, flags int32, pragmas ...string) (*conn, error) {
 		c.close()
 		return nil, err
 	}
+	c.keepPlans()
 	for _, p := range pragmas {
 		if err := c.exec("PRAGMA " + p); err != nil {
 			c.close()
@@ -83,6 +84,17 @@ func dial(path string, flags int32, pragmas ...string) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// keepPlans forbids SQLite to look at parameters when it plans. It would
+// otherwise compile a statement with a range in it anew each time it runs.
+func (c *conn) keepPlans() {
+	args := libc.Xmalloc(c.tls, 16)
+	if args == 0 {
+		return // slower, not wrong
+	}
+	defer libc.Xfree(c.tls, args)
+	sqlite3.Xsqlite3_db_config(c.tls, c.h, sqlite3.SQLITE_DBCONFIG_ENABLE_QPSG, libc.VaList(args, int32(1), uintptr(0)))
 }
 
 // close ends the connection with its statements. SQLite checkpoints when it is

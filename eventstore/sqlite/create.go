@@ -78,7 +78,7 @@ func publish(draft, path string) error {
 	if err != nil {
 		return domain.E(domain.KindUnavailable, "sync the folder of the new store: %w", err)
 	}
-	defer dir.Close() //nolint:errcheck // opened to be synced
+	defer dir.Close()
 	if err := dir.Sync(); err != nil {
 		return domain.E(domain.KindUnknown, "sync the folder of the new store: %w", err)
 	}

@@ -150,9 +150,9 @@ func (s *Store) probe() {
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if err := s.writer.transaction(s.writer.probe.run); err != nil {
-		s.settle(err)
-		return
+	err := s.writer.transaction(s.writer.probe.run)
+	if err != nil {
+		err = s.settle(err)
 	}
-	s.trouble(nil)
+	s.trouble(err)
 }
