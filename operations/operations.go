@@ -46,11 +46,14 @@ type CallbackFilter struct {
 
 // CallbackLog keeps Callbacks. Log never blocks the caller and never fails:
 // when its queue is full it drops and counts. Refused rows are kept 30 days and
-// at most 10,000 rows or 16 MB of them, oldest gone first.
+// at most 10,000 rows or 16 MB of them, oldest gone first. A row can be read a
+// moment after it was logged.
 type CallbackLog interface {
 	LogCallback(c Callback)
+	// Callbacks leaves Request nil. A limit outside its range is KindInvalid.
 	Callbacks(ctx context.Context, f CallbackFilter) ([]Callback, error)
-	// RefusedCallbacks yields the kept refused requests of a channel, oldest first.
+	// RefusedCallbacks yields the kept refused requests of a channel ("" means
+	// all) received at since or later, with their Request, oldest first.
 	RefusedCallbacks(ctx context.Context, channel string, since time.Time) ([]Callback, error)
 }
 
@@ -82,7 +85,10 @@ type APIKey struct {
 	RevokedAt time.Time // zero while valid
 }
 
-// APIKeys keeps API keys. Key is KindNotFound for an unknown id.
+// APIKeys keeps API keys; writes are durable when they return. APIKey and
+// RevokeAPIKey are KindNotFound for an unknown id; a revoked key is found, too.
+// PutAPIKey inserts or replaces, but a revoked key stays revoked, since the
+// time when that was first done. APIKeys is the oldest first.
 type APIKeys interface {
 	PutAPIKey(ctx context.Context, k APIKey) error
 	APIKey(ctx context.Context, id string) (APIKey, error)
@@ -104,7 +110,10 @@ type Idempotency interface {
 	// the caller may go on; otherwise saved is what is kept. A claim whose
 	// request never finished lapses after a minute.
 	Begin(ctx context.Context, owner, key string, hash [32]byte, now time.Time) (saved Saved, fresh bool, err error)
+	// Finish keeps the answer; a later one for the same claim changes nothing.
+	// KindNotFound when there is no claim, KindTooLarge above 1 MiB.
 	Finish(ctx context.Context, owner, key string, status int, body []byte) error
+	// Forget drops a claim or an answer, if there is one.
 	Forget(ctx context.Context, owner, key string) error
 }
 
@@ -130,7 +139,8 @@ type Lease struct {
 }
 
 // Leases hands out leases. Acquire renews for the holder, takes an expired one
-// over, or returns KindConflict naming the holder.
+// over, or returns KindConflict naming the holder. Release of a lease that has
+// passed on is no error and changes nothing. Tokens are never used again.
 type Leases interface {
 	Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, error)
 	Release(ctx context.Context, l Lease) error
@@ -151,9 +161,11 @@ type Ask struct {
 }
 
 // Asks keeps the sweep's schedule. PutAsks inserts or replaces by (channel,
-// order, trade, why). DueAsks returns those with NextAt <= now, oldest due
-// first. ClaimAsks is DueAsks that also pushes NextAt of the returned rows to
-// until, in one transaction, so that two reconcilers do not ask twice.
+// order, trade, why). ClaimAsks returns up to limit (at most 1,000) of those
+// that are not done and have NextAt <= now, oldest due first, and pushes their
+// NextAt to until, in one transaction, so that two reconcilers do not ask
+// twice; the returned NextAt is when they were due. Asks are also those that
+// are done; OpenAsks counts the others.
 type Asks interface {
 	PutAsks(ctx context.Context, asks []Ask) error
 	// AddAsks inserts those that are not there yet and leaves the others alone.
@@ -194,7 +206,9 @@ type Run struct {
 	Cursor     string // where the schedule feed stands (projection position)
 }
 
-// Runs keeps reconciliation runs.
+// Runs keeps the newest 10,000 reconciliation runs. PutRun inserts or replaces
+// by ID; Run is KindNotFound for an unknown one; Runs is the newest of a kind
+// ("" means all) first.
 type Runs interface {
 	PutRun(ctx context.Context, r Run) error
 	Run(ctx context.Context, id string) (Run, error)

@@ -180,7 +180,7 @@ func TestCodes(t *testing.T) {
 func TestPoisonedBatch(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	good := func(name string) *job {
 		return &job{done: make(chan struct{}), run: func(tx *tx) error {
 			_, err := tx.exec(`INSERT INTO cursors VALUES (?, 1)`, name)

@@ -131,7 +131,7 @@ func TestOpenRefusesBadOptions(t *testing.T) {
 func TestOpenWarnsOfOpenFile(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
-	noError(t, os.Chmod(path, 0o640)) //nolint:gosec // what is warned of
+	noError(t, os.Chmod(path, 0o640))
 	var log bytes.Buffer
 	o := testOptions(t)
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -158,7 +158,7 @@ func TestOldSQLiteIsRefused(t *testing.T) {
 func TestSynchronous(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	for name, c := range map[string]struct {
 		committer *committer
 		want      int
@@ -180,7 +180,7 @@ func TestSynchronous(t *testing.T) {
 func TestDamagedRowsAreCorrupt(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // a test of reading
+	defer s.Close()
 	_, err := s.EnsureDataKey(t.Context(), "payment-a:1")
 	noError(t, err)
 	noError(t, s.normal.do(t.Context(), func(tx *tx) error {

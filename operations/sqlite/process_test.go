@@ -97,7 +97,7 @@ func inParallel(callers, from, to int, run func(int) error) error {
 // startChild starts a child; its output is what it was given.
 func startChild(t *testing.T, path string, from, to int) (*exec.Cmd, io.Reader) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], strconv.Itoa(from), strconv.Itoa(to)) //nolint:gosec // this binary
+	cmd := exec.CommandContext(t.Context(), os.Args[0], strconv.Itoa(from), strconv.Itoa(to))
 	cmd.Env = append(os.Environ(), childPath+"="+path)
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
@@ -141,7 +141,7 @@ func TestKeysSurviveKill(t *testing.T) {
 		t.Fatalf("only %d keys were made", len(keys))
 	}
 	s := openFile(t, path)
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	checkKeys(t, s, keys)
 }
 
@@ -165,7 +165,7 @@ func TestProcessesAgree(t *testing.T) {
 	a, outA := startChild(t, path, 0, streams)
 	b, outB := startChild(t, path, 0, streams)
 	s := openFile(t, path)
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	var mu sync.Mutex
 	mine := map[int]operations.DataKey{}
 	noError(t, inParallel(8, 0, streams, func(i int) error {

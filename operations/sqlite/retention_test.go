@@ -56,7 +56,7 @@ func checkCounters(t *testing.T, s *Store) tally {
 func TestOldRowsGo(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	now := fixedClock()
 	write(t, s,
 		row(now.Add(-91*day), domain.OutcomeCredited, "gone", 0),
@@ -79,7 +79,7 @@ func TestOldRowsGo(t *testing.T) {
 func TestManyOldRowsGo(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	var rows []operations.Callback
 	for i := range 3*pruneRows + 7 {
 		rows = append(rows, row(fixedClock().Add(-100*day), []domain.Outcome{"credited", "refused"}[i%2], "old", i%2))
@@ -96,7 +96,7 @@ func TestManyOldRowsGo(t *testing.T) {
 func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
 	s := openBounded(t, newFile(t), func(l *limits) { l.callbackRows = 5 })
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	for i := range 12 {
 		write(t, s, row(fixedClock(), []domain.Outcome{"credited", "refused"}[i%2], fmt.Sprint(i), 3))
 	}
@@ -109,7 +109,7 @@ func TestLogIsBounded(t *testing.T) {
 func TestRefusedAreBounded(t *testing.T) {
 	t.Parallel()
 	s := openBounded(t, newFile(t), func(l *limits) { l.refusedRows, l.refusedBytes = 4, 1000 })
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	write(t, s, row(fixedClock(), "credited", "kept", 0))
 	var flood []operations.Callback
 	for i := range 50 {
@@ -131,7 +131,7 @@ func TestRefusedAreBounded(t *testing.T) {
 func TestOldAnswersGo(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	now := fixedClock()
 	for i := range 2*pruneRows + 1 {
 		_, _, err := s.Begin(t.Context(), "k1", fmt.Sprint("old-", i), [32]byte{}, now.Add(-7*day-time.Second))
@@ -155,7 +155,7 @@ func TestOldAnswersGo(t *testing.T) {
 func TestOldRunsGo(t *testing.T) {
 	t.Parallel()
 	s := openBounded(t, newFile(t), func(l *limits) { l.runs = 3 })
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	for i := range 8 {
 		noError(t, s.PutRun(t.Context(), operations.Run{ID: fmt.Sprint("r", i), Kind: "sweep", StartedAt: fixedClock().Add(time.Duration(i))}))
 	}
@@ -191,7 +191,7 @@ func TestQueueIsBounded(t *testing.T) {
 func TestOverlongRowsAreCut(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // checked by reading
+	defer s.Close()
 	long := strings.Repeat("é", 5000)
 	write(t, s, bounded(operations.Callback{
 		ReceivedAt: fixedClock(), Channel: long, Remote: long, Method: long, Outcome: domain.OutcomeRefused, Reason: domain.Reason(long),
@@ -218,7 +218,7 @@ func TestSlots(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
 	const rows = 2*bucketRows + 5000
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(1, 2))
 	for from := 0; from < rows; {
 		s := openFile(t, path)
 		for range 30 {
@@ -236,7 +236,7 @@ func TestSlots(t *testing.T) {
 		noError(t, s.Close())
 	}
 	s := openFile(t, path)
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	checkBuckets(t, s)
 	f := operations.CallbackFilter{OrderNo: "again", Limit: 3}
 	var found []int64
@@ -270,7 +270,7 @@ func checkBuckets(t *testing.T, s *Store) {
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	s := openFile(t, newFile(t))
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	for index, f := range map[string]operations.CallbackFilter{
 		"INTEGER PRIMARY KEY": {},
 		"callbacks_channel":   {Channel: "a"},

@@ -137,7 +137,7 @@ CREATE TABLE cursors (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WI
 // identify refuses a file that is not an operations store, by its first bytes
 // and without opening it as a database, so that a foreign file is not touched.
 func identify(path string) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if errors.Is(err, os.ErrNotExist) {
 		return domain.E(domain.KindNotFound, "operations store %s does not exist: make one with init", path)
 	}

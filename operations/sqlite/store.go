@@ -165,7 +165,7 @@ func openWith(ctx context.Context, path string, o Options, limits limits) (*Stor
 
 // warnIfShared tells when others on the machine can read the keys.
 func warnIfShared(ctx context.Context, logger *slog.Logger, path string) {
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // the operator names the file
 	if err != nil || info.Mode().Perm()&0o077 == 0 {
 		return
 	}
