@@ -3,21 +3,16 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"counterfoil/domain"
 	"counterfoil/httpapi"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
-	"counterfoil/reconcile"
 )
 
 const usage = `api receives payment callbacks and serves the API of one Counterfoil installation.
@@ -30,45 +25,7 @@ Settings come from the file and from COUNTERFOIL_… environment variables.
 Exit status: 0 stopped, 1 failure, 2 wrong usage or configuration.
 `
 
-func main() {
-	ctx, stop := assembly.Signals(context.Background())
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stderr)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "api:", err)
-		os.Exit(exitCode(err))
-	}
-}
-
-func exitCode(err error) int {
-	if domain.KindOf(err) == domain.KindInvalid {
-		return 2
-	}
-	return 1
-}
-
-func run(ctx context.Context, args, env []string, out io.Writer) error {
-	flags := flag.NewFlagSet("api", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	file := flags.String("config", "", "")
-	dir := flags.String("dir", "", "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		fmt.Fprint(out, usage)
-		if err == flag.ErrHelp { //nolint:errorlint // flag returns it bare
-			return nil
-		}
-		return domain.E(domain.KindInvalid, "arguments: %w", err)
-	}
-	path, err := config.Find(*file, *dir)
-	if err != nil {
-		return err
-	}
-	cfg, err := config.Load(path, env)
-	if err != nil {
-		return err
-	}
-	return serve(ctx, cfg, out)
-}
+func main() { os.Exit(assembly.Daemon("api", usage, serve)) }
 
 func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	app, err := assembly.Open(ctx, cfg, assembly.Logger(cfg, out), time.Now)
@@ -76,13 +33,8 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = app.Close() }()
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	sweeper, err := app.Sweeper("api", reg)
-	if err != nil {
-		return err
-	}
-	api, err := server(app, reg, sweeper)
+	reg := app.Registry()
+	api, err := server(app, reg)
 	if err != nil {
 		return err
 	}
@@ -95,7 +47,11 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	)
 }
 
-func server(app *assembly.App, reg *prometheus.Registry, sweeper *reconcile.Sweeper) (*httpapi.Server, error) {
+func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error) {
+	sweeper, err := app.Sweeper("api", reg)
+	if err != nil {
+		return nil, err
+	}
 	return httpapi.New(httpapi.Deps{
 		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Channels: app.Channels, Logger: app.Logger,
 		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweeper.Sweep,

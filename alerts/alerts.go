@@ -1,0 +1,133 @@
+// Package alerts tells people what needs them: money held too long or parked,
+// a second payment, callbacks that could not be kept, and a channel gone
+// silent. It reads what is there and decides nothing.
+package alerts
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+	"counterfoil/projections"
+)
+
+// Alert is one thing a person should look at.
+type Alert struct {
+	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no
+	Channel string    `json:"channel"`
+	OrderNo string    `json:"order_no,omitempty"`
+	TradeNo string    `json:"trade_no,omitempty"`
+	Amount  string    `json:"amount,omitempty"`
+	Since   time.Time `json:"since"`
+	Text    string    `json:"text"` // what is the matter and what to do, in English and Chinese
+}
+
+// key names what the alert is about: it is told again only after RepeatAfter.
+func (a Alert) key() string {
+	return "alert/" + a.Kind + "/" + a.Channel + "/" + a.OrderNo + "/" + a.TradeNo
+}
+
+// repeatAfter is how long an alert that stands is not told again.
+const repeatAfter = 6 * time.Hour
+
+// maxPerCheck bounds what one check tells: the rest follows in the next.
+const maxPerCheck = 50
+
+// Deps is what alerts reads.
+type Deps struct {
+	Rows    projections.Reader
+	Ops     operations.Store
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer
+	Clock   func() time.Time
+}
+
+// Config says what is too long and where to tell.
+type Config struct {
+	URL          string
+	Command      []string
+	HeldAfter    time.Duration
+	SilenceAfter time.Duration // 0: silence is not told
+	Channels     []domain.ChannelID
+}
+
+// Watch checks and tells.
+type Watch struct {
+	Deps
+	cfg  Config
+	told *prometheus.CounterVec
+	out  []sender
+}
+
+// New makes a Watch.
+func New(d Deps, cfg Config) (*Watch, error) {
+	told := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "counterfoil_alerts_total", Help: "Alerts told, by kind.",
+	}, []string{"kind"})
+	if err := d.Metrics.Register(told); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	w := &Watch{Deps: d, cfg: cfg, told: told}
+	if cfg.URL != "" {
+		w.out = append(w.out, newPoster(cfg.URL))
+	}
+	if len(cfg.Command) > 0 {
+		w.out = append(w.out, runner(cfg.Command))
+	}
+	return w, nil
+}
+
+// Check looks for all that needs people and tells each thing once, also when
+// several processes check.
+func (w *Watch) Check(ctx context.Context) error {
+	told := 0
+	for _, look := range []func(context.Context) ([]Alert, error){
+		w.waiting, w.failed, w.silent, w.duplicates,
+	} {
+		found, err := look(ctx)
+		if err != nil {
+			return err
+		}
+		for _, a := range found {
+			if told == maxPerCheck {
+				return nil
+			}
+			fresh, err := w.tell(ctx, a)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				told++
+			}
+		}
+	}
+	return nil
+}
+
+// tell sends a unless it was told lately. The lease is held by the time of
+// telling, so that nobody renews it.
+func (w *Watch) tell(ctx context.Context, a Alert) (fresh bool, err error) {
+	now := w.Clock()
+	_, err = w.Ops.Acquire(ctx, a.key(), now.Format(time.RFC3339Nano), now, repeatAfter)
+	if err != nil && domain.KindOf(err) == domain.KindConflict {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("note alert %s: %w", a.key(), err)
+	}
+	w.told.WithLabelValues(a.Kind).Inc()
+	w.Logger.LogAttrs(ctx, slog.LevelWarn, "alert", slog.String("kind", a.Kind), slog.String("channel", a.Channel),
+		slog.String("order_no", a.OrderNo), slog.String("trade_no", a.TradeNo), slog.String("amount", a.Amount),
+		slog.Time("since", a.Since), slog.String("text", a.Text))
+	for _, s := range w.out {
+		if err := s.send(ctx, a); err != nil {
+			w.Logger.ErrorContext(ctx, "alert not delivered: check alerts in the configuration", slog.String("error", err.Error()))
+		}
+	}
+	return true, nil
+}
