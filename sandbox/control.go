@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -185,15 +186,18 @@ func respond(w http.ResponseWriter, got any, err error) {
 		status = statusOf(err)
 		got = map[string]failure{"error": {domain.KindOf(err).String(), err.Error(), domain.FieldOf(err)}}
 	}
-	body, err := json.MarshalIndent(got, "", "  ")
-	if err != nil {
+	var body bytes.Buffer
+	out := json.NewEncoder(&body)
+	out.SetEscapeHTML(false) // addresses are full of "&"
+	out.SetIndent("", "  ")
+	if err := out.Encode(got); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
+	w.Write(body.Bytes())
 }
 
 func statusOf(err error) int {

@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,7 +131,7 @@ func (s *Sandbox) transmit(ctx context.Context, m *merchant, o *order, out outgo
 		Took: Duration(s.clock.wall().Sub(began).Round(10 * time.Microsecond)),
 	}
 	if err != nil {
-		a.Error = err.Error()
+		a.Error = reason(err)
 	}
 	// A body that broke off is judged by what came of it, as curl does.
 	a.Accepted = got.status != 0 && m.habits.accepts(got.status, got.body)
@@ -141,6 +143,14 @@ func (s *Sandbox) transmit(ctx context.Context, m *merchant, o *order, out outgo
 		s.noteTrouble(o, a)
 	}
 	return a.Accepted
+}
+
+// reason is why a request failed, without the long address in front.
+func reason(err error) string {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	return err.Error()
 }
 
 func (s *Sandbox) noteTrouble(o *order, a Attempt) {

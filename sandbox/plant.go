@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -103,11 +104,15 @@ func (s *Sandbox) release(m *merchant, overtaker *order) {
 	held := m.held
 	m.held = nil
 	s.mu.Unlock()
-	for i := len(held) - 1; i >= 0; i-- {
-		if held[i].o != overtaker {
-			s.jobs.after(0, held[i].run)
-		}
+	held = slices.DeleteFunc(held, func(d *series) bool { return d.o == overtaker })
+	if len(held) == 0 {
+		return
 	}
+	s.jobs.after(0, func(ctx context.Context) {
+		for _, d := range slices.Backward(held) {
+			d.run(ctx)
+		}
+	})
 }
 
 // payAgain opens a second order on the number of a paid one and pays it: real

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"counterfoil/sandbox"
 )
@@ -19,11 +20,14 @@ func describe(out io.Writer, box *sandbox.Sandbox, c sandbox.Config) {
 }
 
 func describeMerchant(out io.Writer, m sandbox.Credentials) {
-	fmt.Fprintf(out, "  - id: sandbox-%s\n", m.PID)
-	fmt.Fprintf(out, "    provider: epay\n    version: %s\n    gateway: %s\n    pid: %q\n", m.Version, m.BaseURL, m.PID)
+	fmt.Fprintf(out, "  sandbox-%s:\n    provider: epay\n    protocol: %s\n    gateway: %s\n    pid: %q\n    test: true\n",
+		m.PID, m.Version, m.BaseURL, m.PID)
+	if strings.HasPrefix(m.BaseURL, "http:") {
+		fmt.Fprintln(out, "    allow_plain_http: true")
+	}
 	if m.Version == sandbox.V1 {
 		fmt.Fprintf(out, "    key: %q\n", m.Key)
 		return
 	}
-	fmt.Fprintf(out, "    merchant_private_key: %q\n    platform_public_key: %q\n", m.MerchantKey, m.PlatformPublicKey)
+	fmt.Fprintf(out, "    merchant_key: %q\n    platform_key: %q\n", m.MerchantKey, m.PlatformPublicKey)
 }
