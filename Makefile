@@ -23,9 +23,10 @@ KILL_ROUNDS ?= 40
 FUZZ_SECONDS ?= 30
 # The packages whose tests run again under the race detector. The pure-Go SQLite
 # is seven times slower under it, so those that open one run only here below,
-# with -short and CF_RACE=1.
+# with -short and CF_RACE=1, without the tests that only move bulk.
 RACE_PACKAGES := domain eventstore eventstore/memory httpapi internal/config internal/strictjson ledger projections providers/... reconcile sandbox
-RACE_SQLITE   := eventstore/sqlite operations/sqlite projections/sqlite
+RACE_SQLITE   := eventstore/sqlite operations/sqlite
+RACE_SKIP     := ^TestSlots$$
 
 ##@ Use
 
@@ -60,7 +61,7 @@ test-go: ## the tests of every package
 
 test-race: ## the race detector, where it is affordable
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 5m $(addprefix ./,$(RACE_PACKAGES))
-	CGO_ENABLED=1 CF_RACE=1 $(GOTEST) -race -short -timeout 5m $(addprefix ./,$(RACE_SQLITE))
+	CGO_ENABLED=1 CF_RACE=1 $(GOTEST) -race -short -skip '$(RACE_SKIP)' -timeout 5m $(addprefix ./,$(RACE_SQLITE))
 
 # go test fuzzes one target of one package at a time. It can report its own
 # deadline as a failure (golang/go#75804); a true one leaves a failing input.

@@ -149,7 +149,7 @@ func libraries() []Library {
 		{Path: "github.com/danielgtaylor/huma/v2", Owners: []string{"httpapi", "cmd/..."}, InTests: true},
 		{Path: "github.com/spf13/cobra", Owners: []string{"cmd/..."}},
 		{Path: "github.com/knadh/koanf", Owners: []string{"internal/config"}},
-		{Path: "github.com/prometheus/client_golang", Owners: []string{"httpapi", "reconcile", "internal/assembly", "cmd/..."}, InTests: true},
+		{Path: "github.com/prometheus/client_golang", Owners: []string{"alerts", "httpapi", "reconcile", "internal/assembly", "cmd/..."}, InTests: true},
 		{Path: "github.com/schollz/progressbar/v3", Owners: []string{"internal/progress"}},
 		{Path: "github.com/cenkalti/backoff/v5", Owners: []string{"eventstore/eventstoredb", "providers/...", "reconcile", "relay", "webhooks", "alerts", "sandbox"}},
 
