@@ -29,7 +29,7 @@ func NewHasher() *Hasher {
 func (h *Hasher) Ledger(l LedgerRow) {
 	h.made.Balances++
 	h.text("ledger", l.Book, string(l.Wallet), string(l.Currency))
-	h.number(l.Balance.Minor(), int64(l.Position)) //nolint:gosec // positions stay below 2^63
+	h.number(l.Balance.Minor(), int64(l.Position)) // positions stay below 2^63
 }
 
 // Payment adds a payment.
@@ -38,13 +38,13 @@ func (h *Hasher) Payment(p *PaymentRow) {
 	h.text("payment", string(p.Channel), p.Ref, p.OrderNo, string(p.Account), string(p.Amount.Currency()),
 		string(p.State), p.TradeNo, string(p.Closed), MarksText(p.Open))
 	h.number(p.Amount.Minor(), int64(p.Notices), micros(p.PlacedAt), micros(p.ExpiresAt), micros(p.FirstAt),
-		micros(p.UpdatedAt), int64(p.Position)) //nolint:gosec // positions stay below 2^63
+		micros(p.UpdatedAt), int64(p.Position)) // positions stay below 2^63
 }
 
 // Finish is the digest of everything added, at checkpoint c.
 func (h *Hasher) Finish(c Checkpoint) Digest {
 	h.text("checkpoint", c.Ledger.String(), c.Event.String())
-	h.number(int64(c.Position), micros(c.Recorded), c.Events, c.Ledgers, //nolint:gosec // positions stay below 2^63
+	h.number(int64(c.Position), micros(c.Recorded), c.Events, c.Ledgers, // positions stay below 2^63
 		c.Payments, c.Entries, c.Callbacks, c.Trades)
 	h.made.Position, h.made.Entries = c.Position, int(c.Entries)
 	h.made.SHA256 = hex.EncodeToString(h.sum.Sum(nil))
@@ -58,15 +58,15 @@ func (h *Hasher) text(parts ...string) {
 		h.buf = binary.BigEndian.AppendUint64(h.buf, uint64(len(s)))
 		h.buf = append(h.buf, s...)
 	}
-	h.sum.Write(h.buf) //nolint:errcheck,gosec // a hash never fails
+	h.sum.Write(h.buf) // a hash never fails
 }
 
 func (h *Hasher) number(ns ...int64) {
 	h.buf = h.buf[:0]
 	for _, n := range ns {
-		h.buf = binary.BigEndian.AppendUint64(h.buf, uint64(n)) //nolint:gosec // the bits are hashed
+		h.buf = binary.BigEndian.AppendUint64(h.buf, uint64(n)) // the bits are hashed
 	}
-	h.sum.Write(h.buf) //nolint:errcheck,gosec // a hash never fails
+	h.sum.Write(h.buf) // a hash never fails
 }
 
 // micros is t in microseconds since 1970, 0 for no time.

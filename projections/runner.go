@@ -100,7 +100,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		before := r.Status().Position
 		err := r.alone(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // being told to stop is no failure
+			return nil // being told to stop is no failure
 		}
 		if final(err) {
 			r.fail(PhaseStopped, err)

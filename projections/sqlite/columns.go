@@ -32,10 +32,10 @@ func instant(us int64) time.Time {
 // signed is a position as SQLite holds it. One beyond 2^63 can be asked for but
 // never stored; it stands behind everything.
 func signed(p eventstore.Position) int64 {
-	return int64(min(p, math.MaxInt64)) //nolint:gosec // bounded on this line
+	return int64(min(p, math.MaxInt64)) // bounded on this line
 }
 
-func position(n int64) eventstore.Position { return eventstore.Position(n) } //nolint:gosec // stored from a position
+func position(n int64) eventstore.Position { return eventstore.Position(n) } // stored from a position
 
 // text is NULL for the empty string.
 func text(s string) driver.Value {
@@ -60,7 +60,7 @@ func packSteps(steps []projections.Step) []byte {
 	var at, us int64
 	for _, s := range steps {
 		p, t := signed(s.Position), stored(s.Recorded)
-		b = binary.AppendUvarint(b, uint64(p-at)) //nolint:gosec // positions grow
+		b = binary.AppendUvarint(b, uint64(p-at)) // positions grow
 		b = binary.AppendVarint(b, t-us)
 		at, us = p, t
 	}
@@ -83,7 +83,7 @@ func firstAfter(b []byte, us int64) (p int64, found bool, err error) {
 		if m <= 0 {
 			return 0, false, errSteps
 		}
-		at, t, b = at+int64(dp), t+dt, b[n+m:] //nolint:gosec // written from int64
+		at, t, b = at+int64(dp), t+dt, b[n+m:] // written from int64
 		if t > us {
 			return at, true, nil
 		}
@@ -97,7 +97,7 @@ func readCheckpoint(ctx context.Context, c *conn) (projections.Checkpoint, error
 	found, err := c.one(ctx, `SELECT position, stream, revision, event, ledger, recorded, events, ledgers, payments,
 		entries, callbacks, trades FROM checkpoint WHERE id = 1`, nil, func(r row) error {
 		cp = projections.Checkpoint{
-			Position: position(r.num(0)), Stream: domain.Stream(r.str(1)), Revision: uint64(r.num(2)), //nolint:gosec // stored from one
+			Position: position(r.num(0)), Stream: domain.Stream(r.str(1)), Revision: uint64(r.num(2)), // stored from one
 			Event: r.id(3), Ledger: r.id(4), Recorded: instant(r.num(5)), Events: r.num(6), Ledgers: r.num(7),
 			Payments: r.num(8), Entries: r.num(9), Callbacks: r.num(10), Trades: r.num(11),
 		}

@@ -47,7 +47,7 @@ func (c *conn) close() error {
 		return nil
 	}
 	for _, s := range c.stmts {
-		s.Close() //nolint:errcheck,gosec // the connection is closed next
+		s.Close() // the connection is closed next
 	}
 	err := c.raw.Close()
 	c.raw = nil
@@ -92,7 +92,7 @@ func (c *conn) script(sql string) error {
 	if err != nil {
 		return classify(err)
 	}
-	defer s.Close() //nolint:errcheck // nothing hangs on it
+	defer s.Close() // nothing hangs on it
 	_, err = s.(driver.StmtExecContext).ExecContext(context.Background(), nil)
 	return classify(err)
 }
@@ -109,7 +109,7 @@ func (c *conn) query(ctx context.Context, sql string, args []any, each func(row)
 	if err != nil {
 		return classify(err)
 	}
-	defer rows.Close() //nolint:errcheck // reading is over
+	defer rows.Close() // reading is over
 	dest := make(row, len(rows.Columns()))
 	for {
 		err := rows.Next(dest)

@@ -129,7 +129,7 @@ func remove(file string) {
 }
 
 // discard deletes what nobody needs; what stays behind only takes room.
-func discard(file string) { os.Remove(file) } //nolint:errcheck,gosec // see above
+func discard(file string) { os.Remove(file) } //nolint:errcheck // see above
 
 // syncFile makes a file's or folder's content durable.
 func syncFile(name string) error {
@@ -137,7 +137,7 @@ func syncFile(name string) error {
 	if err != nil {
 		return domain.E(domain.KindUnavailable, "open %s to sync it: %w", name, err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written through it
+	defer f.Close() // nothing was written through it
 	if err := f.Sync(); err != nil {
 		return domain.E(domain.KindUnavailable, "sync %s: %w", name, err)
 	}

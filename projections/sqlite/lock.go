@@ -19,7 +19,7 @@ const lockPause = 100 * time.Millisecond
 type fileLock struct{ f *os.File }
 
 func openLock(name string) (*fileLock, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's own path
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) // the operator's own path
 	if err != nil {
 		return nil, domain.E(domain.KindUnavailable, "open the lock file: %w", err)
 	}
@@ -70,9 +70,9 @@ func (l *fileLock) wait(ctx context.Context) error {
 
 // unlock gives the lock back and keeps the file open.
 func (l *fileLock) unlock() {
-	syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN) //nolint:errcheck,gosec // close does it too
+	syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN) //nolint:errcheck // close does it too
 }
 
 func (l *fileLock) close() {
-	l.f.Close() //nolint:errcheck,gosec // the lock goes with it
+	l.f.Close() // the lock goes with it
 }

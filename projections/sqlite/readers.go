@@ -64,7 +64,7 @@ func (r *readers) close(n int) error {
 // drain leaves the file: reads under way finish, new ones go elsewhere.
 func (r *readers) drain() {
 	close(r.gone)
-	r.close(r.size) //nolint:errcheck,gosec // they only read
+	r.close(r.size) //nolint:errcheck // they only read
 }
 
 // changed reports whether somebody committed since the last call, and the

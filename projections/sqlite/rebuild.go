@@ -59,7 +59,7 @@ func Rebuild(ctx context.Context, log eventstore.Reader, path string, cfg Rebuil
 	}
 	err = b.run(ctx)
 	if err != nil {
-		b.writer.close() //nolint:errcheck,gosec // the file goes away
+		b.writer.close() //nolint:errcheck // the file goes away
 		remove(b.writer.file)
 		return b.told, fmt.Errorf("rebuild %s: %w", path, err)
 	}
@@ -186,7 +186,7 @@ func openLive(path string) (c *conn, why string) {
 		return nil, "the rows in use cannot be opened: " + err.Error()
 	}
 	if err := checkVersion(c, file); err != nil {
-		c.close() //nolint:errcheck,gosec // it only read
+		c.close() //nolint:errcheck // it only read
 		return nil, "the rows in use cannot be compared: " + err.Error()
 	}
 	return c, ""

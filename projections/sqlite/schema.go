@@ -76,7 +76,7 @@ func create(file string) error {
 	}
 	marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", appID, schemaVersion)
 	if err := c.script("BEGIN;" + schema + marks + "COMMIT;"); err != nil {
-		c.close() //nolint:errcheck,gosec // the first error counts
+		c.close() //nolint:errcheck // the first error counts
 		return fmt.Errorf("create the schema in %s: %w", file, err)
 	}
 	return c.close()

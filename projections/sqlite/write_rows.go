@@ -12,7 +12,7 @@ func (w *writer) checkpoint(c projections.Changes) error {
 	n, err := w.c.exec(`UPDATE checkpoint SET position = ?, stream = ?, revision = ?, event = ?, ledger = ?,
 		recorded = ?, events = ?, ledgers = ?, payments = ?, entries = ?, callbacks = ?, trades = ?
 		WHERE id = 1 AND position = ?`,
-		signed(t.Position), string(t.Stream), int64(t.Revision), t.Event[:], t.Ledger[:], //nolint:gosec // small
+		signed(t.Position), string(t.Stream), int64(t.Revision), t.Event[:], t.Ledger[:], // small
 		stored(t.Recorded), t.Events, t.Ledgers, t.Payments, t.Entries, t.Callbacks, t.Trades,
 		signed(c.From.Position))
 	if err != nil {

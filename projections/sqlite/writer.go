@@ -50,7 +50,7 @@ func openWriter(path, file string, pragmas ...string) (*writer, error) {
 
 // failed closes a writer that did not come up.
 func (w *writer) failed(err error) error {
-	w.close() //nolint:errcheck,gosec // err counts
+	w.close() //nolint:errcheck // err counts
 	return err
 }
 
@@ -182,7 +182,7 @@ func (w *writer) commit(c projections.Changes) error {
 		_, err = w.c.exec("COMMIT")
 	}
 	if err != nil {
-		w.c.exec("ROLLBACK") //nolint:errcheck,gosec // SQLite may have rolled back itself
+		w.c.exec("ROLLBACK") //nolint:errcheck // SQLite may have rolled back itself
 		if again := w.learn(); again != nil {
 			return fmt.Errorf("%w (and then: %w)", err, again)
 		}

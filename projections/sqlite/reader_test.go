@@ -1,0 +1,169 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"counterfoil/domain"
+	"counterfoil/projections"
+)
+
+// TestMinIsNeverFooled: an answer that was kept from before must not be given
+// to a caller who asks for a later position, whoever folds: this process or
+// another one.
+func TestMinIsNeverFooled(t *testing.T) {
+	t.Parallel()
+	at := path(t)
+	own, foreign := openDB(t, at), openDB(t, at)
+	l := newLog()
+	running(t, l, own)
+	var want int64
+	for i := range 50 {
+		want += int64(i + 1)
+		p := l.add(t, domain.PaymentStream("a", "1"), l.credited("a", "t", "alice", cny(int64(i+1))))
+		for _, d := range []*DB{own, foreign} {
+			waitFor(t, d, p)
+			bs, pos, err := d.Balances(context.Background(), "alice", projections.AsOf{Min: p})
+			if err != nil || pos < p {
+				t.Fatalf("min %d: answered at %d, %v", p, pos, err)
+			}
+			if len(bs) != 1 || bs[0].Amount != cny(want) {
+				t.Fatalf("min %d: %v, want %s", p, words(bs), cny(want))
+			}
+		}
+	}
+}
+
+// TestAnswersAreOfTheirPosition: under commits, every answer equals the as-of
+// answer at the position it claims.
+func TestAnswersAreOfTheirPosition(t *testing.T) {
+	t.Parallel()
+	at := path(t)
+	own, foreign := openDB(t, at), openDB(t, at)
+	l := newLog()
+	running(t, l, own)
+	var wg sync.WaitGroup
+	for _, d := range []*DB{own, foreign} {
+		wg.Go(func() {
+			for range 400 {
+				now, p, err := d.Balances(context.Background(), "alice", projections.AsOf{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if p == 0 {
+					continue
+				}
+				then, _, err := d.Balances(context.Background(), "alice", projections.AsOf{Position: p})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if diff := cmp.Diff(words(then), words(now)); diff != "" {
+					t.Errorf("answer at %d (-as of +now):\n%s", p, diff)
+					return
+				}
+			}
+		})
+	}
+	for range 200 {
+		l.add(t, domain.PaymentStream("a", "1"), l.credited("a", "t", "alice", cny(1)))
+	}
+	wg.Wait()
+}
+
+// TestWaitGivesUp: a position the log does not have is unavailable, in time.
+func TestWaitGivesUp(t *testing.T) {
+	t.Parallel()
+	d := openDB(t, path(t))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	for name, at := range map[string]projections.AsOf{"min": {Min: 9}, "position": {Position: 9}} {
+		if _, _, err := d.Balances(ctx, "a", at); domain.KindOf(err) != domain.KindUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := d.Entries(ctx, projections.EntryFilter{Wallet: "a", AsOf: 9}); domain.KindOf(err) != domain.KindUnavailable {
+		t.Errorf("entries: %v", err)
+	}
+}
+
+// TestKeptAccountsAreBounded: a walk over unknown accounts costs no memory.
+func TestKeptAccountsAreBounded(t *testing.T) {
+	t.Parallel()
+	v := newView(128)
+	for i := range 10_000 {
+		a := domain.AccountID(rune(i))
+		_, _, epoch, _ := v.get(a)
+		v.keep(a, kept{}, epoch)
+	}
+	n := 0
+	for i := range v.shards {
+		n += len(v.shards[i].kept)
+	}
+	if n > 128 {
+		t.Fatalf("%d accounts kept, 128 allowed", n)
+	}
+}
+
+// TestDuplicates: one trade number that decided money on two orders of a
+// channel, at once or pages apart; not the same one on two channels, nor one
+// that was only suspected.
+func TestDuplicates(t *testing.T) {
+	t.Parallel()
+	for _, page := range []int{1, 100} {
+		l := newLog()
+		l.add(t, domain.PaymentStream("a", "1"), l.credited("a", "t1", "alice", cny(5)))
+		l.add(t, domain.PaymentStream("b", "1"), l.credited("b", "t1", "alice", cny(5)))
+		l.add(t, domain.PaymentStream("a", "2"), l.parked("a", "t2", cny(5), true), allocated("t2", "bob", cny(5)))
+		l.add(t, domain.PaymentStream("a", "3"), l.parked("a", "t2", cny(5), false))
+		l.add(t, domain.PaymentStream("a", "4"), l.parked("a", "t1", cny(5), true))
+		l.add(t, domain.PaymentStream("a", "5"), l.credited("a", "t1", "bob", cny(5)))
+		d := openDB(t, path(t))
+		fold(t, l, d, page)
+		got, err := d.Duplicates(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []projections.Duplicate{{Channel: "a", TradeNo: "t1", Orders: []string{"1", "4", "5"}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("page %d (-want +got):\n%s", page, diff)
+		}
+	}
+}
+
+// TestPaymentRow: what the row says of one order.
+func TestPaymentRow(t *testing.T) {
+	t.Parallel()
+	l := newLog()
+	d := openDB(t, path(t))
+	s := domain.PaymentStream("epay-a", "o1")
+	note := l.notified("epay-a", "o1", "t1", cny(730), domain.OutcomeHeld)
+	first := l.at
+	l.add(t, s, placed("epay-a", "o1", "alice", cny(730)))
+	l.at = l.at.Add(time.Minute)
+	p := l.add(t, s, note, domain.PaymentHeld{TradeNo: "t1", Amount: cny(730), Reason: domain.ReasonConfirmByQuery, Basis: l.id()})
+	fold(t, l, d, 1)
+	got, err := d.Payment(context.Background(), "epay-a", "o1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	po := placed("epay-a", "o1", "alice", cny(730))
+	want := projections.Payment{
+		Channel: "epay-a", OrderNo: "o1", Account: "alice", Amount: cny(730), State: domain.StateHeld, TradeNo: "t1",
+		Notices: 1, PlacedAt: po.PlacedAt, ExpiresAt: po.ExpiresAt, FirstAt: first, UpdatedAt: l.at, Position: p,
+	}
+	if diff := cmp.Diff(want, got, moneyByValue); diff != "" {
+		t.Errorf("row (-want +got):\n%s", diff)
+	}
+	if _, err := d.Payment(context.Background(), "epay-a", "o2"); domain.KindOf(err) != domain.KindNotFound {
+		t.Errorf("an unknown order: %v", err)
+	}
+	if _, err := d.Payment(context.Background(), "none", "o1"); domain.KindOf(err) != domain.KindNotFound {
+		t.Errorf("an unknown channel: %v", err)
+	}
+}
