@@ -4,25 +4,41 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"counterfoil/internal/strictjson"
 )
 
-// EncodeFact is the stored form of f: its type name and compact JSON.
+// EncodeFact is the stored form of f: its type name and compact JSON. Nothing
+// is written that DecodeFact refuses: a fact that could not be read back as it
+// is, or whose postings break R5, is KindInternal.
 func EncodeFact(f Fact) (typ string, data []byte, err error) {
-	data, err = encode(f)
-	if err != nil {
-		return "", nil, fmt.Errorf("encode %s: %w", f.FactType(), err)
+	typ = f.FactType()
+	if data, err = encode(f); err != nil {
+		return "", nil, fmt.Errorf("encode %s: %w", typ, err)
 	}
-	return f.FactType(), data, nil
+	if _, err := DecodeFact(typ, data); err != nil {
+		return "", nil, E(KindInternal, "encode %s: it could not be read back: %w", typ, err)
+	}
+	return typ, data, nil
 }
 
 // EncodeMeta is the stored form of m.
 func EncodeMeta(m Meta) ([]byte, error) { return encode(m) }
 
+// readMeta is how metadata is usually read: it is written by one writer.
+var readMeta = shapeOf(reflect.TypeFor[Meta]())
+
 // DecodeMeta reads what EncodeMeta wrote; anything else is KindCorrupt.
-func DecodeMeta(data []byte) (Meta, error) { return decode[Meta](data) }
+func DecodeMeta(data []byte) (Meta, error) {
+	var m Meta
+	r := reader{all: data, rest: data}
+	if readMeta(&r, reflect.ValueOf(&m).Elem()); r.whole() {
+		return m, nil
+	}
+	return decode[Meta](data) // times of other zones, texts that are no UTF-8
+}
 
 // Encode is the evidence as it is hashed and sealed.
 func (e Evidence) Encode() ([]byte, error) { return encode(e) }
@@ -47,42 +63,55 @@ func encode(v any) ([]byte, error) {
 // by us.
 func decode[T any](data []byte) (T, error) {
 	var v T
-	if err := strictjson.UnmarshalKnown(data, &v); err != nil {
+	if err := (strictjson.Limits{ObjectOnly: true}).UnmarshalKnown(data, &v); err != nil {
 		var zero T
 		return zero, E(KindCorrupt, "stored JSON: %w", err)
 	}
 	return v, nil
 }
 
-// decodeFact is decode for one fact type. Postings are checked again (R5).
-func decodeFact[F Fact](data []byte) (Fact, error) {
-	f, err := decode[F](data)
-	if err != nil {
-		return nil, err
-	}
-	if ps := PostingsOf(f); ps != nil {
-		if err := CheckPostings(ps); err != nil {
+// factDecoder reads one fact type in the one form in which encode writes it,
+// so that what decodes encodes to the same bytes (R9). What it posts is checked
+// again (R5).
+func factDecoder[F Fact]() func([]byte) (Fact, error) {
+	read := shapeOf(reflect.TypeFor[F]())
+	return func(data []byte) (Fact, error) {
+		f := new(F)
+		if err := readWhole(read, data, reflect.ValueOf(f).Elem()); err != nil {
 			return nil, err
 		}
+		return *f, checkPosted(*f)
 	}
-	return f, nil
+}
+
+// readWhole reads data as one value and nothing behind it. What is wrong with
+// other data is told by the strict scanner where that finds a reason.
+func readWhole(read readInto, data []byte, v reflect.Value) error {
+	r := reader{all: data, rest: data}
+	if read(&r, v); r.whole() {
+		return nil
+	}
+	if err := strictjson.UnmarshalKnown(data, reflect.New(v.Type()).Interface()); err != nil {
+		return E(KindCorrupt, "stored JSON: %w", err)
+	}
+	return E(KindCorrupt, "stored JSON is not in the form it was written in, at or before byte %d", r.offset())
 }
 
 // decoders holds every type and version ever written. An old version keeps its
 // own shape and decoder here and is turned into today's fact by it: upcasting
 // is pure and works on the decoded copy, never on stored bytes.
 var decoders = map[string]func([]byte) (Fact, error){
-	TypeLedgerOpened:      decodeFact[LedgerOpened],
-	TypeChannelConfigured: decodeFact[ChannelConfigured],
-	TypePaymentPlaced:     decodeFact[PaymentPlaced],
-	TypePaymentNotified:   decodeFact[PaymentNotified],
-	TypePaymentHeld:       decodeFact[PaymentHeld],
-	TypePaymentCredited:   decodeFact[PaymentCredited],
-	TypePaymentParked:     decodeFact[PaymentParked],
-	TypePaymentAllocated:  decodeFact[PaymentAllocated],
-	TypePaymentClosed:     decodeFact[PaymentClosed],
-	TypeDiscrepancyFound:  decodeFact[DiscrepancyFound],
-	TypeCorrectionIssued:  decodeFact[CorrectionIssued],
+	TypeLedgerOpened:      factDecoder[LedgerOpened](),
+	TypeChannelConfigured: factDecoder[ChannelConfigured](),
+	TypePaymentPlaced:     factDecoder[PaymentPlaced](),
+	TypePaymentNotified:   factDecoder[PaymentNotified](),
+	TypePaymentHeld:       factDecoder[PaymentHeld](),
+	TypePaymentCredited:   factDecoder[PaymentCredited](),
+	TypePaymentParked:     factDecoder[PaymentParked](),
+	TypePaymentAllocated:  factDecoder[PaymentAllocated](),
+	TypePaymentClosed:     factDecoder[PaymentClosed](),
+	TypeDiscrepancyFound:  factDecoder[DiscrepancyFound](),
+	TypeCorrectionIssued:  factDecoder[CorrectionIssued](),
 }
 
 // Types lists every stored name this software reads, sorted.

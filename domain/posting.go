@@ -98,3 +98,17 @@ func CheckPostings(ps []Posting) error {
 	}
 	return nil
 }
+
+// checkPosted asserts R5 of a whole fact: its postings are in order, and money
+// that moved has some.
+func checkPosted(f Fact) error {
+	ps := PostingsOf(f)
+	_, moved := DatesOf(f)
+	if p, ok := f.(PaymentParked); ok {
+		moved = p.Confirmed
+	}
+	if moved != (len(ps) > 0) {
+		return E(KindCorrupt, "money moved: %t, postings: %d", moved, len(ps))
+	}
+	return CheckPostings(ps)
+}

@@ -1,0 +1,80 @@
+package domain_test
+
+import (
+	"time"
+
+	"counterfoil/domain"
+)
+
+// fixtures are facts with their stored form in testdata/facts/<name>.json: for
+// each type one with every member, one with as few as may be, and what else
+// has a form of its own. Stored forms never change, so neither do these files.
+func fixtures() map[string]domain.Fact {
+	id := domain.ID{0: 0x5e, 6: 0x40, 8: 0x80, 15: 0x2a}
+	dates := domain.Dates{OccurredAt: noon, ReceivedAt: noon.Add(1234567 * time.Microsecond), ValueDate: "2026-03-14", Period: "2026-04"}
+	estimated := domain.Dates{OccurredAt: noon, Estimated: true, ReceivedAt: noon, ValueDate: "2026-03-14", Period: "2026-03"}
+	yen := domain.NewMoney(700, domain.JPY)
+	return map[string]domain.Fact{
+		"ledger.opened.v1.full":         domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeLive},
+		"ledger.opened.v1.minimal":      domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeTest},
+		"channel.configured.v1.full":    fullChannel(),
+		"channel.configured.v1.minimal": minimalChannel(),
+		"payment.placed.v1.full":        placed(),
+		"payment.placed.v1.minimal":     domain.PaymentPlaced{Channel: "a", OrderNo: "!", Account: "b", Amount: yen, PlacedAt: noon, ExpiresAt: expiry},
+		"payment.notified.v1.full":      fullNotice(),
+		"payment.notified.v1.callback":  kept(callback(1, "2026031422001412345678901234", ten), domain.OutcomeCredited, ""),
+		"payment.notified.v1.query":     kept(query(2, "T1", ten), domain.OutcomeCredited, ""),
+		"payment.notified.v1.minimal":   minimalNotice(),
+		"payment.held.v1.full":          domain.PaymentHeld{TradeNo: "T1", Amount: ten, Reason: domain.ReasonConfirmByQuery, Basis: id},
+		"payment.held.v1.minimal":       domain.PaymentHeld{Reason: domain.ReasonDoubtful, Basis: id},
+		"payment.credited.v1.full":      domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: ten, Late: true, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, ten), Rules: 1},
+		"payment.credited.v1.minimal":   domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, yen), Rules: 1},
+		"payment.parked.v1.full":        domain.PaymentParked{TradeNo: "T1", Amount: five, Reason: domain.ReasonOtherAmount, Confirmed: true, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", five), Rules: 1},
+		"payment.parked.v1.minimal":     domain.PaymentParked{Amount: five, Reason: domain.ReasonUnknownOrder, Basis: id, Dates: estimated, Rules: 1},
+		"payment.allocated.v1.full":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12", Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.allocated.v1.rule":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ByRule: true, Reason: "the order was placed right after its money came", Dates: estimated, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.allocated.v1.minimal":  domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.closed.v1.full":        domain.PaymentClosed{Cause: domain.ClosedProvider, Basis: id, Reason: "TRADE_CLOSED"},
+		"payment.closed.v1.minimal":     domain.PaymentClosed{Cause: domain.ClosedExpired},
+		"discrepancy.found.v1.full":     domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
+		"discrepancy.found.v1.minimal":  domain.DiscrepancyFound{Kind: domain.StatusMismatch, Ours: "credited", Theirs: "waiting", Basis: id},
+		"correction.issued.v1.full":     domain.CorrectionIssued{Kind: domain.MissingCredit, Auto: true, TradeNo: "T1", Corrects: id, By: ledgerID, Run: "run-7", Reason: "the provider confirms a payment that no callback announced"},
+		"correction.issued.v1.minimal":  domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
+	}
+}
+
+func fullChannel() domain.ChannelConfigured {
+	f := minimalChannel()
+	f.Merchant["app"] = "2021000"
+	f.Confirm, f.ConfirmAbove = domain.ConfirmAbove, domain.NewMoney(50_000, domain.CNY)
+	f.PublicKeys = []domain.PublicKey{{Fingerprint: "sha256:0a1b", Use: "platform", DER: []byte{0x30, 0x82, 0x01, 0xff}, Obtained: "config"}}
+	f.Secrets = []domain.SecretMark{{Use: "md5", Fingerprint: "hmac:2c3d"}}
+	f.Test = true
+	return f
+}
+
+func minimalChannel() domain.ChannelConfigured {
+	return domain.ChannelConfigured{
+		Channel: channel, Revision: 3, Provider: "epay", Protocol: "v1", Merchant: map[string]string{"pid": "1001"},
+		Currency: domain.CNY, Zone: "Asia/Shanghai", Gateway: "https://pay.example/", Confirm: domain.ConfirmAlways,
+		Funds: "gateway",
+	}
+}
+
+// fullNotice has text that JSON or HTML might want to change.
+func fullNotice() domain.PaymentNotified {
+	f := kept(callback(1, "T1", ten), domain.OutcomeRepeated, domain.ReasonAmountDisagrees)
+	f.Index, f.Repeats, f.Run = 2, 41, "run-7"
+	f.OrderNo, f.ProviderStatus = "订单<1>&\"\\\u2028é", "TRADE_SUCCESS"
+	f.Doubts = []domain.Doubt{domain.DoubtAmbiguousText, domain.DoubtURLFields}
+	f.OccurredAt = noon.Add(-time.Second)
+	f.Evidence.Key = "sha256:0a1b"
+	return f
+}
+
+func minimalNotice() domain.PaymentNotified {
+	return domain.PaymentNotified{
+		Delivery: delivery(1), Source: domain.SourceQuery, Channel: channel, Status: domain.StatusWaiting,
+		ReceivedAt: noon, Decision: domain.Decision{Outcome: domain.OutcomeNoted, Rules: 1},
+	}
+}
