@@ -27,6 +27,11 @@ func TestSecretIsHidden(t *testing.T) {
 		fmt.Fprintf(&out, verb+" ", &held)
 		fmt.Fprintf(&out, verb+" ", []any{secret, held, map[string]providers.Secret{"k": secret}})
 	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		if got := fmt.Sprintf(verb, secret); got != "[hidden]" {
+			t.Errorf("%s shows %s", verb, got)
+		}
+	}
 	fmt.Fprint(&out, secret, held, fmt.Errorf("wrapped %v", secret))
 	for _, v := range []any{secret, held, map[string]any{"s": secret}} {
 		b, err := json.Marshal(v)

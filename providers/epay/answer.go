@@ -98,11 +98,9 @@ func (c *Channel) failure(code string, members strictjson.Members) error {
 func (c *Channel) readFound(members strictjson.Members, about asked) (verdict, error) {
 	v := c.unsigned()
 	if c.cfg.Version == V2 {
-		proven, ok := c.provenAnswer(members)
-		if !ok {
+		if !c.provenAnswer(members) {
 			return verdict{}, c.unusable("answered with a signature that does not hold")
 		}
-		members = proven
 		v.scheme, v.key, v.grade = c.scheme.name(), c.scheme.mark(), c.scheme.grade()
 	}
 	if pid, _ := members.Text(fieldPID); pid != c.cfg.PID {
@@ -168,30 +166,26 @@ func queryStatus(word string) domain.Status {
 	return domain.StatusOther
 }
 
-// provenAnswer is the members that the signature covers: the scalars of the
-// outermost object, rendered as text. Arrays and objects are outside of it and
-// are left out here, too.
-func (c *Channel) provenAnswer(members strictjson.Members) (strictjson.Members, bool) {
-	var covered strictjson.Members
-	var fields Params
+// provenAnswer verifies the signature, which covers the scalars of the
+// outermost object, rendered as text. Arrays and objects are outside of it;
+// nothing is read from them.
+func (c *Channel) provenAnswer(members strictjson.Members) bool {
+	fields := make(Params, 0, len(members))
 	for _, m := range members {
-		text, ok := scalar(m.Value)
-		if !ok {
-			continue
+		if text, ok := scalar(m.Value); ok {
+			fields = append(fields, Param{m.Name, text})
 		}
-		covered = append(covered, m)
-		fields = append(fields, Param{m.Name, text})
 	}
 	sign := fields.Value(fieldSign)
 	if t := fields.Value(fieldSignType); t != "" && t != c.scheme.signType() {
-		return nil, false
+		return false
 	}
 	if c.scheme.verify(appendText(nil, sorted(fields)), sign) {
-		return covered, true
+		return true
 	}
 	// Rainbow leaves values of only blanks out of the text. Nothing is read
 	// from them: neither a number, a status nor money can be blank.
-	return covered, c.scheme.verify(appendText(nil, withoutBlanks(fields)), sign)
+	return c.scheme.verify(appendText(nil, withoutBlanks(fields)), sign)
 }
 
 // scalar is a value as PHP writes it into text: true is 1, false and null are

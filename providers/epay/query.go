@@ -112,8 +112,6 @@ func (c *Channel) question(ctx context.Context, about asked) (request *http.Requ
 	request.Header.Set("User-Agent", "counterfoil")
 	if body != "" {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	} else {
-		request.Body, request.ContentLength = http.NoBody, 0
 	}
 	return request, c.scheme.mask(request.URL.RequestURI()), nil
 }

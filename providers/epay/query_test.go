@@ -215,6 +215,9 @@ func TestQueryUnusable(t *testing.T) {
 		if domain.KindOf(err) != tt.kind || err == nil {
 			t.Errorf("%s: %v, want kind %s", tt.name, err, tt.kind)
 		}
+		if tt.name == "too long" && (err == nil || !strings.Contains(err.Error(), "65536 bytes")) {
+			t.Errorf("%s: %v does not say so", tt.name, err)
+		}
 		if got.Found || got.Evidence.Kind != "" || g.answers != before+1 {
 			t.Errorf("%s: answer %+v after %d requests", tt.name, got, g.answers-before)
 		}
@@ -299,6 +302,7 @@ func TestQueryV2Forged(t *testing.T) {
 		"status":       {"status": 2},
 		"more":         {"extra": "1"},
 		"true for 1":   {"status": true}, // the same text, but no status
+		"called MD5":   {"sign_type": "MD5"},
 		"no sign":      {"sign": ""},
 		"null sign":    {"sign": nil},
 		"true sign":    {"sign": true},
