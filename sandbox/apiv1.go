@@ -82,10 +82,19 @@ func (s *Sandbox) tell(m *merchant, o *order) {
 // row is an order as V1 answers show it.
 func (m *merchant) row(o *order) object {
 	return object{
-		{"trade_no", o.tradeNo}, {"out_trade_no", o.outTradeNo}, {"api_trade_no", orNull(o.apiTradeNo)},
-		{"bill_trade_no", nil}, {"type", o.method}, {"pid", m.number(m.PID)}, {"addtime", bookTime(o.addTime)},
-		{"endtime", endTime(o.endTime)}, {"name", o.name}, {"money", o.money.Amount()}, {"param", orNull(o.param)},
-		{"buyer", orNull(o.buyer)}, {"status", m.number(strconv.Itoa(o.status))},
+		{"trade_no", o.tradeNo},
+		{"out_trade_no", o.outTradeNo},
+		{"api_trade_no", orNull(o.apiTradeNo)},
+		{"bill_trade_no", nil},
+		{"type", o.method},
+		{"pid", m.number(m.PID)},
+		{"addtime", bookTime(o.addTime)},
+		{"endtime", endTime(o.endTime)},
+		{"name", o.name},
+		{"money", o.money.Amount()},
+		{"param", orNull(o.param)},
+		{"buyer", orNull(o.buyer)},
+		{"status", m.number(strconv.Itoa(o.status))},
 	}
 }
 
@@ -176,9 +185,17 @@ func whole(s string, otherwise int) int {
 func (s *Sandbox) infoV1(w http.ResponseWriter, _ *http.Request, m *merchant, _ fields) {
 	sum := s.summary(m)
 	writeJSON(w, http.StatusOK, object{
-		{"code", 1}, {"pid", m.number(m.PID)}, {"key", m.Key}, {"active", m.number(sum.active)}, {"money", sum.money},
-		{"type", m.number("1")}, {"account", "sandbox"}, {"username", m.Name}, {"orders", sum.orders},
-		{"order_today", sum.today}, {"order_lastday", sum.yesterday},
+		{"code", 1},
+		{"pid", m.number(m.PID)},
+		{"key", m.Key},
+		{"active", m.number(sum.active)},
+		{"money", sum.money},
+		{"type", m.number("1")},
+		{"account", "sandbox"},
+		{"username", m.Name},
+		{"orders", sum.orders},
+		{"order_today", sum.today},
+		{"order_lastday", sum.yesterday},
 	})
 }
 

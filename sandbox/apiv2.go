@@ -134,9 +134,17 @@ func (s *Sandbox) ordersV2(w http.ResponseWriter, r *http.Request, m *merchant, 
 func (s *Sandbox) infoV2(w http.ResponseWriter, _ *http.Request, m *merchant, _ fields) {
 	sum := s.summary(m)
 	s.writeSigned(w, m, Fault{}, object{
-		{"code", 0}, {"pid", m.number(m.PID)}, {"status", m.number(sum.active)}, {"pay_status", m.number(sum.active)},
-		{"settle_status", 1}, {"money", sum.money}, {"settle_type", 1}, {"settle_name", m.Name},
-		{"settle_account", "sandbox"}, {"order_num", sum.orders}, {"order_num_today", sum.today},
+		{"code", 0},
+		{"pid", m.number(m.PID)},
+		{"status", m.number(sum.active)},
+		{"pay_status", m.number(sum.active)},
+		{"settle_status", 1},
+		{"money", sum.money},
+		{"settle_type", 1},
+		{"settle_name", m.Name},
+		{"settle_account", "sandbox"},
+		{"order_num", sum.orders},
+		{"order_num_today", sum.today},
 		{"order_num_lastday", sum.yesterday},
 	})
 }

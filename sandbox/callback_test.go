@@ -206,7 +206,7 @@ func TestAdvanceBringsWhatIsDue(t *testing.T) {
 		if n := len(h.all()); n != 1 || time.Since(began) > time.Second {
 			t.Errorf("%d callbacks after %s", n, time.Since(began))
 		}
-		if books := s.Clock().Books; books.Sub(time.Now()) < 2*time.Hour-time.Second {
+		if books := s.Clock().Books; time.Until(books) < 2*time.Hour-time.Second {
 			t.Errorf("books stand at %s", books)
 		}
 	})

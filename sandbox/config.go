@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"crypto/rsa"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -76,7 +75,7 @@ type Credentials struct {
 
 func (c Config) withDefaults() Config {
 	if c.Log == nil {
-		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Speed == 0 {
 		c.Speed = 1

@@ -17,15 +17,15 @@ func TestFaultsOfDelivery(t *testing.T) {
 		fault Fault
 		want  []time.Duration // when the genuine callbacks come
 	}{
-		"none":       {Fault{}, []time.Duration{0}},
-		"lost":       {Fault{Class: Lost}, nil},
-		"repeated":   {Fault{Class: Repeated, Copies: 2}, []time.Duration{0, time.Second, 2 * time.Second}},
-		"double":     {Fault{Class: Double}, []time.Duration{0, 0}},
-		"concurrent": {Fault{Class: Concurrent, Copies: 3}, []time.Duration{0, 0, 0}},
-		"late":       {Fault{Class: Late}, []time.Duration{30 * time.Minute}},
-		"late by":    {Fault{Class: Late, Delay: Duration(time.Hour)}, []time.Duration{time.Hour}},
-		"extra":      {Fault{Class: ExtraField}, []time.Duration{0}},
-		"replay":     {Fault{Class: ReturnReplay, Copies: 2}, []time.Duration{0, time.Second, 2 * time.Second}},
+		"none":                                   {Fault{}, []time.Duration{0}},
+		"lost":                                   {Fault{Class: Lost}, nil},
+		"repeated":                               {Fault{Class: Repeated, Copies: 2}, []time.Duration{0, time.Second, 2 * time.Second}},
+		"double":                                 {Fault{Class: Double}, []time.Duration{0, 0}},
+		"concurrent":                             {Fault{Class: Concurrent, Copies: 3}, []time.Duration{0, 0, 0}},
+		"late":                                   {Fault{Class: Late}, []time.Duration{30 * time.Minute}},
+		"late by":                                {Fault{Class: Late, Delay: Duration(time.Hour)}, []time.Duration{time.Hour}},
+		"extra":                                  {Fault{Class: ExtraField}, []time.Duration{0}},
+		"replay":                                 {Fault{Class: ReturnReplay, Copies: 2}, []time.Duration{0, time.Second, 2 * time.Second}},
 		"reordered, with nothing to overtake it": {Fault{Class: Reordered}, []time.Duration{3 * time.Minute}},
 	} {
 		for _, m := range []MerchantConfig{v1Merchant(Rainbow), v2Merchant()} {

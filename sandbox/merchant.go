@@ -26,7 +26,7 @@ type merchant struct {
 func newMerchant(c MerchantConfig, keys merchantKeys) *merchant {
 	return &merchant{
 		MerchantConfig: c, keys: keys, habits: styles[c.Style],
-		byOut: map[string][]*order{}, planted: map[Class]int{}, unpaid: map[Class]int{},
+		byOut: map[string][]*order{}, planted: make(map[Class]int), unpaid: make(map[Class]int),
 	}
 }
 

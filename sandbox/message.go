@@ -49,10 +49,14 @@ func (m *merchant) messageOf(o *order, at time.Time) message {
 // signature. Fields without a value are not sent.
 func (msg message) params() epay.Params {
 	all := epay.Params{
-		{Name: "pid", Value: msg.pid}, {Name: "trade_no", Value: msg.tradeNo},
-		{Name: "out_trade_no", Value: msg.outTradeNo}, {Name: "type", Value: msg.method},
-		{Name: "name", Value: msg.name}, {Name: "money", Value: msg.amount},
-		{Name: "trade_status", Value: msg.status}, {Name: "param", Value: msg.param},
+		{Name: "pid", Value: msg.pid},
+		{Name: "trade_no", Value: msg.tradeNo},
+		{Name: "out_trade_no", Value: msg.outTradeNo},
+		{Name: "type", Value: msg.method},
+		{Name: "name", Value: msg.name},
+		{Name: "money", Value: msg.amount},
+		{Name: "trade_status", Value: msg.status},
+		{Name: "param", Value: msg.param},
 	}
 	if msg.version == V2 {
 		all = append(

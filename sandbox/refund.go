@@ -113,9 +113,14 @@ func (s *Sandbox) refundV1(w http.ResponseWriter, r *http.Request, m *merchant, 
 
 func (r *refund) members(m *merchant) object {
 	return object{
-		{"msg", "退款成功！退款金额¥" + r.money.Amount()}, {"refund_no", r.no}, {"out_refund_no", orNull(r.outNo)},
-		{"trade_no", r.order.tradeNo}, {"out_trade_no", r.order.outTradeNo}, {"uid", m.number(m.PID)},
-		{"money", r.money.Amount()}, {"reducemoney", r.money.Amount()},
+		{"msg", "退款成功！退款金额¥" + r.money.Amount()},
+		{"refund_no", r.no},
+		{"out_refund_no", orNull(r.outNo)},
+		{"trade_no", r.order.tradeNo},
+		{"out_trade_no", r.order.outTradeNo},
+		{"uid", m.number(m.PID)},
+		{"money", r.money.Amount()},
+		{"reducemoney", r.money.Amount()},
 	}
 }
 

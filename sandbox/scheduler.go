@@ -24,7 +24,7 @@ func (q jobQueue) Less(i, j int) bool {
 	return q[i].seq < q[j].seq
 }
 func (q jobQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *jobQueue) Push(x any)   { *q = append(*q, x.(job)) } //nolint:forcetypeassert // container/heap passes back what push gave it
+func (q *jobQueue) Push(x any)   { *q = append(*q, x.(job)) }
 
 // Pop takes the last job off, as container/heap asks.
 func (q *jobQueue) Pop() any {
@@ -107,7 +107,7 @@ func (s *scheduler) next() (j job, wait time.Duration, ok bool) {
 	if wait = s.clock.until(s.queue[0].due); wait > 0 {
 		return job{}, wait, false
 	}
-	return heap.Pop(&s.queue).(job), 0, true //nolint:forcetypeassert // the queue holds nothing else
+	return heap.Pop(&s.queue).(job), 0, true
 }
 
 // start runs j as soon as a worker is free.

@@ -127,7 +127,7 @@ func (s *Sandbox) payPressed(w http.ResponseWriter, r *http.Request) {
 		s.page(w, "message.html", http.StatusOK, messagePage{Title: "无法支付 Cannot be paid", Text: err.Error()})
 		return
 	}
-	http.Redirect(w, r, s.rootPath()+"/pay/"+tradeNo, http.StatusSeeOther)
+	http.Redirect(w, r, s.rootPath()+"/pay/"+tradeNo, http.StatusSeeOther) //nolint:gosec // Pay found the number: it is 19 digits of ours
 }
 
 // sendBack sends the browser to the merchant's return address.
@@ -148,7 +148,7 @@ func (s *Sandbox) page(w http.ResponseWriter, name string, status int, data any)
 	}
 	var buf bytes.Buffer
 	if err := pages.ExecuteTemplate(&buf, name, data); err != nil {
-		s.cfg.Log.Error("page not rendered", slog.String("page", name), slog.String("error", err.Error())) //nolint:sloglint // no request context matters here
+		s.cfg.Log.Error("page not rendered", slog.String("page", name), slog.String("error", err.Error()))
 		http.Error(w, "page not rendered", http.StatusInternalServerError)
 		return
 	}
