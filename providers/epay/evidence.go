@@ -2,9 +2,7 @@ package epay
 
 import (
 	"bytes"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"counterfoil/domain"
@@ -23,7 +21,7 @@ func (c *Channel) callbackEvidence(m message, r providers.Request) domain.Eviden
 		Kind:    kindCallback,
 		Method:  m.method,
 		Target:  m.target,
-		Headers: headers(m.header, nil),
+		Headers: providers.Headers(m.header, nil),
 		Body:    bytes.Clone(m.body),
 		Remote:  r.Remote,
 		At:      r.ReceivedAt,
@@ -31,39 +29,6 @@ func (c *Channel) callbackEvidence(m message, r providers.Request) domain.Eviden
 		Key:     c.scheme.mark(),
 		Grade:   c.scheme.grade(),
 	}
-}
-
-// headers lists header lines by name, lines of one name as they came. Login
-// data of whatever stands before us is no evidence and stays out.
-func headers(h http.Header, mask func(string) string) []domain.Header {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		switch name {
-		case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie":
-		default:
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	lines := make([]domain.Header, 0, len(names))
-	for _, name := range names {
-		for _, value := range h[name] {
-			if mask != nil {
-				value = mask(value)
-			}
-			lines = append(lines, domain.Header{Name: name, Value: value})
-		}
-	}
-	return lines
-}
-
-// header is the reverse of headers.
-func header(lines []domain.Header) http.Header {
-	h := make(http.Header, len(lines))
-	for _, line := range lines {
-		h.Add(line.Name, line.Value)
-	}
-	return h
 }
 
 // hidden stands where a key stood.

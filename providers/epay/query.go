@@ -189,7 +189,7 @@ func (c *Channel) queryEvidence(q *http.Request, shown string, r response, v ver
 		Method:  q.Method,
 		Target:  shown,
 		Status:  r.status,
-		Headers: headers(r.header, c.scheme.mask),
+		Headers: providers.Headers(r.header, c.scheme.mask),
 		Body:    bytes.Clone(r.body),
 		Remote:  q.URL.Host,
 		At:      at,

@@ -27,7 +27,7 @@ type message struct {
 // message is a repeat is for the ledger to say, and kept ones are verified
 // years later.
 func (c *Channel) Read(r providers.Request) (providers.Read, providers.Refusal, error) {
-	m := message{method: r.Method, target: wholeTarget(r), header: r.Header, body: r.Body}
+	m := messageOf(r)
 	notice, reason, err := c.verified(m)
 	if err != nil {
 		return providers.Read{}, providers.Refusal{Reason: reason, OrderNo: m.claimedOrder()}, err
@@ -38,6 +38,10 @@ func (c *Channel) Read(r providers.Request) (providers.Read, providers.Refusal, 
 		Notices:  []domain.Notice{notice},
 		Evidence: c.callbackEvidence(m, r),
 	}, providers.Refusal{}, nil
+}
+
+func messageOf(r providers.Request) message {
+	return message{method: r.Method, target: wholeTarget(r), header: r.Header, body: r.Body}
 }
 
 // wholeTarget is the request target with its query: what is kept must be what

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 )
 
 // Reverify checks kept evidence again, from its bytes. The notices have the
@@ -34,8 +35,7 @@ func (c *Channel) Reverify(e domain.Evidence) ([]domain.Notice, error) {
 func (c *Channel) again(e domain.Evidence) (verdict, error) {
 	switch e.Kind {
 	case kindCallback:
-		m := message{method: e.Method, target: e.Target, header: header(e.Headers), body: e.Body}
-		notice, _, err := c.verified(m)
+		notice, _, err := c.verified(messageOf(providers.RequestOf(e, domain.ID{})))
 		return verdict{found: true, notice: notice, scheme: c.scheme.name(), key: c.scheme.mark(), grade: c.scheme.grade()}, err
 	case kindQuery:
 		v, err := c.readAnswer(response{status: e.Status, body: e.Body}, c.askedIn(e.Target))
