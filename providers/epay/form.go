@@ -169,9 +169,10 @@ func checkMethod(method string) error {
 	return nil
 }
 
+// checkReturnURL: the pay pages of both versions refuse an order without one.
 func checkReturnURL(text string) error {
 	if text == "" {
-		return nil
+		return domain.EField(domain.KindInvalid, "return_url", "is missing: the gateway wants an address for after paying")
 	}
 	return checkURL("return_url", text, false)
 }

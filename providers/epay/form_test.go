@@ -56,7 +56,7 @@ func checkFormURL(t *testing.T, form providers.Form) {
 func TestFormV2(t *testing.T) {
 	t.Parallel()
 	o := goodOrder()
-	o.ReturnURL, o.Method = "", ""
+	o.Method = ""
 	form, err := newChannel(t, configV2()).Form(o)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestFormV2(t *testing.T) {
 	if form.Action != "https://pay.example.com/api/pay/submit" || form.Fields["timestamp"] != "1795324770" || form.Fields["sign_type"] != "RSA" {
 		t.Errorf("%s %v", form.Action, form.Fields)
 	}
-	for _, absent := range []string{"return_url", "type", "clientip"} {
+	for _, absent := range []string{"type", "clientip"} {
 		if _, ok := form.Fields[absent]; ok {
 			t.Errorf("an empty %s is sent", absent)
 		}
@@ -98,6 +98,7 @@ func TestFormRefuses(t *testing.T) {
 			o.ReturnURL = "https://evil.example/?a=1&trade_no=T1&trade_status=TRADE_SUCCESS"
 		}},
 		{"return_url", func(o *providers.Order) { o.ReturnURL = "https://x.example/&a=1" }},
+		{"return_url", func(o *providers.Order) { o.ReturnURL = "" }},
 		{"return_url", func(o *providers.Order) { o.ReturnURL = "//x.example/" }},
 		{"return_url", func(o *providers.Order) { o.ReturnURL = "javascript:alert(1)" }},
 		{"return_url", func(o *providers.Order) { o.ReturnURL = "https://u:p@x.example/" }},
