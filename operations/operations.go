@@ -108,7 +108,7 @@ type Saved struct {
 type Idempotency interface {
 	// Begin claims key (scoped to an API key) for a request. fresh is true when
 	// the caller may go on; otherwise saved is what is kept. A claim whose
-	// request never finished lapses after a minute.
+	// request never finished lapses after ten seconds: no request runs so long.
 	Begin(ctx context.Context, owner, key string, hash [32]byte, now time.Time) (saved Saved, fresh bool, err error)
 	// Finish keeps the answer; a later one for the same claim changes nothing.
 	// KindNotFound when there is no claim, KindTooLarge above 1 MiB.

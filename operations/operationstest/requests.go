@@ -40,9 +40,9 @@ var idempotencyTests = map[string]func(*testing.T, Open){
 	"UnfinishedLapses": func(t *testing.T, open Open) {
 		s := one(t, open)
 		claims(t, s, "k1", "key", hash(1), noon)
-		keeps(t, s, "k1", "key", hash(1), noon.Add(59*time.Second), operations.Saved{RequestHash: hash(1)})
-		claims(t, s, "k1", "key", hash(2), noon.Add(time.Minute))
-		keeps(t, s, "k1", "key", hash(1), noon.Add(time.Minute), operations.Saved{RequestHash: hash(2)})
+		keeps(t, s, "k1", "key", hash(1), noon.Add(9*time.Second), operations.Saved{RequestHash: hash(1)})
+		claims(t, s, "k1", "key", hash(2), noon.Add(10*time.Second))
+		keeps(t, s, "k1", "key", hash(1), noon.Add(10*time.Second), operations.Saved{RequestHash: hash(2)})
 	},
 	"Forget": func(t *testing.T, open Open) {
 		s := one(t, open)

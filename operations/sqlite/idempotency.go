@@ -12,7 +12,7 @@ import (
 
 // How long a claim and an answer stand.
 const (
-	claimLapses = time.Minute
+	claimLapses = 10 * time.Second
 	keepAnswers = 7 * day
 )
 
@@ -23,7 +23,7 @@ const (
 )
 
 // Begin claims key for a request. It is fresh when nobody did so before, when
-// the first request has not finished within a minute, or when its answer is
+// the first request has not finished within ten seconds, or when its answer is
 // older than seven days; otherwise saved is what is kept, with Status 0 while
 // the first request is under way. Comparing the hash is the caller's.
 func (s *Store) Begin(ctx context.Context, owner, key string, hash [32]byte, now time.Time) (saved operations.Saved, fresh bool, err error) {
