@@ -28,7 +28,7 @@ type Order struct {
 	Currency  string     `json:"currency" example:"CNY"`
 	Method    string     `json:"method,omitempty" doc:"The provider's pay method, e.g. alipay, wxpay; empty lets the provider ask"`
 	Subject   string     `json:"subject,omitempty" maxLength:"256" doc:"Goods name the payer sees; kept sealed"`
-	ReturnURL string     `json:"return_url,omitempty" doc:"Where the browser goes after paying; proves nothing"`
+	ReturnURL string     `json:"return_url,omitempty" doc:"Where the browser goes after paying; proves nothing. Epay wants one"`
 	ClientIP  string     `json:"client_ip,omitempty" doc:"The payer's address; kept sealed"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"Until when it can be paid; the configured time when absent"`
 }

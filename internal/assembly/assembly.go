@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"time"
+	_ "time/tzdata" // zones of channels must load on every machine
 
 	"github.com/prometheus/client_golang/prometheus"
 

@@ -1,0 +1,198 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"counterfoil/domain"
+	"counterfoil/httpapi"
+)
+
+// shop is the merchant's site: it places orders through the API, sends the
+// payer's browser to the gateway, and the payer pays.
+type shop struct {
+	*stage
+	client *http.Client
+	mu     sync.Mutex
+	orders map[string]order // by channel/order_no
+	killed time.Duration    // how long the API was down
+}
+
+// order is what the shop knows.
+type order struct {
+	channel, pid, orderNo, account string
+	amount                         string
+	abandoned                      bool // the payer never paid
+}
+
+func newShop(s *stage) *shop {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is one
+	t.MaxIdleConnsPerHost = 64
+	return &shop{stage: s, client: &http.Client{Transport: t, Timeout: 10 * time.Second}, orders: map[string]order{}}
+}
+
+// open sells: every payment is placed, handed to the gateway and paid; half
+// way through, the API is killed and started again.
+func (p *shop) open(ctx context.Context) error {
+	step, done := p.o.Progress("payments", p.o.Payments)
+	defer done()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(24)
+	var sold atomic.Int64
+	crash := make(chan struct{})
+	g.Go(func() error { return p.crash(gctx, crash) })
+	for i := range p.o.Payments {
+		o := p.draw(i)
+		if i == p.o.Payments/2 {
+			close(crash)
+		}
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			defer func() { sold.Add(1); step() }()
+			return p.sell(gctx, o)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("after %d payments: %w", sold.Load(), err)
+	}
+	return nil
+}
+
+// draw makes up an order; the same seed makes the same ones.
+func (p *shop) draw(i int) order {
+	m := merchants[p.rand.IntN(len(merchants))]
+	amount := domain.NewMoney(int64(100+p.rand.IntN(50_000)), domain.CNY)
+	return order{
+		channel: m.channel, pid: m.pid, orderNo: fmt.Sprintf("DEMO%06d-%04x", i, p.rand.IntN(1<<16)),
+		account: fmt.Sprintf("user:%d", p.rand.IntN(max(2, p.o.Payments/20))), amount: amount.Amount(),
+		abandoned: p.rand.IntN(33) == 0,
+	}
+}
+
+// crash kills the API with -9 and starts it again a little later.
+func (p *shop) crash(ctx context.Context, when <-chan struct{}) error {
+	select {
+	case <-when:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	at := time.Now()
+	p.procs.kill("api")
+	select {
+	case <-time.After(700 * time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := p.procs.start(ctx, "api", "api"); err != nil {
+		return err
+	}
+	err := p.awaitAPI(ctx)
+	p.killed = time.Since(at)
+	return err
+}
+
+func (p *shop) sell(ctx context.Context, o order) error {
+	p.mu.Lock()
+	p.orders[o.channel+"/"+o.orderNo] = o
+	p.mu.Unlock()
+	placed, err := p.place(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := p.checkout(ctx, placed); err != nil {
+		return err
+	}
+	if o.abandoned {
+		return nil
+	}
+	if _, err := p.box.PayByNumber(o.pid, o.orderNo); err != nil {
+		return fmt.Errorf("pay %s at the gateway: %w", o.orderNo, err)
+	}
+	return nil
+}
+
+// place places an order, again and again while the API is away: the
+// Idempotency-Key makes that harmless.
+func (p *shop) place(ctx context.Context, o order) (httpapi.Placed, error) {
+	body, err := json.Marshal(httpapi.Order{
+		Channel: o.channel, OrderNo: o.orderNo, Account: o.account, Amount: o.amount, Currency: "CNY", Method: "alipay",
+		Subject: "Top-up " + o.amount, ReturnURL: "https://shop.example/done",
+	})
+	if err != nil {
+		return httpapi.Placed{}, fmt.Errorf("encode order: %w", err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		placed, again, err := p.post(ctx, o, body)
+		if !again || ctx.Err() != nil || time.Now().After(deadline) {
+			return placed, err
+		}
+		time.Sleep(50*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond)))) //nolint:gosec // jitter
+	}
+}
+
+func (p *shop) post(ctx context.Context, o order, body []byte) (placed httpapi.Placed, again bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.api+"/v1/payments", bytes.NewReader(body))
+	if err != nil {
+		return placed, false, fmt.Errorf("place %s: %w", o.orderNo, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.key)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", o.orderNo)
+	res, err := p.client.Do(req)
+	if err != nil {
+		return placed, true, domain.E(domain.KindUnavailable, "place %s: %w", o.orderNo, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return placed, true, domain.E(domain.KindUnavailable, "place %s: %w", o.orderNo, err)
+	}
+	if res.StatusCode/100 != 2 {
+		again = res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusConflict
+		return placed, again, domain.E(domain.KindInternal, "place %s: %s: %s", o.orderNo, res.Status, answer)
+	}
+	if err := json.Unmarshal(answer, &placed); err != nil {
+		return placed, false, fmt.Errorf("read answer for %s: %w", o.orderNo, err)
+	}
+	return placed, false, nil
+}
+
+// checkout hands the signed form to the gateway as the payer's browser does.
+func (p *shop) checkout(ctx context.Context, placed httpapi.Placed) error {
+	fields := url.Values{}
+	for k, v := range placed.Form.Fields {
+		fields.Set(k, v)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, placed.Form.Action, bytes.NewBufferString(fields.Encode()))
+	if err != nil {
+		return fmt.Errorf("open the pay page: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := p.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("open the pay page: %w", err)
+	}
+	page, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if cerr := res.Body.Close(); err != nil || cerr != nil {
+		return domain.E(domain.KindUnavailable, "open the pay page: %w", errors.Join(err, cerr))
+	}
+	if !bytes.Contains(page, []byte(placed.Payment.OrderNo)) {
+		return domain.E(domain.KindMismatch, "the gateway refused order %s: %.300s", placed.Payment.OrderNo, page)
+	}
+	return nil
+}
