@@ -41,7 +41,7 @@ type CallbackFilter struct {
 	Outcome domain.Outcome
 	Since   time.Time
 	Before  int64 // Seq cursor: rows below it; 0 means from the newest
-	Limit   int   // 1..200
+	Limit   int   // 1..1000
 }
 
 // CallbackLog keeps Callbacks. Log never blocks the caller and never fails:

@@ -146,7 +146,7 @@ func callbackPages(t *testing.T, open Open) {
 
 func callbackLimits(t *testing.T, open Open) {
 	s := one(t, open)
-	for _, limit := range []int{0, -1, 201} {
+	for _, limit := range []int{0, -1, 1001} {
 		_, err := s.Callbacks(t.Context(), operations.CallbackFilter{Limit: limit})
 		wantKind(t, err, domain.KindInvalid, fmt.Sprintf("limit %d", limit))
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // maxPage is how many rows of the callback log are read at once.
-const maxPage = 200
+const maxPage = 1000
 
 const callbackColumns = `c.seq, c.delivery, c.channel, c.received_at, c.took_ns, c.remote, c.method, c.outcome,
   c.reason, c.order_no, c.trade_no, c.amount, c.currency, c.reply_status, c.reply_type, c.reply_body,
