@@ -25,7 +25,7 @@ func payload(id uint64, typ string, sealed int) eventstore.Event {
 	e.ID = domain.ID{1, byte(id >> 56), byte(id >> 48), byte(id >> 40), byte(id >> 32), byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
 	if sealed > 0 {
 		e.Sealed = make([]byte, sealed)
-		rand.NewChaCha8([32]byte{byte(id)}).Read(e.Sealed) //nolint:errcheck // never fails
+		rand.NewChaCha8([32]byte{byte(id)}).Read(e.Sealed)
 	}
 	for i := range e.Data {
 		e.Data[i] = 'a' + byte(id+uint64(i))%26
@@ -101,7 +101,7 @@ func BenchmarkCallback64(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
-		for range s.Follow(ctx, 0, eventstore.FollowOptions{}) { //nolint:revive // reads only
+		for range s.Follow(ctx, 0, eventstore.FollowOptions{}) {
 		}
 	}()
 	b.ReportAllocs()

@@ -29,8 +29,11 @@ func Create(path string, o Options) error {
 	if err := checkDisk(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Lstat(path); {
+	case err == nil:
 		return domain.E(domain.KindConflict, "%s is there already: a store is never written over", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return domain.E(domain.KindUnavailable, "create a store: %w", err)
 	}
 	draft := path + ".new"
 	for _, name := range []string{draft, draft + "-wal", draft + "-shm"} {
