@@ -205,7 +205,7 @@ func (p Payment) applyParked(f PaymentParked) Payment {
 	state := TradeSuspect
 	if f.Confirmed {
 		state = TradeParked
-		p.Trades = withoutNameless(p.Trades, f.TradeNo, f.Amount)
+		p.Trades = withoutNameless(p.Trades, f.Amount)
 	}
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
 		t.State, t.Amount, t.Reason = state, f.Amount, f.Reason
@@ -224,7 +224,7 @@ func (p Payment) applyAllocated(f PaymentAllocated) Payment {
 
 func (p Payment) settle(trade string, m Money, s TradeState) Payment {
 	p.Settled, p.settled = trade, true
-	p.Trades = withTrade(withoutNameless(p.Trades, trade, m), trade, func(t *Trade) {
+	p.Trades = withTrade(withoutNameless(p.Trades, m), trade, func(t *Trade) {
 		t.State, t.Amount, t.Reason = s, m, ReasonNone
 	})
 	return p
@@ -245,10 +245,7 @@ func withTrade(ts []Trade, no string, change func(*Trade)) []Trade {
 
 // withoutNameless drops the trade without a number once a real number took its
 // place: of the same amount, it was the same money.
-func withoutNameless(ts []Trade, named string, m Money) []Trade {
-	if named == "" {
-		return ts
-	}
+func withoutNameless(ts []Trade, m Money) []Trade {
 	return slices.DeleteFunc(slices.Clone(ts), func(t Trade) bool { return t.TradeNo == "" && t.Amount == m })
 }
 

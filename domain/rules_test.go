@@ -101,6 +101,7 @@ func TestR2MoneyOfATradeMovesOnce(t *testing.T) {
 				}
 			case domain.PaymentAllocated:
 				given.add(t, f.TradeNo, f.Amount)
+			default: // moves nothing
 			}
 		}
 		for _, trade := range names(came, given) {
@@ -214,6 +215,7 @@ func TestR6WalletsHoldWhatWasGiven(t *testing.T) {
 				given.add(t, "liabilities:wallet "+string(f.Account), f.Amount.Neg())
 			case domain.PaymentAllocated:
 				given.add(t, "liabilities:wallet "+string(f.Account), f.Amount.Neg())
+			default: // gives nothing
 			}
 		}
 		for _, c := range []domain.Currency{domain.CNY, domain.USD} {

@@ -40,7 +40,7 @@ func shapeOf(t reflect.Type) readInto {
 	case reflect.PointerTo(t).Implements(textUnmarshaler):
 		return readText
 	}
-	switch t.Kind() { //nolint:exhaustive // all others have no stored form
+	switch t.Kind() {
 	case reflect.String:
 		return func(r *reader, v reflect.Value) { v.SetString(string(r.text())) }
 	case reflect.Bool:
@@ -57,8 +57,9 @@ func shapeOf(t reflect.Type) readInto {
 		return sliceShape(t)
 	case reflect.Map:
 		return mapShape(t)
+	default:
+		panic(fmt.Sprintf("domain: %s has no stored form", t))
 	}
-	panic(fmt.Sprintf("domain: %s has no stored form", t))
 }
 
 func structShape(t reflect.Type) readInto {
@@ -99,15 +100,17 @@ func readStruct(r *reader, v reflect.Value, members []member) {
 
 // leftOut reports whether encoding/json leaves an optional v out.
 func leftOut(v reflect.Value) bool {
-	switch v.Kind() { //nolint:exhaustive // the others say themselves or compare with zero
+	switch v.Kind() {
 	case reflect.Slice, reflect.Map, reflect.String:
 		return v.Len() == 0
 	case reflect.Struct, reflect.Array:
 		if z, ok := v.Addr().Interface().(interface{ IsZero() bool }); ok {
 			return z.IsZero()
 		}
+		return v.IsZero()
+	default:
+		return v.IsZero()
 	}
-	return v.IsZero()
 }
 
 func pointerShape(t reflect.Type) readInto {

@@ -50,15 +50,14 @@ func (r *reader) expect(what string) {
 func (r *reader) text() []byte {
 	r.expect(`"`)
 	for i, b := range r.rest {
-		if b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\' {
-			continue
-		}
-		if b == '"' && !r.failed {
+		switch {
+		case b == '"':
 			text := r.rest[:i]
 			r.rest = r.rest[i+1:]
 			return text
+		case b < ' ' || b >= utf8.RuneSelf || b == '\\':
+			return r.oddText(i)
 		}
-		return r.oddText(i)
 	}
 	r.fail()
 	return nil

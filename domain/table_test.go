@@ -36,6 +36,7 @@ func readBooks(log []domain.Fact) books {
 			b.settled = b.settled || (b.order != nil && f.Account == b.order.Account)
 		case domain.PaymentClosed:
 			b.cancelled = b.cancelled || f.Cause == domain.ClosedMerchant
+		default: // decides nothing
 		}
 	}
 	return b

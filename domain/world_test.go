@@ -71,13 +71,20 @@ func live(t *testing.T, holds invariant) {
 	})
 }
 
+// context is what a decision rests on now; callbacks up to 5.00 CNY need no
+// confirmation where the channel confirms those above a limit.
+func (w *world) context() domain.Context {
+	c := at(w.now, w.confirm)
+	c.Channel.ConfirmAbove = five
+	return c
+}
+
 func (w *world) fold() domain.Payment { return w.folds[len(w.folds)-1] }
 
 // attempt decides as the ledger does: perhaps on a fold that is behind, whose
 // facts the store refuses, then again on the newest one.
 func (w *world) attempt(t *rapid.T, n domain.Notice, decide command) {
-	c := at(w.now, w.confirm)
-	c.Channel.ConfirmAbove = five
+	c := w.context()
 	for {
 		seen := rapid.IntRange(max(0, len(w.log)-4), len(w.log)).Draw(t, "decided at")
 		v := decide(w.folds[seen], c)
@@ -165,7 +172,7 @@ func (w *world) flood(t *rapid.T) {
 	n := w.earlier(t)
 	for range domain.MaxEqualNotices + 2 {
 		n.Delivery = w.delivery()
-		w.append(t, try{notice: n, verdict: notify(w.fold(), at(w.now, w.confirm), n)})
+		w.append(t, try{notice: n, verdict: notify(w.fold(), w.context(), n)})
 	}
 }
 
@@ -176,7 +183,7 @@ func (w *world) race(t *rapid.T) {
 	if rapid.Bool().Draw(t, "same content") {
 		a.TradeNo, a.Amount, a.Status = b.TradeNo, b.Amount, b.Status
 	}
-	p, c := w.fold(), at(w.now, w.confirm)
+	p, c := w.fold(), w.context()
 	first, second := notify(p, c, a), notify(p, c, b)
 	w.append(t, try{notice: a, verdict: first})
 	if len(first.Facts) > 0 {
