@@ -20,13 +20,16 @@ DEMO     ?= bin/counterfoil demo
 # How often the real binary is killed with -9 and checked.
 KILL_ROUNDS ?= 40
 # All fuzz targets together, in seconds; each gets its share.
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 20
 # The packages whose tests run again under the race detector. The pure-Go SQLite
 # is seven times slower under it, so those that open one run only here below,
 # with -short and CF_RACE=1, without the tests that only move bulk.
 RACE_PACKAGES := domain eventstore eventstore/memory httpapi internal/config internal/strictjson ledger projections providers/... reconcile sandbox
 RACE_SQLITE   := eventstore/sqlite operations/sqlite
 RACE_SKIP     := ^TestSlots$$
+
+# What make test goes through, in this order.
+STAGES ?= tools lint build test-go test-race fuzz demo kill
 
 ##@ Use
 
@@ -45,7 +48,7 @@ run: build ## the same system, and it stays up
 test: ## everything: lint, build, tests, race, fuzz, demo, kill rounds (<= 15 min on 2 cores)
 	@mkdir -p bin; : >bin/stages
 	@begin=$$SECONDS; \
-	for stage in tools lint build test-go test-race fuzz demo kill; do \
+	for stage in $(STAGES); do \
 		printf '\n== %s\n' $$stage; at=$$SECONDS; \
 		$(MAKE) $$stage || { printf '\n== %s FAILED after %d s\n' $$stage $$((SECONDS - at)); exit 1; }; \
 		printf '   %-10s %4d s\n' $$stage $$((SECONDS - at)) >>bin/stages; \
