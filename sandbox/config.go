@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -172,6 +173,8 @@ func (m MerchantConfig) check() error {
 	}
 	return nil
 }
+
+func notInPID(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("&=%", r) }
 
 // makePairs makes the RSA keys that a V2 account lacks.
 func (m *MerchantConfig) makePairs() error {

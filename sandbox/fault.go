@@ -42,7 +42,7 @@ const (
 // planted beside one of the others.
 const (
 	Query5xx      Class = "query_5xx"      // Copies answers are 502
-	QueryClosed   Class = "query_closed"   // Copies connections close without an answer
+	QueryClosed   Class = "query_closed"   // Copies connections close in the middle of the answer
 	QueryHTML     Class = "query_html"     // Copies answers are a page with status 200
 	QueryMissing  Class = "query_missing"  // Copies answers say that there is no such order
 	QuerySlow     Class = "query_slow"     // Copies answers take Delay of real time

@@ -35,7 +35,7 @@ func (s *Sandbox) troubled(w http.ResponseWriter, r *http.Request, f Fault) bool
 		html(w, http.StatusOK, "<!doctype html><html><head><title>系统维护</title></head><body>系统维护中，请稍后再试 (down for maintenance)</body></html>")
 		return true
 	case QueryClosed:
-		// net/http closes the connection without a word, which is what is wanted.
+		breakOff(w)
 		panic(http.ErrAbortHandler)
 	case QuerySlow:
 		timer := time.NewTimer(time.Duration(f.Delay))
@@ -49,6 +49,15 @@ func (s *Sandbox) troubled(w http.ResponseWriter, r *http.Request, f Fault) bool
 	default:
 		return false
 	}
+}
+
+// breakOff writes half an answer; the handler then aborts, which closes the
+// connection. Without the half, clients ask again by themselves on another one.
+func breakOff(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.Header().Set("Content-Length", "500")
+	w.Write([]byte(`{"code":1,"msg":`))
+	_ = http.NewResponseController(w).Flush() // fails for a client that has gone: it needs no more
 }
 
 func html(w http.ResponseWriter, status int, page string) {
