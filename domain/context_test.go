@@ -68,6 +68,20 @@ func TestDates(t *testing.T) {
 	}
 }
 
+// TestTimesBeyondTheCalendar: a provider's time that has no stored form is no
+// time; the money it came with counts all the same.
+func TestTimesBeyondTheCalendar(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{-1, 0, 10_000, 58_000} {
+		n := callback(1, "T1", ten)
+		want := facts(kept(n, domain.OutcomeCredited, ""), credited(n))
+		n.OccurredAt = time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		got := notify(domain.Fold(facts(placed())), at(noon, domain.ConfirmNever), n).Facts
+		same(t, "facts", want, got)
+		storable(t, got)
+	}
+}
+
 // TestDecisionsNameTheirBasis: the settings' revision and the rules.
 func TestDecisionsNameTheirBasis(t *testing.T) {
 	t.Parallel()

@@ -13,3 +13,10 @@ type Meta struct {
 
 // Instant is t as every stored time is kept: UTC, microseconds.
 func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// inCalendar reports whether t has a stored form: years of four digits, UTC.
+// Year 0 is refused with those below it: no clock means it.
+func inCalendar(t time.Time) bool {
+	year := t.UTC().Year()
+	return year > 0 && year < 10_000
+}

@@ -1,6 +1,9 @@
 package domain
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Verdict is what a command on a payment decided: the outcome to answer and
 // the facts to append. No facts means that nothing new is to be kept.
@@ -21,9 +24,7 @@ type Verdict struct {
 // query that changes nothing yields no facts: the sweep appends only what it
 // changes.
 func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, repeats int) Verdict {
-	if n.Amount.IsZero() {
-		n.Amount = Money{} // as it is read back: 0 of a currency is not stored
-	}
+	n = n.storable()
 	v := p.judge(c, n)
 	if n.Source == SourceQuery && len(v.Facts) == 0 {
 		return v
@@ -37,6 +38,19 @@ func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome
 	}
 	v.Facts = slices.Insert(v.Facts, 0, Fact(notified(c, n, ref, reply, v, repeats)))
 	return v
+}
+
+// storable is n as it is read back: 0 of a currency is not stored, and a time
+// beyond the calendar of stored times is none. Deciding on anything else would
+// make a fold that the log does not give again, or refuse the money for ever.
+func (n Notice) storable() Notice {
+	if n.Amount.IsZero() {
+		n.Amount = Money{}
+	}
+	if !inCalendar(n.OccurredAt) {
+		n.OccurredAt = time.Time{}
+	}
+	return n
 }
 
 // overLimit reports whether n equals an earlier notice of a payment that has

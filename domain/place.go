@@ -49,6 +49,8 @@ func (o Order) check(c Context) error {
 		return EField(KindInvalid, "amount", "%s is not positive", o.Amount)
 	case !o.ExpiresAt.After(c.Now):
 		return EField(KindInvalid, "expires_at", "%s is not in the future", o.ExpiresAt.Format(time.RFC3339))
+	case !inCalendar(o.ExpiresAt):
+		return EField(KindInvalid, "expires_at", "%s is beyond the year 9999", o.ExpiresAt.Format(time.RFC3339))
 	}
 	return nil
 }

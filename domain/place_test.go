@@ -73,6 +73,7 @@ func TestPlaceRefuses(t *testing.T) {
 		{"nothing", orderWith(func(o *domain.Order) { o.Amount = domain.NewMoney(0, domain.CNY) }), domain.KindInvalid, "amount"},
 		{"less than nothing", orderWith(func(o *domain.Order) { o.Amount = ten.Neg() }), domain.KindInvalid, "amount"},
 		{"no money", orderWith(func(o *domain.Order) { o.Amount = domain.Money{} }), domain.KindMismatch, "currency"},
+		{"beyond the calendar", orderWith(func(o *domain.Order) { o.ExpiresAt = time.Date(9999, 12, 31, 20, 0, 0, 0, time.FixedZone("", -8*3600)) }), domain.KindInvalid, "expires_at"},
 		{"expired already", orderWith(func(o *domain.Order) { o.ExpiresAt = noon }), domain.KindInvalid, "expires_at"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
