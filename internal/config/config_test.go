@@ -65,12 +65,16 @@ func TestEnvironmentWinsOverTheFile(t *testing.T) {
 	c, err := Load(path, []string{
 		"COUNTERFOIL_LISTEN=127.0.0.1:2", "COUNTERFOIL_ALERTS__URL=https://a.example/x",
 		"COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY=" + canary, "OTHER=1",
+		"COUNTERFOIL_KEY=cf_x", "COUNTERFOIL_TEST_ESDB=x", EnvKey + "=cf_not_a_setting",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Listen != "127.0.0.1:2" || c.Alerts.URL != "https://a.example/x" {
 		t.Errorf("%+v", c)
+	}
+	if _, err := Load(path, []string{"COUNTERFOIL_LISTN=x"}); err == nil || !strings.Contains(err.Error(), "listn") {
+		t.Errorf("a misspelt variable: %v", err)
 	}
 	if got := c.Channels["epay-main"].Key.Reveal(); got != canary {
 		t.Errorf("key from the environment: %q", got)

@@ -20,8 +20,12 @@ import (
 // EnvPrefix starts every environment variable that sets a field. Levels are
 // divided by two underscores, and a channel's id is written in capitals with _
 // for -: COUNTERFOIL_LISTEN, COUNTERFOIL_ALERTS__URL,
-// COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY.
+// COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY. A name that no field has is an error.
 const EnvPrefix = "COUNTERFOIL_"
+
+// EnvKey holds the API key that commands use. It is no setting, although it
+// begins like one.
+const EnvKey = EnvPrefix + "KEY"
 
 // Find is the configuration file a command's --config and --dir mean. Without
 // both it is the one in the working folder.
@@ -71,8 +75,11 @@ func Load(path string, environ []string) (Config, error) {
 func environment(environ []string, k *koanf.Koanf) *env.Env {
 	return env.Provider(".", env.Opt{
 		Prefix:      EnvPrefix,
-		EnvironFunc: func() []string { return environ },
+		EnvironFunc: func() []string { return slices.DeleteFunc(slices.Clone(environ), notSetting) },
 		TransformFunc: func(name, value string) (string, any) {
+			if name == EnvKey {
+				return "", nil
+			}
 			parts := strings.Split(strings.ToLower(strings.TrimPrefix(name, EnvPrefix)), "__")
 			if len(parts) > 1 && parts[0] == "channels" {
 				parts[1] = channelNamed(parts[1], k)
@@ -80,6 +87,13 @@ func environment(environ []string, k *koanf.Koanf) *env.Env {
 			return strings.Join(parts, "."), value
 		},
 	})
+}
+
+// notSetting reports variables with our prefix that are no settings: the
+// command line's own, and those of tests.
+func notSetting(variable string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(variable, EnvPrefix), "=")
+	return name == "KEY" || name == "API" || name == "KILL_ROUNDS" || strings.HasPrefix(name, "TEST_")
 }
 
 // channelNamed is the channel of the file whose id reads as name with _ for -.

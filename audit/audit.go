@@ -1,0 +1,88 @@
+// Package audit checks a ledger from its first event to its last and trusts
+// nothing that can be derived again: bytes against hashes, ids against content,
+// decisions against the rules that made them, notices against the evidence they
+// came from, balances against a replay.
+//
+// The log is read once, in order, in bounded memory: each payment's fold is
+// kept while its events are near, and read again from the log when a late one
+// comes. Only the sums of the books are held whole, one number for each account
+// and currency.
+//
+// What it cannot see: events that were cut off the end of the log together with
+// everything that was derived from them. Signed roots kept elsewhere show that;
+// the report names the root for them.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+	"counterfoil/projections"
+	"counterfoil/providers"
+)
+
+// Deps is what is checked, and with what.
+type Deps struct {
+	Log    eventstore.Reader
+	Ledger *ledger.Ledger // opens sealed parts; nothing is appended through it
+	// Channels have the keys by which evidence is verified again. Evidence of a
+	// channel that is missing here counts as unverifiable.
+	Channels map[domain.ChannelID]providers.Channel
+	// Rows are the projections in use; nil when there are none to compare.
+	Rows projections.Reader
+	// Scratch takes a fold of the whole log, to compare every row with it; nil
+	// to compare balances only. It must be empty.
+	Scratch Scratch
+}
+
+// Scratch is an empty set of rows.
+type Scratch interface {
+	projections.Reader
+	projections.Writer
+}
+
+// Progress says how far a check has come: position Done of Total.
+type Progress struct {
+	Stage       string
+	Done, Total eventstore.Position
+}
+
+// Verify checks the log as it stands now, and the projections. An error means
+// that it could not be carried out (KindUnavailable, or the end of ctx); what
+// is wrong with the books stands in the Report.
+func Verify(ctx context.Context, d Deps, progress func(Progress)) (Report, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	rep := Report{Ledger: d.Ledger.ID(), Mode: d.Ledger.Mode()}
+	var rowsAt eventstore.Position
+	var err error
+	if d.Rows != nil { // before the head: rows are never ahead of a whole log
+		if rowsAt, err = d.Rows.Checkpoint(ctx); err != nil {
+			return rep, fmt.Errorf("read the projections' checkpoint: %w", err)
+		}
+	}
+	if rep.Head, err = d.Log.Head(ctx); err != nil {
+		return rep, fmt.Errorf("read the head of the log: %w", err)
+	}
+	w := &walk{
+		deps: d, head: rep.Head, mark: rowsAt, progress: progress,
+		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
+	}
+	if err := w.run(ctx); err != nil {
+		return rep, err
+	}
+	w.report(&rep)
+	if err := compareRows(ctx, d, w, &rep); err != nil {
+		return rep, err
+	}
+	if err := compareScratch(ctx, d, w, &rep); err != nil {
+		return rep, err
+	}
+	rep.finish()
+	return rep, nil
+}

@@ -1,0 +1,289 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+)
+
+// decide checks that the rules lead to e: it is what the decision before it
+// owes, or a decision of its own that the stream's fold allows. Then it folds e.
+func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
+	defer func() { st.payment = st.payment.Apply(e.Fact) }()
+	s.count(st, e)
+	if e.Stream.Category() != "payment" || st.broken {
+		return nil
+	}
+	s.rep.checked(CheckDecisions, 1)
+	problem := ""
+	if len(st.owed) > 0 {
+		problem = differs(st.owed[0], e)
+		st.owed = st.owed[1:]
+	} else {
+		facts, why, err := s.derive(ctx, st.payment, e)
+		if err != nil {
+			return err
+		}
+		if problem = why; problem == "" && len(facts) == 0 {
+			problem = "by the rules nothing was to be kept here"
+		} else if problem == "" {
+			problem = differs(facts[0], e)
+			st.owed, st.owedBy = facts[1:], e.Recorded
+		}
+	}
+	if problem != "" {
+		s.wrong(e.Recorded, CheckDecisions, problem)
+		st.broken, st.owed = true, nil
+	}
+	return nil
+}
+
+// count notes whose evidence e is, or rests on.
+func (s *shard) count(st *state, e ledger.Entry) {
+	if f, ok := e.Fact.(domain.PaymentNotified); ok {
+		st.grade = f.Evidence.Grade
+		s.grades.of(st.grade).Notices++
+		return
+	}
+	if m, ok := received(e.Fact); ok {
+		g := st.grade
+		if len(st.owed) == 0 {
+			g = "none" // no notice leads to it
+		}
+		s.grades.of(g).add(m)
+	}
+}
+
+// received is the money that came in with a fact.
+func received(f domain.Fact) (domain.Money, bool) {
+	switch f := f.(type) {
+	case domain.PaymentCredited:
+		return f.Amount, true
+	case domain.PaymentParked:
+		return f.Amount, f.Confirmed
+	case domain.PaymentAllocated, domain.PaymentPlaced, domain.PaymentNotified, domain.PaymentHeld, domain.PaymentClosed,
+		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued:
+	}
+	return domain.Money{}, false
+}
+
+// derive takes the decision behind e again: the facts that follow, e first, or
+// why there are none.
+func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (facts []domain.Fact, why string, err error) {
+	switch f := e.Fact.(type) {
+	case domain.PaymentNotified:
+		return s.deriveNotice(ctx, p, e, f)
+	case domain.PaymentPlaced:
+		c, why, err := s.context(ctx, e, f.Channel, f.Config)
+		if why != "" || err != nil {
+			return nil, why, err
+		}
+		facts, err = p.Place(c, domain.Order{
+			Channel: f.Channel, OrderNo: f.OrderNo, Account: f.Account, Amount: f.Amount, Method: f.Method, ExpiresAt: f.ExpiresAt,
+		})
+		return facts, refusal(err), nil
+	case domain.PaymentClosed:
+		facts, err = s.deriveClose(p, e, f)
+		return facts, refusal(err), nil
+	case domain.PaymentAllocated:
+		c, why, err := s.latest(ctx, e)
+		if why != "" || err != nil {
+			return nil, why, err
+		}
+		facts, err = p.Allocate(c, domain.Allocation{
+			TradeNo: f.TradeNo, Account: f.Account, ProposedBy: f.ProposedBy, ApprovedBy: f.ApprovedBy, Reason: f.Reason,
+		})
+		return facts, refusal(err), nil
+	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.LedgerOpened, domain.ChannelConfigured:
+	}
+	return nil, "no notice or decision before it leads to this " + e.Type, nil
+}
+
+func refusal(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "the rules refuse it: " + err.Error()
+}
+
+func (s *shard) deriveNotice(
+	ctx context.Context, p domain.Payment, e ledger.Entry, f domain.PaymentNotified,
+) ([]domain.Fact, string, error) {
+	if f.Decision.Rules != domain.RulesVersion {
+		return nil, fmt.Sprintf("it was decided by rules %d, this software has rules %d", f.Decision.Rules, domain.RulesVersion), nil
+	}
+	c, why, err := s.context(ctx, e, f.Channel, f.Decision.Config)
+	if why != "" || err != nil {
+		return nil, why, err
+	}
+	var reply func(domain.Outcome) domain.Reply
+	if f.Reply != nil {
+		reply = func(domain.Outcome) domain.Reply { return *f.Reply }
+	}
+	return p.Notify(c, noticeOf(f), f.Evidence, reply, f.Repeats).Facts, "", nil
+}
+
+func (s *shard) deriveClose(p domain.Payment, e ledger.Entry, f domain.PaymentClosed) ([]domain.Fact, error) {
+	switch f.Cause {
+	case domain.ClosedExpired:
+		return p.Expire(domain.Context{Now: e.Meta.RecordedAt}), nil
+	case domain.ClosedMerchant:
+		return p.Cancel(f.Reason)
+	case domain.ClosedProvider:
+	}
+	return nil, domain.E(domain.KindInvalid, "no notice before it closes the payment")
+}
+
+// noticeOf is the notice that an event kept.
+func noticeOf(f domain.PaymentNotified) domain.Notice {
+	return domain.Notice{
+		Delivery: f.Delivery, Index: f.Index, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
+		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, ProviderStatus: f.ProviderStatus,
+		OccurredAt: f.OccurredAt, ReceivedAt: f.ReceivedAt, Doubts: f.Doubts, Run: f.Run,
+	}
+}
+
+// setting is a channel's settings as recorded.
+type setting struct {
+	config domain.ChannelConfigured
+	zone   *time.Location
+	at     eventstore.Position
+}
+
+// context is what the decision behind e rested on: the settings it names.
+func (s *shard) context(ctx context.Context, e ledger.Entry, ch domain.ChannelID, rev uint64) (domain.Context, string, error) {
+	all, why, err := s.channel(ctx, ch, rev)
+	if why != "" || err != nil {
+		return domain.Context{}, why, err
+	}
+	if all[rev].at >= e.Position {
+		return domain.Context{}, fmt.Sprintf("it names revision %d of the settings of %s, which was recorded later", rev, ch), nil
+	}
+	return s.in(e, all[rev]), "", nil
+}
+
+// latest is the context for a decision that names no settings: those recorded
+// last before it.
+func (s *shard) latest(ctx context.Context, e ledger.Entry) (domain.Context, string, error) {
+	rest, _ := strings.CutPrefix(string(e.Stream), "payment-")
+	name, _, _ := strings.Cut(rest, ":")
+	all, why, err := s.channel(ctx, domain.ChannelID(name), 0)
+	if why != "" || err != nil {
+		return domain.Context{}, why, err
+	}
+	for _, set := range slices.Backward(all) {
+		if set.at < e.Position {
+			return s.in(e, set), "", nil
+		}
+	}
+	return domain.Context{}, "the channel had no settings yet", nil
+}
+
+func (s *shard) in(e ledger.Entry, set setting) domain.Context {
+	return domain.Context{
+		Ledger: s.walk.deps.Ledger.ID(), Stream: e.Stream, Now: e.Meta.RecordedAt, Channel: set.config,
+		Revision: set.config.Revision, Zone: set.zone,
+	}
+}
+
+// channel is all settings of a channel, revision rev among them.
+func (s *shard) channel(ctx context.Context, ch domain.ChannelID, rev uint64) ([]setting, string, error) {
+	if all := s.settings[ch]; rev < uint64(len(all)) {
+		return all, "", nil
+	}
+	events, err := s.walk.deps.Log.ReadStream(ctx, domain.ChannelStream(ch), eventstore.ReadOptions{})
+	if err != nil && domain.KindOf(err) == domain.KindUnavailable {
+		return nil, "", err
+	}
+	var all []setting
+	for _, r := range events {
+		set, ok := settingOf(r)
+		if !ok {
+			break // that event is told by itself
+		}
+		all = append(all, set)
+	}
+	s.settings[ch] = all
+	if rev >= uint64(len(all)) {
+		return nil, fmt.Sprintf("it names revision %d of the settings of channel %q, of which %d can be read", rev, ch, len(all)), nil
+	}
+	return all, "", nil
+}
+
+func settingOf(r eventstore.Recorded) (setting, bool) {
+	e, err := ledger.Decode(r)
+	if err != nil {
+		return setting{}, false
+	}
+	cfg, ok := e.Fact.(domain.ChannelConfigured)
+	if !ok {
+		return setting{}, false
+	}
+	zone, err := time.LoadLocation(cfg.Zone)
+	return setting{cfg, zone, r.Position}, err == nil
+}
+
+// differs compares a derived fact with the stored one, by content, and names
+// the first member that is not the same.
+func differs(want domain.Fact, e ledger.Entry) string {
+	typ, data, err := domain.EncodeFact(want)
+	if err != nil {
+		return err.Error()
+	}
+	if typ != e.Type {
+		return fmt.Sprintf("by the rules %s belongs here, and %s stands here", typ, e.Type)
+	}
+	if bytes.Equal(data, e.Data) {
+		return ""
+	}
+	_, stored, err := domain.EncodeFact(e.Fact)
+	if err != nil {
+		return err.Error()
+	}
+	if bytes.Equal(data, stored) {
+		return "" // another spelling of the same
+	}
+	return firstDifference(data, stored)
+}
+
+func firstDifference(want, got []byte) string {
+	var w, g map[string]json.RawMessage
+	if json.Unmarshal(want, &w) != nil || json.Unmarshal(got, &g) != nil {
+		return "its content is not what the rules give"
+	}
+	names := make([]string, 0, len(w)+len(g))
+	for name := range w {
+		names = append(names, name)
+	}
+	for name := range g {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !bytes.Equal(w[name], g[name]) {
+			return fmt.Sprintf("by the rules %s is %s, and %s stands here", name, shown(w[name]), shown(g[name]))
+		}
+	}
+	return "its content is not what the rules give"
+}
+
+// shown is a JSON value for a report.
+func shown(v json.RawMessage) string {
+	const most = 160
+	switch {
+	case len(v) == 0:
+		return "absent"
+	case len(v) > most:
+		return string(v[:most]) + "…"
+	}
+	return string(v)
+}

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"counterfoil/domain"
+	"counterfoil/ledger"
+	"counterfoil/providers"
+)
+
+// sealed checks the sealed part of e, where its kind has one.
+func (s *shard) sealed(ctx context.Context, e ledger.Entry) error {
+	switch f := e.Fact.(type) {
+	case domain.PaymentNotified:
+		return s.evidence(ctx, e, f)
+	case domain.PaymentPlaced:
+		return s.personal(ctx, e)
+	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked,
+		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued:
+		if len(e.Sealed) > 0 {
+			s.wrong(e.Recorded, CheckEvidence, "a "+e.Type+" has no sealed part, but one stands here")
+		}
+	}
+	return nil
+}
+
+// evidence opens what a notice rests on, verifies it again and compares what it
+// says with what was kept.
+func (s *shard) evidence(ctx context.Context, e ledger.Entry, f domain.PaymentNotified) error {
+	s.rep.checked(CheckEvidence, 1)
+	s.rep.Evidence.Kept++
+	if len(e.Sealed) == 0 {
+		s.brokenEvidence(e, "the notice is kept without its evidence")
+		return nil
+	}
+	plain, err := s.walk.deps.Ledger.Unseal(ctx, e.Recorded)
+	switch {
+	case err == nil:
+	case domain.KindOf(err) == domain.KindNotFound:
+		s.rep.Evidence.Erased++
+		return nil
+	case domain.KindOf(err) == domain.KindCorrupt:
+		s.brokenEvidence(e, err.Error())
+		return nil
+	default:
+		return err
+	}
+	problem, why, err := s.reverify(ctx, e, f, plain)
+	switch {
+	case err != nil:
+		return err
+	case problem != "":
+		s.brokenEvidence(e, problem)
+	case why != "":
+		s.rep.Evidence.Unverifiable[string(f.Channel)+": "+why]++
+	default:
+		s.rep.Evidence.Verified++
+	}
+	return nil
+}
+
+func (s *shard) brokenEvidence(e ledger.Entry, text string) {
+	s.rep.Evidence.Broken++
+	s.wrong(e.Recorded, CheckEvidence, text)
+}
+
+// reverify says what is wrong with opened evidence, or why nothing can be said
+// of it.
+func (s *shard) reverify(
+	ctx context.Context, e ledger.Entry, f domain.PaymentNotified, plain []byte,
+) (problem, why string, err error) {
+	sum := sha256.Sum256(plain)
+	if got := hex.EncodeToString(sum[:]); got != f.Evidence.SHA256 || len(plain) != f.Evidence.Size {
+		return fmt.Sprintf("its evidence has SHA-256 %s and %d bytes, the event says %s and %d",
+			got, len(plain), f.Evidence.SHA256, f.Evidence.Size), "", nil
+	}
+	kept, err := domain.DecodeEvidence(plain)
+	if err != nil {
+		return err.Error(), "", nil
+	}
+	if kept.Grade != f.Evidence.Grade || kept.Scheme != f.Evidence.Scheme || kept.Key != f.Evidence.Key {
+		return fmt.Sprintf("its evidence is %s of grade %s by key %q, the event says %s, %s, %q",
+			kept.Scheme, kept.Grade, kept.Key, f.Evidence.Scheme, f.Evidence.Grade, f.Evidence.Key), "", nil
+	}
+	if problem, err := s.knownKey(ctx, e, f); problem != "" || err != nil {
+		return problem, "", err
+	}
+	ch, ok := s.walk.deps.Channels[f.Channel]
+	if !ok {
+		return "", "the channel is not configured", nil
+	}
+	notices, err := ch.Reverify(kept)
+	switch {
+	case err != nil && domain.KindOf(err) == domain.KindNotFound:
+		return "", "the channel has another key now", nil
+	case err != nil:
+		return "its evidence does not verify: " + err.Error(), "", nil
+	}
+	was := noticeOf(f)
+	if !slices.ContainsFunc(notices, func(n domain.Notice) bool { return providers.SameContent(n, was) }) {
+		return said(notices, was), "", nil
+	}
+	return "", "", nil
+}
+
+// knownKey checks that the key which verified the notice was one of the
+// channel's when it was decided.
+func (s *shard) knownKey(ctx context.Context, e ledger.Entry, f domain.PaymentNotified) (string, error) {
+	if f.Evidence.Key == "" {
+		return "", nil
+	}
+	c, why, err := s.context(ctx, e, f.Channel, f.Decision.Config)
+	if why != "" || err != nil {
+		return "", err // why is told by the decision's check
+	}
+	for _, k := range c.Channel.PublicKeys {
+		if k.Fingerprint == f.Evidence.Key {
+			return "", nil
+		}
+	}
+	for _, k := range c.Channel.Secrets {
+		if k.Fingerprint == f.Evidence.Key {
+			return "", nil
+		}
+	}
+	return fmt.Sprintf("it was verified by key %s, which revision %d of the channel's settings does not have",
+		f.Evidence.Key, f.Decision.Config), nil
+}
+
+// said puts a difference between evidence and event into words.
+func said(notices []domain.Notice, was domain.Notice) string {
+	event := sentence(was)
+	for _, n := range notices {
+		if n.Index == was.Index {
+			return fmt.Sprintf("its evidence says %s, the event says %s", sentence(n), event)
+		}
+	}
+	return "its evidence holds no such notice, the event says " + event
+}
+
+func sentence(n domain.Notice) string {
+	return fmt.Sprintf("order %q, trade %q, %s %s (%s), doubts %v, time %s",
+		n.OrderNo, n.TradeNo, n.Status, n.Amount, n.ProviderStatus, n.Doubts, n.OccurredAt.UTC().Format("2006-01-02T15:04:05.999999Z"))
+}
+
+// personal opens the personal fields of a placing.
+func (s *shard) personal(ctx context.Context, e ledger.Entry) error {
+	if len(e.Sealed) == 0 {
+		return nil
+	}
+	s.rep.Evidence.Personal.Kept++
+	_, err := s.walk.deps.Ledger.Unseal(ctx, e.Recorded)
+	switch {
+	case err == nil:
+		s.rep.Evidence.Personal.Opened++
+	case domain.KindOf(err) == domain.KindNotFound:
+		s.rep.Evidence.Personal.Erased++
+	case domain.KindOf(err) == domain.KindCorrupt:
+		s.wrong(e.Recorded, CheckEvidence, err.Error())
+	default:
+		return err
+	}
+	return nil
+}

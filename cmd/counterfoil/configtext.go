@@ -1,0 +1,112 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"counterfoil/domain"
+	"counterfoil/internal/config"
+)
+
+// configText is the configuration that init writes: every setting with its
+// default and what it is for, as a person's first read. It is loaded and
+// checked before anything is made, so it cannot drift from the settings.
+func configText(s initSettings) string {
+	d := config.Defaults()
+	channel := liveChannel
+	if s.Mode == string(domain.ModeTest) {
+		channel = testChannel
+	}
+	return strings.NewReplacer(
+		"{mode}", s.Mode,
+		"{public_url}", strconv.Quote(s.PublicURL),
+		"{listen}", strconv.Quote(s.Listen),
+		"{ops_listen}", strconv.Quote(s.OpsListen),
+		"{conns}", strconv.Itoa(d.Limits.ConnsPerAddress),
+		"{reply_within}", d.Limits.ReplyWithin.String(),
+		"{cache_mb}", strconv.Itoa(d.Limits.CacheMB),
+		"{expire_after}", d.Payments.ExpireAfter.String(),
+		"{reconciler_ops}", strconv.Quote(d.Reconciler.OpsListen),
+		"{sweep_every}", d.Reconciler.SweepEvery.String(),
+		"{first_ask}", d.Reconciler.FirstAsk.String(),
+		"{queries}", strconv.Itoa(d.Reconciler.Queries),
+		"{ask_per_second}", strconv.FormatFloat(d.Reconciler.AskPerSecond, 'g', -1, 64),
+		"{self_check}", d.Reconciler.SelfCheck.String(),
+		"{held_after}", d.Alerts.HeldAfter.String(),
+		"{channel}", channel,
+	).Replace(configTemplate)
+}
+
+const configTemplate = `# Counterfoil configuration of a {mode} store. 配置文件：改完先运行
+#   counterfoil config check --dir THIS_FOLDER
+# Any setting can also come from the environment: COUNTERFOIL_LISTEN,
+# COUNTERFOIL_ALERTS__URL, COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY.
+
+# Where providers reach this API from outside. Callback addresses are derived
+# from it: <public_url>/callbacks/<channel>. 回调地址由它推导，不手填。
+public_url: {public_url}
+
+# API and callbacks. Put a TLS proxy before it. 监听地址
+listen: {listen}
+# Health, metrics, version. Keep it on loopback. 仅限本机
+ops_listen: {ops_listen}
+
+log_format: json   # json or text
+log_level: info    # debug, info, warn, error
+
+limits:
+  conns_per_address: {conns}   # open connections of one address
+  trusted_proxies: []     # CIDRs whose X-Forwarded-For is believed, e.g. [127.0.0.1/32] 反代地址
+  reply_within: {reply_within}        # a callback is answered within it
+  cache_mb: {cache_mb}           # page cache of the event store
+
+payments:
+  expire_after: {expire_after}    # how long an order can be paid when the request does not say 订单有效期
+
+# The daemon that asks providers about unpaid, held and credited orders. 对账与补单
+reconciler:
+  ops_listen: {reconciler_ops}
+  sweep_every: {sweep_every}
+  first_ask: {first_ask}         # an unpaid order is first asked for this long after placing
+  queries: {queries}              # questions at once
+  ask_per_second: {ask_per_second}      # to one channel
+  self_check_every: {self_check}
+
+# Where trouble is told, besides log and metrics. 告警
+alerts:
+  url: ""                 # JSON is POSTed there
+  command: []             # run with the JSON on standard input, e.g. [/usr/local/bin/notify]
+  held_after: {held_after}      # money that waits for confirmation this long
+  silence_after: 0s       # no callback for this long; 0s: silence is not told
+
+# One entry for each merchant account. Its name is its id for ever. 支付渠道
+{channel}`
+
+const liveChannel = `channels: {}
+# channels:
+#   epay-main:
+#     provider: epay
+#     protocol: v1                      # v1: MD5 with a shared key; v2: RSA 易支付
+#     gateway: https://pay.example.org  # without submit.php 网关地址
+#     pid: "1001"                       # 商户ID
+#     key_file: secrets/epay-main.key   # 商户密钥，单独存放
+#     # v2 instead of key_file: merchant_key_file and platform_key_file
+#     confirm_by_query: always          # always, never, or above 100.00: ask before money moves 回调后查单确认
+#     currency: CNY
+#     zone: Asia/Shanghai
+#     funds: gateway                    # who holds the money before payout: gateway or own_account
+`
+
+const testChannel = `channels: {}
+# A channel of the sandbox (cmd/sandbox), play money only:
+# channels:
+#   epay-test:
+#     provider: epay
+#     protocol: v1
+#     gateway: http://127.0.0.1:7080    # where the sandbox listens
+#     allow_plain_http: true            # only for a gateway on this machine
+#     pid: "1001"
+#     key_file: secrets/epay-test.key
+#     confirm_by_query: always
+#     test: true                        # 测试渠道，只能用于测试账本
+`

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+
+	"counterfoil/domain"
+)
+
+// describe says what a fact tells, in one line for people.
+func describe(f domain.Fact) string {
+	switch f := f.(type) {
+	case domain.LedgerOpened:
+		return words("ledger", f.Ledger.String(), string(f.Mode))
+	case domain.ChannelConfigured:
+		return words(f.Provider, f.Protocol, string(f.Currency), "confirm", string(f.Confirm))
+	case domain.PaymentPlaced:
+		return words(f.Amount.String(), "for", string(f.Account), "until", moment(f.ExpiresAt))
+	case domain.PaymentNotified:
+		return describeNotice(f)
+	case domain.PaymentHeld:
+		return words(amount(f.Amount), "waits:", string(f.Reason), trade(f.TradeNo))
+	case domain.PaymentCredited:
+		late := ""
+		if f.Late {
+			late = "late"
+		}
+		return words(f.Amount.String(), "to", string(f.Account), "by", string(f.Source), late, trade(f.TradeNo))
+	case domain.PaymentParked:
+		state := "unconfirmed"
+		if f.Confirmed {
+			state = "confirmed"
+		}
+		return words(f.Amount.String(), string(f.Reason), state, trade(f.TradeNo))
+	case domain.PaymentAllocated:
+		return words(f.Amount.String(), "to", string(f.Account), f.Reason, trade(f.TradeNo))
+	case domain.PaymentClosed:
+		return words(string(f.Cause), f.Reason)
+	case domain.DiscrepancyFound:
+		return words(string(f.Kind), "ours:", f.Ours, "theirs:", f.Theirs, amount(f.Amount), trade(f.TradeNo))
+	case domain.CorrectionIssued:
+		return words(string(f.Kind), f.Reason, trade(f.TradeNo))
+	}
+	return ""
+}
+
+func describeNotice(f domain.PaymentNotified) string {
+	doubts := make([]string, len(f.Doubts))
+	for i, d := range f.Doubts {
+		doubts[i] = string(d)
+	}
+	answered := ""
+	if f.Reply != nil {
+		answered = "answered " + f.Reply.Body
+	}
+	return words(string(f.Source), "says", string(f.Status), amount(f.Amount), "->", string(f.Decision.Outcome),
+		string(f.Decision.Reason), strings.Join(doubts, ","), answered, "evidence", string(f.Evidence.Grade), trade(f.TradeNo))
+}
+
+func amount(m domain.Money) string {
+	if m.Currency() == "" {
+		return ""
+	}
+	return m.String()
+}
+
+func trade(no string) string {
+	if no == "" {
+		return ""
+	}
+	return "(trade " + no + ")"
+}
+
+// words joins what is not empty.
+func words(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		if p == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(p)
+	}
+	return b.String()
+}

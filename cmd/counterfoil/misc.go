@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"counterfoil/domain"
+	"counterfoil/internal/assembly"
+)
+
+func newVersionCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs, Example: "  counterfoil version",
+		RunE: p.begin(func(context.Context, []string) error {
+			revision := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						revision = s.Value
+					}
+				}
+			}
+			_, err := fmt.Fprintf(p.stdout, "%s (revision %s, %s %s/%s)\n", assembly.Software, revision, runtime.Version(),
+				runtime.GOOS, runtime.GOARCH)
+			return err
+		}),
+	}
+}
+
+// typeMeanings say what each stored type tells.
+var typeMeanings = map[string]string{
+	domain.TypeLedgerOpened:      "the log begins: its id, live or test",
+	domain.TypeChannelConfigured: "settings of a channel from here on",
+	domain.TypePaymentPlaced:     "an order: what is to be paid, and for whom",
+	domain.TypePaymentNotified:   "a delivery kept: what it said, evidence, decision, answer",
+	domain.TypePaymentHeld:       "money that waits for the provider's confirmation",
+	domain.TypePaymentCredited:   "money given to the order's account; once an order",
+	domain.TypePaymentParked:     "real money that may not be credited",
+	domain.TypePaymentAllocated:  "parked money moved to an account",
+	domain.TypePaymentClosed:     "no payment is expected any more",
+	domain.TypeDiscrepancyFound:  "a difference between our books and the provider's",
+	domain.TypeCorrectionIssued:  "a difference repaired, and what it rests on",
+}
+
+type typeRow struct {
+	Type  string `json:"type"`
+	Tells string `json:"tells"`
+}
+
+func newCatalogCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "catalog", Short: "List the types of event this software reads", Args: cobra.NoArgs,
+		Example: "  counterfoil catalog",
+		RunE: p.begin(func(context.Context, []string) error {
+			var rows []typeRow
+			for _, t := range domain.Types() {
+				rows = append(rows, typeRow{t, typeMeanings[t]})
+			}
+			t := newTable("TYPE", "TELLS")
+			return printRows(p, rows, t, func(r typeRow) { t.add(r.Type, r.Tells) })
+		}),
+	}
+	p.addOutput(cmd, "table")
+	return cmd
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"counterfoil/eventstore"
+	esqlite "counterfoil/eventstore/sqlite"
+	"counterfoil/internal/assembly"
+	"counterfoil/internal/config"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+)
+
+// readCache is the page cache of a command that only reads, in bytes.
+const readCache = 16 << 20
+
+// stores are the files of an installation, opened to be read. Unlike a daemon,
+// a command that looks records nothing, not even changed settings.
+type stores struct {
+	config config.Config
+	events eventstore.Store
+	ops    operations.Store
+	ledger *ledger.Ledger
+}
+
+// openEvents opens the event log alone.
+func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore.Store, error) {
+	events, err := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache})
+	if err != nil {
+		return nil, fmt.Errorf("open event store: %w", err)
+	}
+	return events, nil
+}
+
+// openStores opens the event log with the keys to its sealed parts.
+func (p *program) openStores(ctx context.Context, cfg config.Config) (s *stores, err error) {
+	s = &stores{config: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.events, err = p.openEvents(ctx, cfg); err != nil {
+		return s, err
+	}
+	if s.ops, err = p.openOperations(ctx, cfg); err != nil {
+		return s, err
+	}
+	s.ledger, err = ledger.Open(ctx, s.events, s.ops, ledger.Config{Software: assembly.Software, Clock: p.clock})
+	return s, err
+}
+
+func (s *stores) close() error {
+	var errs []error
+	if s.ops != nil {
+		errs = append(errs, s.ops.Close())
+	}
+	if s.events != nil {
+		errs = append(errs, s.events.Close())
+	}
+	return errors.Join(errs...)
+}

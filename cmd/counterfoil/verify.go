@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"counterfoil/audit"
+	"counterfoil/domain"
+	"counterfoil/internal/assembly"
+	"counterfoil/internal/config"
+	"counterfoil/internal/progress"
+	psqlite "counterfoil/projections/sqlite"
+)
+
+func newVerifyCommand(p *program) *cobra.Command {
+	var fromScratch bool
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Check the whole log, all evidence and all balances",
+		Long: `Reads the log from its first event and trusts nothing that can be derived again:
+bytes against hashes, ids against content, decisions against the rules, notices
+against their evidence, which is verified again with the channels' keys, and
+balances against a replay. It records nothing, and daemons may go on.
+
+With --from-scratch every other projected row is compared, too: the log is
+folded into a temporary file, which takes longer.
+
+Exit status: 0 all is well, 4 nothing is wrong but some evidence was erased or
+cannot be verified with the keys configured now, 5 something is wrong.`,
+		Example: `  counterfoil verify --dir /srv/pay
+  counterfoil verify --dir /srv/pay --from-scratch --output json`,
+		Args: cobra.NoArgs,
+		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.verify(ctx, fromScratch) }),
+	}
+	cmd.Flags().BoolVar(&fromScratch, "from-scratch", false, "compare every projected row with a fold from nothing")
+	p.addOutput(cmd, "table")
+	return cmd
+}
+
+func (p *program) verify(ctx context.Context, fromScratch bool) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	began := p.clock()
+	rep, err := p.audit(ctx, cfg, fromScratch)
+	if err != nil {
+		if domain.KindOf(err) == domain.KindCorrupt {
+			return &verdict{exitBroken, fmt.Errorf("verification FAILED: %w", err)}
+		}
+		return err
+	}
+	if p.output == "json" {
+		err = p.json(rep)
+	} else {
+		err = printReport(p.stdout, rep, p.clock().Sub(began))
+	}
+	switch {
+	case err != nil:
+		return err
+	case !rep.OK():
+		return &verdict{code: exitBroken}
+	case !rep.Complete():
+		return &verdict{code: exitIncomplete}
+	}
+	return nil
+}
+
+// audit opens an installation as it is and checks it.
+func (p *program) audit(ctx context.Context, cfg config.Config, fromScratch bool) (rep audit.Report, err error) {
+	s, err := p.openStores(ctx, cfg)
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	d := audit.Deps{Log: s.events, Ledger: s.ledger}
+	if d.Channels, err = assembly.Channels(cfg, s.ledger.ID(), p.clock); err != nil {
+		return rep, err
+	}
+	if rows := assembly.Path(cfg, assembly.ProjectionsFile); exists(rows) {
+		db, err := psqlite.Open(rows, psqlite.Config{})
+		if err != nil {
+			return rep, fmt.Errorf("open projections: %w", err)
+		}
+		defer db.Close()
+		d.Rows = db
+	}
+	if fromScratch && d.Rows != nil {
+		db, remove, err := scratch()
+		if err != nil {
+			return rep, err
+		}
+		defer remove()
+		d.Scratch = db
+	}
+	bar := progress.New(p.stderr, p.environ, "verify")
+	defer bar.End()
+	return audit.Verify(ctx, d, func(g audit.Progress) { bar.Set(uint64(g.Done), uint64(g.Total)) })
+}
+
+// exists reports whether there is something at path, be it a broken link.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// scratch is an empty set of rows in a temporary folder.
+func scratch() (*psqlite.DB, func(), error) {
+	dir, err := os.MkdirTemp("", "counterfoil-verify-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a temporary folder: %w", err)
+	}
+	db, err := psqlite.Open(filepath.Join(dir, assembly.ProjectionsFile), psqlite.Config{})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return db, func() { _, _ = db.Close(), os.RemoveAll(dir) }, nil
+}
+
+// meanings say what each check is about.
+var meanings = map[audit.Check]string{
+	audit.CheckBytes:     "bytes fit their hashes and decode",
+	audit.CheckIdentity:  "ids follow from content, facts stand in their streams",
+	audit.CheckSequence:  "revisions have no gaps, the log begins with its opening",
+	audit.CheckDecisions: "the rules lead from what was kept to these facts and postings",
+	audit.CheckEvidence:  "evidence verifies again and says what was kept",
+	audit.CheckBalances:  "balances are those of a replay, books sum to zero",
+	audit.CheckRows:      "every row is that of a fold from nothing",
+}
+
+// grades say who could have made evidence of each grade.
+var gradeMeanings = map[domain.Grade]string{
+	domain.GradeA: "signed by the provider: strangers can verify it",
+	domain.GradeB: "shared secret: the operator could have made it",
+	domain.GradeC: "unsigned, over TLS",
+	domain.GradeD: "a person's word",
+}
+
+func printReport(w io.Writer, r audit.Report, took time.Duration) error {
+	fmt.Fprintf(w, "ledger %s (%s), %d events in %d streams up to position %s, %s\nroot %s\n\n",
+		r.Ledger, r.Mode, r.Events, r.Streams, r.Position, took.Round(time.Millisecond), r.Root)
+	t := newTable("CHECK", ">CHECKED", ">BROKEN", "WHAT")
+	for _, c := range audit.Checks() {
+		n := r.Checks[c]
+		t.add(c, n.Checked, n.Broken, meanings[c])
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	for _, part := range []func(io.Writer, audit.Report) error{printEvidence, printBooks, printFindings} {
+		fmt.Fprintln(w)
+		if err := part(w, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printEvidence(w io.Writer, r audit.Report) error {
+	e := r.Evidence
+	fmt.Fprintf(w, "evidence: %d kept, %d verified again, %d broken, %d erased; personal fields: %d kept, %d opened, %d erased\n",
+		e.Kept, e.Verified, e.Broken, e.Erased, e.Personal.Kept, e.Personal.Opened, e.Personal.Erased)
+	for _, why := range slices.Sorted(maps.Keys(e.Unverifiable)) {
+		fmt.Fprintf(w, "unverifiable: %d (%s)\n", e.Unverifiable[why], why)
+	}
+	if len(r.Grades) == 0 {
+		return nil
+	}
+	t := newTable("EVIDENCE", ">NOTICES", ">MONEY EVENTS", "MONEY", "MEANS")
+	for _, g := range r.Grades {
+		sums := make([]string, len(g.Money))
+		for i, m := range g.Money {
+			sums[i] = m.String()
+		}
+		means, ok := gradeMeanings[g.Grade]
+		if !ok {
+			means = "no evidence"
+		}
+		t.add(g.Grade, g.Notices, g.Events, strings.Join(sums, ", "), means)
+	}
+	return t.print(w)
+}
+
+func printBooks(w io.Writer, r audit.Report) error {
+	if len(r.Books) > 0 {
+		t := newTable("BOOK", ">TOTAL (+ debit, - credit)")
+		for _, b := range r.Books {
+			t.add(b.Book, b.Total)
+		}
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	rows := r.Rows
+	switch {
+	case !rows.Compared:
+		fmt.Fprintf(w, "projections: not compared: %s\n", rows.Why)
+	case rows.Full:
+		fmt.Fprintf(w, "projections: %d accounts and every row compared at position %s, %d events behind the log\n",
+			rows.Wallets, rows.Position, rows.Behind)
+	default:
+		fmt.Fprintf(w, "projections: %d accounts compared at position %s, %d events behind the log; other rows with --from-scratch\n",
+			rows.Wallets, rows.Position, rows.Behind)
+	}
+	return nil
+}
+
+func printFindings(w io.Writer, r audit.Report) error {
+	for _, f := range r.Findings {
+		where := ""
+		if f.Position != 0 {
+			where = " at position " + f.Position.String()
+		}
+		if f.Stream != "" {
+			where += fmt.Sprintf(" (%s, revision %d)", f.Stream, f.Revision)
+		}
+		fmt.Fprintf(w, "BROKEN %s%s: %s\n", f.Check, where, f.Text)
+	}
+	if more := r.Broken - int64(len(r.Findings)); more > 0 {
+		fmt.Fprintf(w, "and %d more\n", more)
+	}
+	switch {
+	case !r.OK():
+		fmt.Fprintf(w, "verdict: FAILED, %d findings\n", r.Broken)
+	case !r.Complete():
+		fmt.Fprintln(w, "verdict: nothing is wrong, but not everything could be verified")
+	default:
+		fmt.Fprintln(w, "verdict: all is well")
+	}
+	return nil
+}
