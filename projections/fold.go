@@ -46,7 +46,7 @@ func newFolder(rows Writer, at Checkpoint, cached int) *folder {
 	return &folder{
 		rows: rows, at: at,
 		payments: newCache[domain.Stream, *PaymentRow](cached),
-		ledgers:  newCache[LedgerKey, *LedgerRow](cached),
+		ledgers:  newCache[LedgerKey, *LedgerRow](2 * cached),
 	}
 }
 
@@ -72,11 +72,12 @@ func (f *folder) fold(ctx context.Context, events []event) (Changes, error) {
 func (f *folder) prepare(ctx context.Context, events []event) error {
 	var streams []domain.Stream
 	var keys []LedgerKey
-	asked := make(map[any]bool)
+	askedFor := make(map[domain.Stream]bool)
+	asked := make(map[LedgerKey]bool)
 	for i := range events {
 		e := &events[i]
-		if f.unknownPayment(e) && !asked[e.Stream] {
-			asked[e.Stream] = true
+		if f.unknownPayment(e) && !askedFor[e.Stream] {
+			askedFor[e.Stream] = true
 			streams = append(streams, e.Stream)
 		}
 		for _, p := range domain.PostingsOf(e.fact) {

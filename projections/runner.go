@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Page     int            // most events in one transaction; 0 means 1,000
 	Pace     time.Duration  // least time between two transactions at the head; 0 means 10 ms, below 0 none
-	Cached   int            // payments and balances each kept at hand; 0 means 20,000
+	Cached   int            // payments kept at hand, and twice as many balances; 0 means 20,000
 	Retry    time.Duration  // first pause after a failure, doubled up to a hundredfold; 0 means 100 ms
 	Progress func(Progress) // called after every transaction, from the Runner's goroutine; may be nil
 	Log      *slog.Logger   // nil discards

@@ -69,7 +69,7 @@ func (d *DB) balancesNow(ctx context.Context, account domain.AccountID) ([]proje
 // are of one commit.
 func loadBalances(c *conn, account domain.AccountID) (kept, error) {
 	var k kept
-	err := c.query(context.Background(), `SELECT c.position, l.currency, l.balance, l.position FROM checkpoint c
+	err := c.query(context.Background(), `SELECT c.position, l.currency, `+lastAfter+`, `+lastPosition+` FROM checkpoint c
 		LEFT JOIN ledgers l ON l.wallet = ? AND l.book = ? ORDER BY l.currency`,
 		[]any{string(account), domain.BookWallet}, func(r row) error {
 			k.since = position(r.num(0))
@@ -188,14 +188,13 @@ func positionAt(c *conn, t time.Time) (eventstore.Position, error) {
 func (d *DB) TrialBalance(ctx context.Context) (map[string][]domain.Money, error) {
 	books := make(map[string]*domain.Totals)
 	err := d.read(ctx, func(_ *readers, c *conn) error {
-		return c.query(ctx, "SELECT book, currency, balance FROM ledgers", nil, func(r row) error {
-			t := books[r.str(0)]
-			if t == nil {
-				t = new(domain.Totals)
-				books[r.str(0)] = t
+		return c.query(ctx, ledgerSQL, nil, func(r row) error {
+			book := r.str(1)
+			if books[book] == nil {
+				books[book] = new(domain.Totals)
 			}
-			if err := t.Add(money(r.num(2), r.str(1))); err != nil {
-				return domain.E(domain.KindCorrupt, "sum of book %s: %w", r.str(0), err)
+			if err := books[book].Add(money(r.num(4), r.str(3))); err != nil {
+				return domain.E(domain.KindCorrupt, "sum of book %s: %w", book, err)
 			}
 			return nil
 		})

@@ -123,6 +123,17 @@ func missing(found bool) error {
 	return domain.E(domain.KindCorrupt, "the projections have no checkpoint, rebuild them")
 }
 
+// ledgerSQL reads ledgers: number, book, wallet, currency, and balance and
+// position of the last entry.
+const ledgerSQL = `SELECT l.id, l.book, l.wallet, l.currency, ` + lastAfter + `, ` + lastPosition + ` FROM ledgers l`
+
+// The balance and position of ledger l's last entry. Every ledger has one: it
+// begins with its first.
+const (
+	lastAfter    = `(SELECT after FROM entries WHERE ledger = l.id ORDER BY position DESC, leg DESC LIMIT 1)`
+	lastPosition = `(SELECT position FROM entries WHERE ledger = l.id ORDER BY position DESC, leg DESC LIMIT 1)`
+)
+
 // paymentSQL reads payments with their words; scanPayment knows its columns.
 const paymentSQL = `SELECT p.id, ch.name, p.ref, p.order_no, p.account, p.currency, p.amount, st.name, p.trade_no,
 	p.notices, p.placed_at, p.expires_at, p.first_at, p.updated_at, p.position, p.closed, p.open

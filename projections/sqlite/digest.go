@@ -20,13 +20,13 @@ func (d *DB) Digest(ctx context.Context) (out projections.Digest, err error) {
 // digest hashes what the snapshot of c holds.
 func digest(ctx context.Context, c *conn) (projections.Digest, error) {
 	h := projections.NewHasher()
-	err := c.query(ctx, "SELECT book, wallet, currency, balance, position FROM ledgers ORDER BY book, wallet, currency", nil,
+	err := c.query(ctx, ledgerSQL+" ORDER BY l.book, l.wallet, l.currency", nil,
 		func(r row) error {
 			h.Ledger(projections.LedgerRow{
 				LedgerKey: projections.LedgerKey{
-					Book: r.str(0), Wallet: domain.AccountID(r.str(1)), Currency: domain.Currency(r.str(2)),
+					Book: r.str(1), Wallet: domain.AccountID(r.str(2)), Currency: domain.Currency(r.str(3)),
 				},
-				Balance: money(r.num(3), r.str(2)), Position: position(r.num(4)),
+				Balance: money(r.num(4), r.str(3)), Position: position(r.num(5)),
 			})
 			return nil
 		})

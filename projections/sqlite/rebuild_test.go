@@ -83,7 +83,7 @@ func TestRebuildFindsWrongRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.exec("UPDATE ledgers SET balance = balance + 1 WHERE wallet = 'user:1'"); err != nil {
+	if _, err := c.exec("UPDATE entries SET after = after + 1 WHERE ledger = 3"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.close(); err != nil {

@@ -19,7 +19,9 @@ const schemaVersion = 1
 //
 //   - names holds the words of closed vocabularies and the channels, so that
 //     rows and indexes carry small numbers.
-//   - entries is its own index: the balance as of a position is one seek.
+//   - entries is its own index: the balance as of a position is one seek, and
+//     the current balance is that of the last entry. A row of its own for it
+//     would cost one more scattered page for every credit.
 //   - payments and callbacks have one index by (channel, word, position) that
 //     serves every filter: the pairs of channel and word that occur stand in
 //     groups, they are few, and their answers are merged.
@@ -37,7 +39,7 @@ CREATE TABLE checkpoint(
 INSERT INTO checkpoint VALUES(1, 0, '', 0, zeroblob(16), zeroblob(16), 0, 0, 0, 0, 0, 0, 0);
 CREATE TABLE ledgers(
   id INTEGER PRIMARY KEY, book TEXT NOT NULL, wallet TEXT NOT NULL, currency TEXT NOT NULL,
-  balance INTEGER NOT NULL, position INTEGER NOT NULL, UNIQUE(wallet, book, currency));
+  UNIQUE(wallet, book, currency));
 CREATE TABLE entries(
   ledger INTEGER NOT NULL, position INTEGER NOT NULL, leg INTEGER NOT NULL,
   amount INTEGER NOT NULL, after INTEGER NOT NULL,
@@ -70,12 +72,14 @@ CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 
 // create makes an empty projections file that must not exist yet.
 func create(file string) error {
-	c, err := open(file, true, "page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)")
+	c, err := open(file, true)
 	if err != nil {
 		return err
 	}
+	// Small pages: rows of one page of the log lie scattered over accounts and
+	// numbers, and every page they touch is written as a whole, twice.
 	marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", appID, schemaVersion)
-	if err := c.script("BEGIN;" + schema + marks + "COMMIT;"); err != nil {
+	if err := c.script("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; BEGIN;" + schema + marks + "COMMIT;"); err != nil {
 		c.close() //nolint:errcheck // the first error counts
 		return fmt.Errorf("create the schema in %s: %w", file, err)
 	}

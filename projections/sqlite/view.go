@@ -116,7 +116,9 @@ func (v *view) moveTo(p eventstore.Position) {
 		s := &v.shards[i]
 		s.mu.Lock()
 		s.epoch++
-		clear(s.kept)
+		if len(s.kept) > 0 { // a new map: clearing costs by the room of the old one
+			s.kept = make(map[domain.AccountID]kept)
+		}
 		s.mu.Unlock()
 	}
 	v.advance(p)

@@ -48,10 +48,10 @@ func (w *writer) loadLedgers(keys []projections.LedgerKey) ([]*projections.Ledge
 	out := make([]*projections.LedgerRow, 0, len(keys))
 	for _, k := range keys {
 		_, err := w.c.one(context.Background(),
-			"SELECT id, balance, position FROM ledgers WHERE wallet = ? AND book = ? AND currency = ?",
+			ledgerSQL+" WHERE l.wallet = ? AND l.book = ? AND l.currency = ?",
 			[]any{string(k.Wallet), k.Book, string(k.Currency)}, func(r row) error {
 				out = append(out, &projections.LedgerRow{
-					LedgerKey: k, Row: r.num(0), Balance: domain.NewMoney(r.num(1), k.Currency), Position: position(r.num(2)),
+					LedgerKey: k, Row: r.num(0), Balance: domain.NewMoney(r.num(4), k.Currency), Position: position(r.num(5)),
 				})
 				return nil
 			})

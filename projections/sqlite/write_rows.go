@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"slices"
 
 	"counterfoil/domain"
 	"counterfoil/projections"
@@ -24,14 +25,13 @@ func (w *writer) checkpoint(c projections.Changes) error {
 	return nil
 }
 
-// ledgers inserts new balances and moves the others.
+// ledgers inserts new ones; their balances are those of their last entries.
 func (w *writer) ledgers(c projections.Changes) error {
-	_, err := w.c.many("INSERT INTO ledgers(id, book, wallet, currency, balance, position) VALUES ", 6,
-		" ON CONFLICT(id) DO UPDATE SET balance = excluded.balance, position = excluded.position",
-		len(c.Ledgers), func(i int, v []driver.NamedValue) {
-			l := c.Ledgers[i]
-			v[0].Value, v[1].Value, v[2].Value = l.Row, l.Book, string(l.Wallet)
-			v[3].Value, v[4].Value, v[5].Value = string(l.Currency), l.Balance.Minor(), signed(l.Position)
+	fresh := slices.DeleteFunc(slices.Clone(c.Ledgers), func(l *projections.LedgerRow) bool { return !l.Fresh })
+	_, err := w.c.many("INSERT INTO ledgers(id, book, wallet, currency) VALUES ", 4, "",
+		len(fresh), func(i int, v []driver.NamedValue) {
+			l := fresh[i]
+			v[0].Value, v[1].Value, v[2].Value, v[3].Value = l.Row, l.Book, string(l.Wallet), string(l.Currency)
 		})
 	return err
 }

@@ -30,7 +30,8 @@ const (
 // openWriter opens file for writing. pragmas are added to the usual ones.
 func openWriter(path, file string, pragmas ...string) (*writer, error) {
 	c, err := open(file, false, append([]string{
-		"synchronous(NORMAL)", "busy_timeout(5000)", "cache_size(-65536)", "wal_autocheckpoint(2000)", "temp_store(MEMORY)",
+		"synchronous(NORMAL)", "busy_timeout(5000)", "cache_size(-65536)", "wal_autocheckpoint(8000)", "temp_store(MEMORY)",
+		"mmap_size(1073741824)",
 	}, pragmas...)...)
 	if err != nil {
 		return nil, err
