@@ -16,6 +16,7 @@ LINT     := go tool -modfile=tools/lint.mod golangci-lint
 GOFUMPT  := go tool -modfile=tools/dev.mod gofumpt
 # Prints go test's line for each package, failures in full, then the counts.
 GOTEST   := go tool -modfile=tools/dev.mod gotestsum --format standard-quiet --
+LARGE    ?= 2000000
 DEMO     ?= bin/counterfoil demo
 # How often the real binary is killed with -9 and checked.
 KILL_ROUNDS ?= 40

@@ -45,6 +45,8 @@ func newRootCommand(p *program) *cobra.Command {
 	root.PersistentFlags().StringVar(&p.dir, "dir", "", "`DIR` that \"counterfoil init\" made")
 	root.AddCommand(
 		newInitCommand(p),
+		newDemoCommand(p),
+		newBenchCommand(p),
 		newKeysCommand(p),
 		newEventsCommand(p),
 		newVerifyCommand(p),
