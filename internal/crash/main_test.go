@@ -1,0 +1,23 @@
+package crash
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// quantile of durations: 0.5 is the median, 1 the longest.
+func quantile(d []time.Duration, q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	d = slices.Sorted(slices.Values(d))
+	return d[int(q*float64(len(d)-1))].Round(10 * time.Microsecond)
+}
