@@ -85,7 +85,9 @@ kill: ## kill -9 the real binaries at random times: nothing lost, nothing twice
 
 ##@ The long versions
 
-bench: ## every benchmark
+bench: build ## every benchmark; the page of the hot paths goes to docs/benchmarks.md
+	bin/counterfoil bench --large $(LARGE) >bin/benchmarks.md
+	mv bin/benchmarks.md docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem -timeout 120m ./... | grep -v '\[no test files\]'
 
 soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
