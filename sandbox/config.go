@@ -160,8 +160,8 @@ func (m MerchantConfig) complete(seed uint64) (MerchantConfig, error) {
 func (m MerchantConfig) check() error {
 	_, known := styles[m.Style]
 	switch {
-	case m.PID == "" || len(m.PID) > 64 || readForm("pid=" + m.PID)["pid"] != m.PID:
-		return domain.EField(domain.KindInvalid, "pid", "pid %q is not 1 to 64 bytes of plain text", m.PID)
+	case m.PID == "" || len(m.PID) > 64 || strings.ContainsFunc(m.PID, notInPID):
+		return domain.EField(domain.KindInvalid, "pid", "pid %q is not 1 to 64 visible ASCII characters without & = %%", m.PID)
 	case m.Version != V1 && m.Version != V2:
 		return domain.EField(domain.KindInvalid, "version", "version %q is not v1 or v2", m.Version)
 	case !known:

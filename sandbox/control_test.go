@@ -101,6 +101,7 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"POST", "/sandbox/merchants", `{"pid":"1001"}`, 409, "conflict", "pid"},
 		{"POST", "/sandbox/merchants", `{"pid":"a&b"}`, 400, "invalid", "pid"},
+		{"POST", "/sandbox/merchants", `{"pid":"a b"}`, 400, "invalid", "pid"},
 		{"POST", "/sandbox/merchants", `{"pid":"5","style":"x"}`, 400, "invalid", "style"},
 		{"POST", "/sandbox/merchants", `{"pid":"5","nonsense":1}`, 400, "invalid", ""},
 		{"POST", "/sandbox/merchants", `{"pid":"5"} {}`, 400, "invalid", ""},

@@ -41,7 +41,8 @@ func (s *Sandbox) plant(m *merchant, o *order, f Fault) {
 	case SecondTrade, Reused:
 		s.payAgain(m, o, f)
 	case Repeated, ReturnReplay:
-		s.copies(m, o, f)
+		// After the first one has its answer, at whatever speed.
+		d.then = append(d.then, func(context.Context) { s.copies(m, o, f) })
 	case Forged, OtherPID, WrongStatus, Minted, Ambiguous:
 		s.spoofFirst(m, o, f, d)
 		return
