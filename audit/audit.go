@@ -55,6 +55,14 @@ type Progress struct {
 // that it could not be carried out (KindUnavailable, or the end of ctx); what
 // is wrong with the books stands in the Report.
 func Verify(ctx context.Context, d Deps, progress func(Progress)) (Report, error) {
+	return verify(ctx, d, progress, near)
+}
+
+// near is how many streams each worker keeps folded in each of two
+// generations. A stream in neither is read again when it goes on.
+const near = 16 << 10
+
+func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Report, error) {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -70,7 +78,7 @@ func Verify(ctx context.Context, d Deps, progress func(Progress)) (Report, error
 		return rep, fmt.Errorf("read the head of the log: %w", err)
 	}
 	w := &walk{
-		deps: d, head: rep.Head, mark: rowsAt, progress: progress,
+		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near,
 		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
 	}
 	if err := w.run(ctx); err != nil {

@@ -26,6 +26,9 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	problem := ""
 	if len(st.owed) > 0 {
 		problem = differs(st.owed[0], e)
+		if problem == "" && !bytes.Equal(e.Recorded.Meta, st.owedBy.Meta) {
+			problem = fmt.Sprintf("it was recorded with revision %d in one append, but its meta is another", st.owedBy.Revision)
+		}
 		st.owed = st.owed[1:]
 	} else {
 		facts, why, err := s.derive(ctx, st.payment, e)

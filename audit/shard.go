@@ -10,10 +10,6 @@ import (
 	"counterfoil/ledger"
 )
 
-// near is how many streams a shard keeps folded in each of its two
-// generations. A stream in neither is read again when it goes on.
-const near = 16 << 10
-
 // state is a stream as far as it was read.
 type state struct {
 	next    uint64 // revision due
@@ -130,9 +126,9 @@ func (s *shard) find(ctx context.Context, r eventstore.Recorded) (*state, error)
 // keep remembers st. What was not met for a generation is forgotten, but for
 // streams that owe something.
 func (s *shard) keep(stream domain.Stream, st *state) {
-	if len(s.young) >= near {
+	if len(s.young) >= s.walk.near {
 		dropped := s.old
-		s.old, s.young = s.young, make(map[domain.Stream]*state, near)
+		s.old, s.young = s.young, make(map[domain.Stream]*state, s.walk.near)
 		for name, debtor := range dropped {
 			if _, met := s.old[name]; !met && len(debtor.owed) > 0 {
 				s.young[name] = debtor
@@ -193,12 +189,26 @@ func (s *shard) identity(e ledger.Entry) {
 	if want := home(e); want != e.Stream {
 		s.wrong(e.Recorded, CheckIdentity, fmt.Sprintf("a %s of this content belongs into stream %s", e.Type, want))
 	}
+	if f, ok := e.Fact.(domain.PaymentNotified); ok {
+		if actor, cause := recorder(f); e.Meta.Actor != actor || e.Meta.Cause != cause {
+			s.wrong(e.Recorded, CheckIdentity, fmt.Sprintf("its meta names actor %q and cause %q, its content gives %q and %q",
+				e.Meta.Actor, e.Meta.Cause, actor, cause))
+		}
+	}
 	if f, ok := e.Fact.(domain.LedgerOpened); ok && f.Ledger != s.walk.deps.Ledger.ID() {
 		s.wrong(e.Recorded, CheckIdentity, fmt.Sprintf("it opens ledger %s, this is %s", f.Ledger, s.walk.deps.Ledger.ID()))
 	}
 	if f, ok := e.Fact.(domain.ChannelConfigured); ok && f.Revision != e.Revision {
 		s.wrong(e.Recorded, CheckIdentity, fmt.Sprintf("it says revision %d and stands at %d", f.Revision, e.Revision))
 	}
+}
+
+// recorder is who records a notice, and on what occasion, as ledger does.
+func recorder(f domain.PaymentNotified) (actor, cause string) {
+	if f.Source == domain.SourceQuery {
+		return "reconciler", f.Run
+	}
+	return "channel:" + string(f.Channel), f.Delivery.String()
 }
 
 // home is the stream that a fact belongs into, as far as the fact itself tells.

@@ -26,6 +26,7 @@ type walk struct {
 	mark     eventstore.Position // where the projections stand
 	progress func(Progress)
 	workers  int
+	near     int
 
 	seed   maphash.Seed
 	shards []*shard
