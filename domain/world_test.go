@@ -51,6 +51,9 @@ func live(t *testing.T, holds invariant) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, confirm: domain.ConfirmNever, folds: make([]domain.Payment, 1)}
+		if rapid.IntRange(0, 3).Draw(t, "placed first") > 0 { // as most orders are
+			w.place(t)
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(t *rapid.T) {
 				holds(t, w)
