@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,10 +73,24 @@ func New(d Deps, cfg Config) (*Server, error) {
 // Handler is the public face: callbacks and /v1.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/callbacks/{channel}", s.callback)
+	mux.HandleFunc("/callbacks/{channel...}", s.callback) // also of misspelt addresses: the callback log must show them
 	s.registerAPI(mux)
 	mux.HandleFunc("/", notHere)
-	return mux
+	return asWritten(mux)
+}
+
+// asWritten keeps the mux from redirecting paths that it would write another
+// way: its redirect page repeats the query, a callback's query holds the word
+// TRADE_SUCCESS, and gateways take any page with that word for an accepted
+// callback.
+func asWritten(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.EscapedPath(); r.Method == http.MethodConnect || p == "" || path.Clean(p) != p {
+			notHere(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // notHere answers every other address. It is plain on purpose: a gateway that
