@@ -35,19 +35,27 @@ func exec(t *testing.T, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// unguarded takes the triggers away for f, and brings them back: who tampers
-// with care leaves the schema as it was.
-func unguarded(t *testing.T, db *sql.DB, f func()) {
+// triggersOf are the triggers of a file, by name.
+func triggersOf(t *testing.T, db *sql.DB) map[string]string {
 	t.Helper()
 	rows, err := db.Query("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
 	must(t, err)
+	defer rows.Close()
 	triggers := map[string]string{}
 	for rows.Next() {
 		var name, text string
 		must(t, rows.Scan(&name, &text))
 		triggers[name] = text
 	}
-	must(t, rows.Close())
+	must(t, rows.Err())
+	return triggers
+}
+
+// unguarded takes the triggers away for f, and brings them back: who tampers
+// with care leaves the schema as it was.
+func unguarded(t *testing.T, db *sql.DB, f func()) {
+	t.Helper()
+	triggers := triggersOf(t, db)
 	if len(triggers) == 0 {
 		t.Fatal("the log has no triggers")
 	}

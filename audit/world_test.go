@@ -233,8 +233,12 @@ func (w *world) read(ch domain.ChannelID, order, trade, amount string) providers
 func (w *world) message(ch domain.ChannelID, order, trade, amount string) string {
 	w.t.Helper()
 	p := epay.Params{
-		{Name: "pid", Value: pid}, {Name: "trade_no", Value: trade}, {Name: "out_trade_no", Value: order},
-		{Name: "type", Value: "alipay"}, {Name: "name", Value: "points"}, {Name: "money", Value: amount},
+		{Name: "pid", Value: pid},
+		{Name: "trade_no", Value: trade},
+		{Name: "out_trade_no", Value: order},
+		{Name: "type", Value: "alipay"},
+		{Name: "name", Value: "points"},
+		{Name: "money", Value: amount},
 		{Name: "trade_status", Value: "TRADE_SUCCESS"},
 	}
 	if ch == signed {
