@@ -50,6 +50,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newKeysCommand(p),
 		newEventsCommand(p),
 		newVerifyCommand(p),
+		newDoctorCommand(p),
 		newCallbacksCommand(p),
 		newReconcileCommand(p),
 		newPaymentsCommand(p),
