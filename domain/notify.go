@@ -29,12 +29,8 @@ func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome
 	if n.Source == SourceQuery && len(v.Facts) == 0 {
 		return v
 	}
-	if len(v.Facts) == 0 && p.overLimit(n) {
-		if n.ReceivedAt.Sub(p.LastNoticeAt) < RepeatsEvery {
-			return v
-		}
-	} else {
-		repeats = 0
+	if len(v.Facts) == 0 && p.overLimit(n) && n.ReceivedAt.Sub(p.LastNoticeAt) < RepeatsEvery {
+		return v
 	}
 	v.Facts = slices.Insert(v.Facts, 0, Fact(notified(c, n, ref, reply, v, repeats)))
 	return v

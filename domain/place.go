@@ -13,7 +13,9 @@ type Order struct {
 	Account   AccountID
 	Amount    Money
 	Method    string
-	ExpiresAt time.Time // zero: the caller does not mind
+	ExpiresAt time.Time // zero: ExpireAfter from now, and a repeated placing does not compare it
+
+	ExpireAfter time.Duration // time to pay when ExpiresAt is zero
 }
 
 // Place opens the payment. Placing the same order again yields no facts;
@@ -22,6 +24,9 @@ type Order struct {
 func (p Payment) Place(c Context, o Order) ([]Fact, error) {
 	if p.IsPlaced() {
 		return nil, p.samePlacing(o)
+	}
+	if o.ExpiresAt.IsZero() {
+		o.ExpiresAt = c.Now.Add(o.ExpireAfter)
 	}
 	if err := o.check(c); err != nil {
 		return nil, err
@@ -67,6 +72,8 @@ func (p Payment) samePlacing(o Order) error {
 		return differs("amount", o.Amount, was.Amount)
 	case o.Method != was.Method:
 		return differs("method", o.Method, was.Method)
+	case !o.ExpiresAt.IsZero() && !Instant(o.ExpiresAt).Equal(was.ExpiresAt):
+		return differs("expires_at", o.ExpiresAt.Format(time.RFC3339), was.ExpiresAt.Format(time.RFC3339))
 	}
 	return nil
 }

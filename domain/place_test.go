@@ -297,3 +297,32 @@ func TestCancel(t *testing.T) {
 		})
 	}
 }
+
+// An expiry that was given is a field like the others; one that was not given
+// is the channel's and no reason to refuse.
+func TestPlaceComparesAGivenExpiryR3(t *testing.T) {
+	t.Parallel()
+	c := at(noon, domain.ConfirmNever)
+	o := domain.Order{
+		Channel: "epay-a", OrderNo: "A1", Account: "user:1", Amount: ten, ExpireAfter: time.Hour,
+	}
+	o.Channel = c.Channel.Channel
+	fs, err := domain.Payment{}.Place(c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := domain.Fold(fs)
+	if want := noon.Add(time.Hour); !p.Placed.ExpiresAt.Equal(want) {
+		t.Fatalf("expires at %v, want %v", p.Placed.ExpiresAt, want)
+	}
+	for _, tc := range []struct {
+		at   time.Time
+		kind domain.Kind
+		ok   bool
+	}{{time.Time{}, 0, true}, {noon.Add(time.Hour), 0, true}, {noon.Add(2 * time.Hour), domain.KindConflict, false}} {
+		o.ExpiresAt = tc.at
+		if fs, err := p.Place(c, o); (err == nil) != tc.ok || len(fs) > 0 || (!tc.ok && domain.KindOf(err) != tc.kind) {
+			t.Errorf("again with expiry %v: %v, %v", tc.at, fs, err)
+		}
+	}
+}

@@ -25,9 +25,20 @@ func TestRepeatsAreKeptUpToTheLimitR1(t *testing.T) {
 	again := callback(200, "T1", ten)
 	want := domain.Verdict{Outcome: domain.OutcomeRepeated, Facts: facts(kept(again, domain.OutcomeRepeated, ""))}
 	c := at(noon, domain.ConfirmNever)
-	same(t, "32nd delivery", want, repeated(31).Notify(c, again, evidence, answer, 7))
+	same(t, "32nd delivery", want, repeated(31).Notify(c, again, evidence, answer, 0))
 	same(t, "33rd delivery", domain.Verdict{Outcome: domain.OutcomeRepeated},
 		repeated(32).Notify(c, again, evidence, answer, 7))
+}
+
+// TestCountedRepeatsStandInTheNextEventR1: whatever event comes next carries
+// the count, so that none is forgotten.
+func TestCountedRepeatsStandInTheNextEventR1(t *testing.T) {
+	t.Parallel()
+	other := callback(200, "T2", ten)
+	v := repeated(32).Notify(at(noon, domain.ConfirmNever), other, evidence, answer, 7)
+	if n, ok := v.Facts[0].(domain.PaymentNotified); !ok || n.Repeats != 7 {
+		t.Errorf("facts %+v", v.Facts)
+	}
 }
 
 // TestRepeatsAreWrittenDownHourlyR1: an hour after the last event the count is

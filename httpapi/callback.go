@@ -156,7 +156,7 @@ func (rec *record) wrong(err error) {
 // again after a key was mended: a mistyped key must cost no money.
 func (rec *record) keepRequest(q providers.Request) {
 	e := domain.Evidence{
-		Kind: "callback", Method: q.Method, Target: q.Target, Headers: providers.Headers(q.Header, nil), Body: q.Body,
+		Kind: "callback", Method: q.Method, Target: providers.Printable(q.Target), Headers: providers.Headers(q.Header, nil), Body: q.Body,
 		Remote: q.Remote, At: domain.Instant(q.ReceivedAt), Grade: domain.GradeD,
 	}
 	if raw, err := e.Encode(); err == nil {

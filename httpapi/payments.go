@@ -243,7 +243,7 @@ func (s *Server) order(ctx context.Context, b Order) (domain.Order, providers.Ch
 		return o, nil, err
 	}
 	o.Method = b.Method
-	o.ExpiresAt = s.Clock().Add(s.cfg.ExpireAfter)
+	o.ExpireAfter = s.cfg.ExpireAfter
 	if b.ExpiresAt != nil {
 		o.ExpiresAt = *b.ExpiresAt
 	}

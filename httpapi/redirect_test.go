@@ -14,6 +14,7 @@ func TestNoAnswerRepeatsTheQuery(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/callbacks/{channel...}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("/callbacks", notHere)
 	mux.HandleFunc("/", notHere)
 	h := asWritten(mux)
 	for _, target := range []string{

@@ -74,6 +74,7 @@ func New(d Deps, cfg Config) (*Server, error) {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/callbacks/{channel...}", s.callback) // also of misspelt addresses: the callback log must show them
+	mux.HandleFunc("/callbacks", s.callback)
 	s.registerAPI(mux)
 	mux.HandleFunc("/", notHere)
 	return asWritten(mux)

@@ -1,9 +1,11 @@
 package providers
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"counterfoil/domain"
 )
@@ -27,7 +29,7 @@ func Headers(h http.Header, mask func(string) string) []domain.Header {
 			if mask != nil {
 				value = mask(value)
 			}
-			lines = append(lines, domain.Header{Name: name, Value: value})
+			lines = append(lines, domain.Header{Name: name, Value: Printable(value)})
 		}
 	}
 	return lines
@@ -45,4 +47,23 @@ func RequestOf(e domain.Evidence, delivery domain.ID) Request {
 		Method: e.Method, Target: e.Target, RawQuery: query, Header: h, Body: e.Body, Remote: e.Remote, ReceivedAt: e.At,
 		Delivery: delivery,
 	}
+}
+
+// Printable is foreign text fit for evidence: bytes that are no UTF-8 stand as
+// %XX, because JSON would replace them for ever.
+func Printable(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, "%%%02X", text[i])
+		} else {
+			b.WriteString(text[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
 }
