@@ -137,7 +137,7 @@ func libraries() []Library {
 	sql := []string{"eventstore/sqlite", "operations/sqlite", "projections/sqlite"}
 	suites := []string{"eventstore/storetest", "operations/operationstest", "providers/providertest"}
 	return []Library{
-		{Path: "unsafe", Owners: []string{"eventstore/sqlite", "internal/strictjson"}},
+		{Path: "unsafe", Owners: []string{"eventstore/sqlite", "internal/crash", "internal/strictjson"}},
 		{Path: "database/sql", Owners: append([]string{"operations/postgres", "projections/postgres"}, sql...), InTests: true},
 		{Path: "modernc.org/sqlite", Owners: sql},
 		{Path: "modernc.org/libc", Owners: []string{"eventstore/sqlite"}},

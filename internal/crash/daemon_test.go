@@ -11,11 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"counterfoil/internal/config"
 )
 
 // built is the folder of the programs, removed at the end.
@@ -61,7 +64,7 @@ func (s *site) run(t testing.TB, cmd *exec.Cmd, name string, env ...string) *dae
 	out, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(t, err)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(foreign(os.Environ()), env...)
 	must(t, cmd.Start())
 	go func() {
 		defer close(d.done)
@@ -75,6 +78,11 @@ func (s *site) run(t testing.TB, cmd *exec.Cmd, name string, env ...string) *dae
 		}
 	})
 	return d
+}
+
+// foreign is the environment without settings of ours.
+func foreign(environ []string) []string {
+	return slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, config.EnvPrefix) })
 }
 
 // kill ends the program without warning and waits until it is gone.

@@ -26,6 +26,9 @@ func rounds(t testing.TB) int {
 	return n
 }
 
+// long tells whether the long versions of the tests are wanted.
+func long(t testing.TB) bool { return rounds(t) >= 100 }
+
 // seeded is the run's source of choices; the same seed makes the same ones.
 func seeded(t testing.TB) *rand.Rand {
 	t.Helper()
