@@ -25,78 +25,148 @@ type Result struct {
 	Position eventstore.Position
 }
 
-// decide is one attempt: which facts follow from a fold. plain is what to seal
-// with the first fact; nil for nothing.
-type decide func(f *folded, c domain.Context) (v domain.Verdict, plain []byte, err error)
+// work is one change to a payment. decide says which facts follow from a fold,
+// and what to seal with the first of them, nil for nothing; it may be asked
+// several times. counted work that yields no facts is an equal delivery.
+type work struct {
+	channel domain.ChannelID
+	stream  domain.Stream
+	by      By
+	counted bool
+	decide  func(ctx context.Context, f folded, c domain.Context) (v domain.Verdict, plain []byte, err error)
+}
 
-// change runs decide on the stream's fold and appends what follows. It runs
-// under its own deadline: a caller that hangs up does not cancel it.
-func (l *Ledger) change(ctx context.Context, ch domain.ChannelID, s domain.Stream, by By, d decide) (Result, error) {
+// change decides on the stream's fold and appends what follows. It runs under
+// its own deadline: a caller that hangs up does not cancel it.
+func (l *Ledger) change(ctx context.Context, w work) (Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
 	defer cancel()
-	set, err := l.channel(ch)
+	set, err := l.channel(w.channel)
 	if err != nil {
 		return Result{}, err
 	}
-	done, err := l.turns.take(ctx, s)
+	done, err := l.turns.take(ctx, w.stream)
 	if err != nil {
 		return Result{}, err
 	}
 	defer done()
-	for range maxConflicts {
-		r, err := l.attempt(ctx, set, s, by, d)
+	for lost := range maxConflicts {
+		r, err := l.attempt(ctx, set, w, lost > 0)
 		if domain.KindOf(err) != domain.KindConflict || !errors.Is(err, errStore) {
 			return r, err
 		}
-		l.cache.drop(s)
 	}
-	return Result{}, domain.E(domain.KindUnavailable, "%s: %d conflicts in a row", s, maxConflicts)
+	return Result{}, domain.E(domain.KindUnavailable, "%s: %d conflicts in a row", w.stream, maxConflicts)
 }
 
 // errStore marks errors of the store's append, so that its conflicts are told
 // from those that domain decides.
 var errStore = errors.New("append")
 
-func (l *Ledger) attempt(ctx context.Context, set channel, s domain.Stream, by By, d decide) (Result, error) {
-	fold, err := l.load(ctx, s)
+// attempt is one try: fold, decide, append. behind says that the fold is known
+// to be an old one.
+func (l *Ledger) attempt(ctx context.Context, set channel, w work, behind bool) (Result, error) {
+	fold, cached, err := l.load(ctx, w.stream)
+	if err == nil && cached && behind {
+		fold, _, err = l.refresh(ctx, w.stream, fold)
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	c := domain.Context{
-		Ledger: l.id, Stream: s, Now: l.now(), Channel: set.config, Revision: set.revision, Zone: set.zone,
+		Ledger: l.id, Stream: w.stream, Now: l.now(), Channel: set.config, Revision: set.revision, Zone: set.zone,
 	}
-	v, plain, err := d(&fold, c)
+	v, plain, err := w.decide(ctx, fold, c)
+	if cached && !behind && doubtful(v, err) {
+		fresh, moved, rerr := l.refresh(ctx, w.stream, fold)
+		if rerr != nil {
+			return Result{}, rerr
+		}
+		if moved {
+			fold = fresh
+			v, plain, err = w.decide(ctx, fold, c)
+		}
+	}
 	if err != nil {
 		return Result{}, err
 	}
+	return l.settle(ctx, c, w, fold, v, plain)
+}
+
+// doubtful reports a decision that appends nothing, so that no revision check
+// proves its fold to be the newest. What was decided stays decided, so a repeat
+// needs no proof: repeats are answered from memory.
+func doubtful(v domain.Verdict, err error) bool {
+	return err != nil || (len(v.Facts) == 0 && v.Outcome != domain.OutcomeRepeated)
+}
+
+// settle appends a decision's facts and remembers the fold behind them.
+func (l *Ledger) settle(
+	ctx context.Context, c domain.Context, w work, fold folded, v domain.Verdict, plain []byte,
+) (Result, error) {
 	at := eventstore.Appended{Revision: uint64(max(fold.expected, 0))}
-	if len(v.Facts) > 0 {
-		if at, err = l.append(ctx, c, fold, by, v.Facts, plain); err != nil {
-			l.cache.drop(s)
+	switch {
+	case len(v.Facts) > 0:
+		var err error
+		if at, err = l.append(ctx, c, fold, w.by, v.Facts, plain); err != nil {
+			l.forget(w.stream, err)
 			return Result{}, err
 		}
 		for _, f := range v.Facts {
 			fold.payment = fold.payment.Apply(f)
 		}
 		fold.expected, fold.repeats = eventstore.Expected(at.Revision), 0
+	case w.counted:
+		fold.repeats++
 	}
-	l.cache.put(s, fold)
+	if fold.expected != eventstore.NoStream {
+		l.cache.put(w.stream, fold)
+	}
 	return Result{Verdict: v, Payment: fold.payment, Revision: at.Revision, Position: at.Position}, nil
 }
 
+// forget drops a fold whose append failed. After a conflict it is only an old
+// one, and it holds the count of repeats.
+func (l *Ledger) forget(s domain.Stream, err error) {
+	if domain.KindOf(err) != domain.KindConflict {
+		l.cache.drop(s)
+	}
+}
+
 // load is the stream's fold, from memory or from the store.
-func (l *Ledger) load(ctx context.Context, s domain.Stream) (folded, error) {
+func (l *Ledger) load(ctx context.Context, s domain.Stream) (f folded, cached bool, err error) {
 	if f, ok := l.cache.get(s); ok {
-		return f, nil
+		return f, true, nil
 	}
 	view, err := l.read(ctx, s, false)
 	if domain.KindOf(err) == domain.KindNotFound && err != nil {
-		return folded{expected: eventstore.NoStream}, nil
+		return folded{expected: eventstore.NoStream}, false, nil
 	}
 	if err != nil {
-		return folded{}, err
+		return folded{}, false, err
 	}
-	return folded{payment: view.Payment, expected: eventstore.Expected(view.Revision())}, nil
+	return folded{payment: view.Payment, expected: eventstore.Expected(view.Revision())}, false, nil
+}
+
+// refresh folds what was appended behind f, by other processes, and reports
+// whether there was anything.
+func (l *Ledger) refresh(ctx context.Context, s domain.Stream, f folded) (fresh folded, moved bool, err error) {
+	events, err := l.store.ReadStream(ctx, s, eventstore.ReadOptions{From: uint64(f.expected + 1)})
+	if err != nil {
+		return f, false, fmt.Errorf("read %s: %w", s, err)
+	}
+	for _, r := range events {
+		e, err := Decode(r)
+		if err != nil {
+			return f, false, err
+		}
+		f.expected++
+		if r.Revision != uint64(f.expected) {
+			return f, false, domain.E(domain.KindCorrupt, "%s has revision %d where %d belongs", s, r.Revision, f.expected)
+		}
+		f.payment = f.payment.Apply(e.Fact)
+	}
+	return f, len(events) > 0, nil
 }
 
 // append writes facts, the first with plain sealed beside it.

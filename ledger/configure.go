@@ -1,9 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
 	"counterfoil/domain"
@@ -49,8 +49,8 @@ func (l *Ledger) record(ctx context.Context, cfg domain.ChannelConfigured, by By
 	switch {
 	case err == nil:
 		cfg.Revision = last.Revision
-		if reflect.DeepEqual(cfg, last) {
-			return last.Revision, nil
+		if same, err := sameSettings(cfg, last); same || err != nil {
+			return last.Revision, err
 		}
 		expected = eventstore.Expected(last.Revision)
 		cfg.Revision = last.Revision + 1
@@ -66,6 +66,17 @@ func (l *Ledger) record(ctx context.Context, cfg domain.ChannelConfigured, by By
 	}
 	at, err := l.store.Append(ctx, s, expected, []eventstore.Event{e})
 	return at.Revision, err
+}
+
+// sameSettings compares as they are stored: no list and an empty one are the
+// same there.
+func sameSettings(a, b domain.ChannelConfigured) (bool, error) {
+	_, one, err := domain.EncodeFact(a)
+	if err != nil {
+		return false, err
+	}
+	_, two, err := domain.EncodeFact(b)
+	return bytes.Equal(one, two), err
 }
 
 // Settings are the settings of a channel as last recorded; KindNotFound when

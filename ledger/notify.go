@@ -16,22 +16,68 @@ import (
 func (l *Ledger) Notify(
 	ctx context.Context, n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply,
 ) (Result, error) {
+	w, err := noticeWork(n, e, reply)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.change(ctx, w)
+}
+
+// NotifyOnce is Notify for a delivery that may be in the books already: a
+// refused one that is verified again. kept reports whether it was appended now.
+func (l *Ledger) NotifyOnce(
+	ctx context.Context, n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply,
+) (r Result, kept bool, err error) {
+	w, err := noticeWork(n, e, reply)
+	if err != nil {
+		return Result{}, false, err
+	}
+	decide := w.decide
+	w.counted = false
+	w.decide = func(ctx context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+		earlier, found, err := l.delivered(ctx, c.Stream, n)
+		if err != nil || found {
+			return domain.Verdict{Outcome: earlier.Outcome, Reason: earlier.Reason}, nil, err
+		}
+		return decide(ctx, f, c)
+	}
+	r, err = l.change(ctx, w)
+	return r, err == nil && len(r.Verdict.Facts) > 0, err
+}
+
+// delivered is what was decided on a delivery that is in the books.
+func (l *Ledger) delivered(ctx context.Context, s domain.Stream, n domain.Notice) (d domain.Decision, found bool, err error) {
+	view, err := l.read(ctx, s, false)
+	if domain.KindOf(err) == domain.KindNotFound && err != nil {
+		return d, false, nil
+	}
+	if err != nil {
+		return d, false, err
+	}
+	for _, e := range view.Events {
+		if f, ok := e.Fact.(domain.PaymentNotified); ok && f.Delivery == n.Delivery && f.Index == n.Index {
+			return f.Decision, true, nil
+		}
+	}
+	return d, false, nil
+}
+
+func noticeWork(n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply) (work, error) {
 	plain, err := e.Encode()
 	if err != nil {
-		return Result{}, fmt.Errorf("encode evidence of %s: %w", n.Delivery, err)
+		return work{}, fmt.Errorf("encode evidence of %s: %w", n.Delivery, err)
 	}
 	sum := sha256.Sum256(plain)
 	ref := domain.EvidenceRef{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(plain), Grade: e.Grade, Scheme: e.Scheme, Key: e.Key,
 	}
-	s := domain.PaymentStreamRaw(n.Channel, n.OrderNo)
-	return l.change(ctx, n.Channel, s, byNotice(n), func(f *folded, c domain.Context) (domain.Verdict, []byte, error) {
-		v := f.payment.Notify(c, n, ref, reply, f.repeats+1)
-		if len(v.Facts) == 0 && n.Source == domain.SourceCallback {
-			f.repeats++
-		}
-		return v, plain, nil
-	})
+	return work{
+		channel: n.Channel, stream: domain.PaymentStreamRaw(n.Channel, n.OrderNo), by: byNotice(n),
+		counted: n.Source == domain.SourceCallback,
+		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+			return f.payment.Notify(c, n, ref, reply, f.repeats), plain, nil
+		},
+	}, nil
 }
 
 func byNotice(n domain.Notice) By {

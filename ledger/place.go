@@ -17,19 +17,26 @@ type Personal struct {
 }
 
 // Place opens a payment. Placing the same order again changes nothing and
-// reports Existed; with any other field it is KindConflict.
+// reports existed; with any other field it is KindConflict, which names the
+// field. The expiry that stands in for none and the address of whoever places
+// are no part of the order.
 func (l *Ledger) Place(ctx context.Context, o domain.Order, p Personal, by By) (r Result, existed bool, err error) {
 	plain, err := json.Marshal(p)
 	if err != nil {
 		return r, false, fmt.Errorf("encode personal fields of %s: %w", o.OrderNo, err)
 	}
 	s := domain.PaymentStream(o.Channel, o.OrderNo)
-	r, err = l.change(ctx, o.Channel, s, by, func(f *folded, c domain.Context) (domain.Verdict, []byte, error) {
-		facts, err := f.payment.Place(c, o)
-		existed = err == nil && len(facts) == 0
-		return domain.Verdict{Facts: facts}, plain, err
+	r, err = l.change(ctx, work{
+		channel: o.Channel, stream: s, by: by,
+		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+			facts, err := f.payment.Place(c, o)
+			return domain.Verdict{Facts: facts}, plain, err
+		},
 	})
-	if err == nil && existed {
+	if err != nil {
+		return r, false, err
+	}
+	if existed = len(r.Verdict.Facts) == 0; existed {
 		err = l.samePersonal(ctx, s, p)
 	}
 	return r, existed, err
@@ -59,24 +66,31 @@ func (l *Ledger) samePersonal(ctx context.Context, s domain.Stream, p Personal) 
 		if was.Subject != p.Subject {
 			return domain.EField(domain.KindConflict, "subject", "the order was placed with another subject")
 		}
+		if was.ReturnURL != p.ReturnURL {
+			return domain.EField(domain.KindConflict, "return_url", "the order was placed with another return address")
+		}
 	}
 	return nil
 }
 
 // Expire closes a payment whose time is over; see domain.Payment.Expire.
 func (l *Ledger) Expire(ctx context.Context, ch domain.ChannelID, orderNo string, by By) (Result, error) {
-	s := domain.PaymentStreamRaw(ch, orderNo)
-	return l.change(ctx, ch, s, by, func(f *folded, c domain.Context) (domain.Verdict, []byte, error) {
-		return domain.Verdict{Facts: f.payment.Expire(c)}, nil, nil
+	return l.change(ctx, work{
+		channel: ch, stream: domain.PaymentStreamRaw(ch, orderNo), by: by,
+		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+			return domain.Verdict{Facts: f.payment.Expire(c)}, nil, nil
+		},
 	})
 }
 
 // Cancel closes a payment for the merchant; see domain.Payment.Cancel.
 func (l *Ledger) Cancel(ctx context.Context, ch domain.ChannelID, no domain.OrderNo, reason string, by By) (Result, error) {
-	s := domain.PaymentStream(ch, no)
-	return l.change(ctx, ch, s, by, func(f *folded, _ domain.Context) (domain.Verdict, []byte, error) {
-		facts, err := f.payment.Cancel(reason)
-		return domain.Verdict{Facts: facts}, nil, err
+	return l.change(ctx, work{
+		channel: ch, stream: domain.PaymentStream(ch, no), by: by,
+		decide: func(_ context.Context, f folded, _ domain.Context) (domain.Verdict, []byte, error) {
+			facts, err := f.payment.Cancel(reason)
+			return domain.Verdict{Facts: facts}, nil, err
+		},
 	})
 }
 
@@ -84,9 +98,11 @@ func (l *Ledger) Cancel(ctx context.Context, ch domain.ChannelID, no domain.Orde
 func (l *Ledger) Allocate(
 	ctx context.Context, ch domain.ChannelID, orderNo string, a domain.Allocation, by By,
 ) (Result, error) {
-	s := domain.PaymentStreamRaw(ch, orderNo)
-	return l.change(ctx, ch, s, by, func(f *folded, c domain.Context) (domain.Verdict, []byte, error) {
-		facts, err := f.payment.Allocate(c, a)
-		return domain.Verdict{Facts: facts}, nil, err
+	return l.change(ctx, work{
+		channel: ch, stream: domain.PaymentStreamRaw(ch, orderNo), by: by,
+		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+			facts, err := f.payment.Allocate(c, a)
+			return domain.Verdict{Facts: facts}, nil, err
+		},
 	})
 }

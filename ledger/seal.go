@@ -56,6 +56,16 @@ func aead(key domain.DataKey) (cipher.AEAD, error) {
 
 // seal packs and encrypts plain for its place.
 func seal(key domain.DataKey, at place, plain []byte) ([]byte, error) {
+	var nonce [sealNonce]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return nil, domain.E(domain.KindUnavailable, "random source: %w", err)
+	}
+	return sealWith(key, nonce[:], at, plain)
+}
+
+// sealWith is seal with a given nonce; testdata/sealed.json holds what must
+// come of it.
+func sealWith(key domain.DataKey, nonce []byte, at place, plain []byte) ([]byte, error) {
 	a, err := aead(key)
 	if err != nil {
 		return nil, err
@@ -63,10 +73,7 @@ func seal(key domain.DataKey, at place, plain []byte) ([]byte, error) {
 	packing, body := pack(plain)
 	out := make([]byte, sealHeader+sealNonce, sealHeader+sealNonce+len(body)+a.Overhead())
 	out[0], out[1] = sealFormat, packing
-	nonce := out[sealHeader:]
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, domain.E(domain.KindUnavailable, "random source: %w", err)
-	}
+	copy(out[sealHeader:], nonce)
 	return a.Seal(out, nonce, body, at.additional(sealFormat, packing)), nil
 }
 
@@ -115,8 +122,11 @@ func unpack(packing byte, body []byte) ([]byte, error) {
 		return body, nil
 	case sealDeflated:
 		plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxPlain+1))
-		if err != nil || len(plain) > maxPlain {
-			return nil, domain.E(domain.KindCorrupt, "sealed part does not unpack (%d bytes so far): %w", len(plain), err)
+		if err != nil {
+			return nil, domain.E(domain.KindCorrupt, "sealed part does not unpack: %w", err)
+		}
+		if len(plain) > maxPlain {
+			return nil, domain.E(domain.KindCorrupt, "sealed part unpacks to more than %d bytes", maxPlain)
 		}
 		return plain, nil
 	}
