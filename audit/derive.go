@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -238,6 +239,9 @@ func settingOf(r eventstore.Recorded) (setting, bool) {
 // differs compares a derived fact with the stored one, by content, and names
 // the first member that is not the same.
 func differs(want domain.Fact, e ledger.Entry) string {
+	if reflect.DeepEqual(want, e.Fact) {
+		return "" // most are; encoding them would cost more than all else here
+	}
 	typ, data, err := domain.EncodeFact(want)
 	if err != nil {
 		return err.Error()

@@ -118,7 +118,7 @@ func (w *world) tryOpen() (err error) {
 			return err
 		}
 	}
-	if w.ledger, err = ledger.Open(ctx, w.events, w.ops, cfg); err != nil {
+	if w.ledger, err = ledger.Open(ctx, w.events, audit.Remember(w.ops), cfg); err != nil {
 		return err
 	}
 	w.channels = map[domain.ChannelID]providers.Channel{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"counterfoil/audit"
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/httpapi"
@@ -62,7 +63,7 @@ func (p *program) events(ctx context.Context, f eventFilter) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := p.openStores(ctx, cfg)
+	s, err := p.openStores(ctx, cfg, audit.Remember)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,11 @@ func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore
 	return events, nil
 }
 
-// openStores opens the event log with the keys to its sealed parts.
-func (p *program) openStores(ctx context.Context, cfg config.Config) (s *stores, err error) {
+// openStores opens the event log with the keys to its sealed parts, which wrap
+// may keep at hand.
+func (p *program) openStores(
+	ctx context.Context, cfg config.Config, wrap func(ledger.Keys) ledger.Keys,
+) (s *stores, err error) {
 	s = &stores{config: cfg}
 	defer func() {
 		if err != nil {
@@ -48,7 +51,7 @@ func (p *program) openStores(ctx context.Context, cfg config.Config) (s *stores,
 	if s.ops, err = p.openOperations(ctx, cfg); err != nil {
 		return s, err
 	}
-	s.ledger, err = ledger.Open(ctx, s.events, s.ops, ledger.Config{Software: assembly.Software, Clock: p.clock})
+	s.ledger, err = ledger.Open(ctx, s.events, wrap(s.ops), ledger.Config{Software: assembly.Software, Clock: p.clock})
 	return s, err
 }
 

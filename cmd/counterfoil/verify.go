@@ -77,7 +77,7 @@ func (p *program) verify(ctx context.Context, fromScratch bool) error {
 
 // audit opens an installation as it is and checks it.
 func (p *program) audit(ctx context.Context, cfg config.Config, fromScratch bool) (rep audit.Report, err error) {
-	s, err := p.openStores(ctx, cfg)
+	s, err := p.openStores(ctx, cfg, audit.Remember)
 	if err != nil {
 		return rep, err
 	}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"counterfoil/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"counterfoil": main})
+}
+
+// The scripts are the manual of the command: each plays one job with the true
+// program, and checks what it says and how it ends.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":     exits,
+			"soon":      soon,
+			"daemon":    daemon,
+			"gateway":   gateway,
+			"pay":       pay,
+			"sql":       runSQL,
+			"mode":      fileMode,
+			"setconfig": setConfig,
+			"setenv":    setEnv,
+			"revoke":    revoke,
+		},
+	})
+}
+
+// exits runs a command and checks its exit code: exits CODE COMMAND ARG...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s exits with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// soon repeats a command until its output matches: soon PATTERN COMMAND ARG...
+func soon(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no %q in the output", args[0])
+		}
+	}
+}
+
+// mode checks the permissions of a file: mode 600 FILE
+func fileMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// setconfig puts the channels of a file into the configuration of a folder:
+// setconfig DIR FILE. $GATEWAY in it is where the gateway listens.
+func setConfig(ts *testscript.TestScript, _ bool, args []string) {
+	path := filepath.Join(ts.MkAbs(args[0]), "counterfoil.yaml")
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	channels := strings.ReplaceAll(ts.ReadFile(args[1]), "$GATEWAY", ts.Getenv("GATEWAY"))
+	ts.Check(os.WriteFile(path, []byte(strings.Replace(string(raw), "channels: {}\n", channels, 1)), 0o600))
+}
+
+// setenv takes a variable's value from a file: setenv NAME FILE
+func setEnv(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// revoke revokes a person's key by the list of keys: revoke DIR FILE PERSON
+func revoke(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		var k keyRow
+		ts.Check(json.Unmarshal([]byte(line), &k))
+		if k.Person == args[2] {
+			ts.Check(ts.Exec("counterfoil", "keys", "revoke", k.ID, "--dir", args[0]))
+			return
+		}
+	}
+	ts.Fatalf("%s has no key", args[2])
+}
+
+// runSQL changes a store behind the program's back: sql FILE STATEMENT
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	path, err := filepath.EvalSymlinks(ts.MkAbs(args[0]))
+	ts.Check(err)
+	db, err := sql.Open("sqlite", path)
+	ts.Check(err)
+	defer db.Close()
+	res, err := db.Exec(args[1])
+	if neg {
+		if err == nil {
+			ts.Fatalf("%s was let through", args[1])
+		}
+		return
+	}
+	ts.Check(err)
+	if n, err := res.RowsAffected(); err != nil || n == 0 && strings.HasPrefix(args[1], "UPDATE") {
+		ts.Fatalf("%s changed %d rows (%v)", args[1], n, err)
+	}
+}
+
+// programs are the daemons, built once.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "counterfoil-programs-")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", dir+string(os.PathSeparator), "counterfoil/cmd/api").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// daemon starts the API on free ports and waits until it is ready, or stops it:
+// daemon start DIR, daemon stop. $API is where it listens.
+func daemon(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "stop" {
+		stopDaemon(ts)
+		return
+	}
+	bin, err := programs()
+	ts.Check(err)
+	api, ops := freeAddress(ts), freeAddress(ts)
+	ts.Setenv("API", "http://"+api)
+	cmd := exec.Command(filepath.Join(bin, "api"), "--dir", ts.MkAbs(args[1]))
+	cmd.Env = append(os.Environ(), "COUNTERFOIL_LISTEN="+api, "COUNTERFOIL_OPS_LISTEN="+ops, "COUNTERFOIL_PUBLIC_URL=http://"+api,
+		"COUNTERFOIL_RECONCILER__FIRST_ASK=0s")
+	log, err := os.Create(ts.MkAbs("api.log"))
+	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = log, log
+	ts.Check(cmd.Start())
+	running.Store(ts, cmd)
+	ts.Defer(func() { stopDaemon(ts); _ = log.Close() })
+	await(ts, "http://"+ops+"/readyz")
+}
+
+// running has the daemon of each script.
+var running sync.Map
+
+func stopDaemon(ts *testscript.TestScript) {
+	v, ok := running.LoadAndDelete(ts)
+	if !ok {
+		return
+	}
+	cmd, _ := v.(*exec.Cmd)
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if err := cmd.Wait(); err != nil {
+		log, _ := os.ReadFile(ts.MkAbs("api.log"))
+		ts.Logf("api: %v\n%s", err, log)
+	}
+}
+
+func freeAddress(ts *testscript.TestScript) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func await(ts *testscript.TestScript, url string) {
+	end := time.Now().Add(20 * time.Second)
+	for time.Now().Before(end) {
+		res, err := http.Get(url)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	log, _ := os.ReadFile(ts.MkAbs("api.log"))
+	ts.Fatalf("%s does not get ready\n%s", url, log)
+}
+
+// The merchant that scripts have at the gateway.
+const (
+	scriptPID = "1001"
+	scriptKey = "89unJUB8HZ54Hj7x4nUj56HN4nUzUJ8i"
+)
+
+// boxes has the gateway of each script.
+var boxes sync.Map
+
+// gateway starts an Epay gateway, or stops it: gateway start, gateway stop.
+// $GATEWAY is where it listens.
+func gateway(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "stop" {
+		v, _ := boxes.LoadAndDelete(ts)
+		v.(*box).stop()
+		return
+	}
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	s, err := sandbox.New(sandbox.Config{
+		BaseURL: server.URL, Seed: 1, Speed: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Merchants: []sandbox.MerchantConfig{{PID: scriptPID, Version: sandbox.V1, Key: scriptKey}},
+	})
+	ts.Check(err)
+	handler = s
+	s.Start()
+	b := &box{s, server, sync.Once{}}
+	boxes.Store(ts, b)
+	ts.Defer(b.stop)
+	ts.Setenv("GATEWAY", server.URL)
+}
+
+type box struct {
+	*sandbox.Sandbox
+	server *httptest.Server
+	once   sync.Once
+}
+
+func (b *box) stop() { b.once.Do(func() { b.server.Close(); b.Stop() }) }
+
+var payAddress = regexp.MustCompile(`http://\S+/submit\.php\S*`)
+
+// pay opens the address that the last command printed, as a payer's browser
+// does, pays, and waits for the callbacks: pay ORDER [FAULT]
+func pay(ts *testscript.TestScript, _ bool, args []string) {
+	address := payAddress.FindString(ts.ReadFile("stdout"))
+	if address == "" {
+		ts.Fatalf("the last command printed no address to pay at")
+	}
+	res, err := http.Get(address)
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	ts.Check(errors.Join(err, res.Body.Close()))
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("the gateway refuses the order: %s\n%s", res.Status, body)
+	}
+	v, _ := boxes.Load(ts)
+	b, _ := v.(*box)
+	order, err := b.OrderByNumber(scriptPID, args[0])
+	ts.Check(err)
+	var faults []sandbox.Fault
+	for _, f := range args[1:] {
+		faults = append(faults, sandbox.Fault{Class: sandbox.Class(f)})
+	}
+	_, err = b.PayWith(order.TradeNo, faults...)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	ts.Check(b.Settled(ctx))
+}
