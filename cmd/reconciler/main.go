@@ -59,6 +59,7 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		{"self-check", cfg.Reconciler.SelfCheck, app.SelfCheck},
 	}
 	return app.Run(ctx, jobs.run(app.Logger),
+		atOnce(app.Events, app.Rows, sweeper, app.Logger, min(time.Second, cfg.Reconciler.SweepEvery)),
 		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, app.Ready), app.Logger, nil))
 }
 
