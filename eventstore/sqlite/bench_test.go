@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,20 +42,14 @@ func stream(n uint64) domain.Stream { return domain.Stream(fmt.Sprintf("payment-
 func parallel(b *testing.B, do func(n uint64)) {
 	b.Helper()
 	before := processor()
-	var next atomic.Uint64
-	var wg sync.WaitGroup
-	for range connections {
-		wg.Go(func() {
-			for {
-				n := next.Add(1)
-				if n > uint64(b.N) {
-					return
-				}
-				do(n)
-			}
-		})
-	}
-	wg.Wait()
+	took := make([]time.Duration, b.N)
+	onAll(connections, uint64(b.N), func(n uint64) {
+		began := time.Now()
+		do(n)
+		took[n-1] = time.Since(began)
+	})
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
 	b.ReportMetric(float64((processor()-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
@@ -118,16 +115,7 @@ func BenchmarkCallback64(b *testing.B) {
 // place fills a store with n payments of one event each.
 func place(b *testing.B, s *sqlite.Store, n uint64) {
 	b.Helper()
-	var next atomic.Uint64
-	var wg sync.WaitGroup
-	for range connections {
-		wg.Go(func() {
-			for i := next.Add(1); i <= n; i = next.Add(1) {
-				mustAppend(b, s, eventstore.NoStream, i, payload(i+2<<40, "payment.placed.v1", 0))
-			}
-		})
-	}
-	wg.Wait()
+	onAll(connections, n, func(i uint64) { mustAppend(b, s, eventstore.NoStream, i, payload(i+2<<40, "payment.placed.v1", 0)) })
 }
 
 func BenchmarkReadStream(b *testing.B) {
@@ -161,4 +149,67 @@ func BenchmarkFollow(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkScale: callbacks on fresh payments when the store holds few and many
+// others, with order numbers that ascend and that are random. The many are
+// 200,000, or as many as COUNTERFOIL_BENCH_PAYMENTS says. Run it with a fixed
+// count, such as -benchtime 40000x: every other run fills the stores again.
+func BenchmarkScale(b *testing.B) {
+	many := uint64(200_000)
+	if n, err := strconv.ParseUint(os.Getenv("COUNTERFOIL_BENCH_PAYMENTS"), 10, 64); err == nil {
+		many = n
+	}
+	for _, numbers := range []struct {
+		name string
+		of   func(uint64) domain.Stream
+	}{{"ordered", stream}, {"random", randomStream}} {
+		for _, size := range []uint64{10_000, many} {
+			b.Run(fmt.Sprintf("%s/%d", numbers.name, size), func(b *testing.B) { benchScale(b, numbers.of, size) })
+		}
+	}
+}
+
+// randomStream spreads order numbers evenly, each n to one of its own.
+func randomStream(n uint64) domain.Stream {
+	return domain.Stream(fmt.Sprintf("payment-epay:%016x", n*0x9e3779b97f4a7c15))
+}
+
+func benchScale(b *testing.B, of func(uint64) domain.Stream, size uint64) {
+	if b.N == 1 {
+		return // the trial run of package testing is not worth filling a store
+	}
+	s := create(b, sqlite.Options{})
+	add := func(n uint64, at eventstore.Expected, events ...eventstore.Event) {
+		if _, err := s.Append(context.Background(), of(n), at, events); err != nil {
+			b.Error(err)
+		}
+	}
+	placed := func(n uint64) eventstore.Event { return payload(n+2<<40, "payment.placed.v1", 0) }
+	both := func(n uint64) []eventstore.Event {
+		return []eventstore.Event{payload(n, "payment.notified.v1", 600), payload(n+1<<40, "payment.credited.v1", 0)}
+	}
+	onAll(8*connections, size, func(n uint64) { add(n, eventstore.NoStream, append(both(n), placed(n))...) })
+	onAll(connections, uint64(b.N), func(n uint64) { add(size+n, eventstore.NoStream, placed(size+n)) })
+	b.ResetTimer()
+	parallel(b, func(n uint64) {
+		if _, err := s.ReadStream(context.Background(), of(size+n), eventstore.ReadOptions{}); err != nil {
+			b.Error(err)
+		}
+		add(size+n, 0, both(size+n)...)
+	})
+}
+
+// onAll calls do with 1 to n from several goroutines.
+func onAll(goroutines int, n uint64, do func(uint64)) {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for i := next.Add(1); i <= n; i = next.Add(1) {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -198,14 +198,12 @@ func (c *conn) query(sql string, row func(*stmt)) error {
 // some errors.
 func (c *conn) inTransaction() bool { return sqlite3.Xsqlite3_get_autocommit(c.tls, c.h) == 0 }
 
-// checkpoint moves committed pages from the log to the database. It is how
-// many pages the log holds and how many of these are moved.
-func (c *conn) checkpoint(mode int32) (logged, moved int, err error) {
-	rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.h, 0, mode, c.cell, c.cell+8)
-	if rc != 0 {
-		return 0, 0, c.fail(rc)
+// checkpoint moves committed pages from the log to the database.
+func (c *conn) checkpoint(mode int32) error {
+	if rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.h, 0, mode, 0, 0); rc != 0 {
+		return c.fail(rc)
 	}
-	return int(*(*int32)(pointer(c.cell))), int(*(*int32)(pointer(c.cell + 8))), nil
+	return nil
 }
 
 // busyTimeout is how long SQLite itself waits for a lock, in milliseconds.

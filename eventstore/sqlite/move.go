@@ -59,23 +59,26 @@ func (s *Store) moveLoop() {
 func (s *Store) move() {
 	m := s.mover
 	for range 3 {
-		logged, moved, err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE)
-		if err != nil {
+		before := m.pages.Load()
+		if err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE); err != nil {
 			s.moveFailed(err)
 			return
 		}
-		if logged-moved <= m.limit/16 {
+		if meanwhile := m.pages.Load() - before; meanwhile <= int64(m.limit/32) {
 			break
 		}
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	_, _, err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_RESTART)
-	if err != nil {
+	if err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_RESTART); err != nil {
 		s.moveFailed(err)
 		return
 	}
 	m.pages.Store(0)
+	select {
+	case <-m.due: // called for what has just been done
+	default:
+	}
 }
 
 func (s *Store) moveFailed(err error) {

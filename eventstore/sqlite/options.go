@@ -29,7 +29,9 @@ type Options struct {
 	Queue int
 
 	// LogPages is how many pages of 8 KB the write-ahead log collects before
-	// they move into the database. Default 8,000.
+	// they move into the database. Default 32,000, which is 256 MB: the longer
+	// the log, the more often a page was changed before it moves, once, and
+	// the more seldom appends wait for the disk to take the rest.
 	LogPages int
 
 	// Wait is how long an append waits for another process's lock. Default 5 s.
@@ -69,7 +71,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Readers, 4)
 	setDefault(&o.MinFree, 64<<20)
 	setDefault(&o.Queue, 4096)
-	setDefault(&o.LogPages, 8000)
+	setDefault(&o.LogPages, 32_000)
 	setDefault(&o.Wait, 5*time.Second)
 	setDefault(&o.Poll, 15*time.Millisecond)
 	return o
