@@ -146,7 +146,9 @@ func TestPaymentRow(t *testing.T) {
 	first := l.at
 	l.add(t, s, placed("epay-a", "o1", "alice", cny(730)))
 	l.at = l.at.Add(time.Minute)
-	p := l.add(t, s, note, domain.PaymentHeld{TradeNo: "t1", Amount: cny(730), Reason: domain.ReasonConfirmByQuery, Basis: l.id()})
+	l.add(t, s, note, domain.PaymentHeld{TradeNo: "t1", Amount: cny(730), Reason: domain.ReasonConfirmByQuery, Basis: l.id()})
+	// Another number that decides nothing does not take the place of the held one.
+	p := l.add(t, s, l.notified("epay-a", "o1", "t2", cny(730), domain.OutcomeNoted))
 	fold(t, l, d, 1)
 	got, err := d.Payment(context.Background(), "epay-a", "o1")
 	if err != nil {
@@ -155,7 +157,7 @@ func TestPaymentRow(t *testing.T) {
 	po := placed("epay-a", "o1", "alice", cny(730))
 	want := projections.Payment{
 		Channel: "epay-a", OrderNo: "o1", Account: "alice", Amount: cny(730), State: domain.StateHeld, TradeNo: "t1",
-		Notices: 1, PlacedAt: po.PlacedAt, ExpiresAt: po.ExpiresAt, FirstAt: first, UpdatedAt: l.at, Position: p,
+		Notices: 2, PlacedAt: po.PlacedAt, ExpiresAt: po.ExpiresAt, FirstAt: first, UpdatedAt: l.at, Position: p,
 	}
 	if diff := cmp.Diff(want, got, moneyByValue); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
