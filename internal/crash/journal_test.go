@@ -38,6 +38,7 @@ type history struct {
 	notified int                      // callbacks kept as events
 	kept     map[string]int           // of them, by token
 	credited []domain.PaymentCredited // each credit
+	other    []string                 // types of all else but the placing
 }
 
 func newJournal() *journal { return &journal{streams: map[domain.Stream]*history{}} }
@@ -111,7 +112,9 @@ func (j *journal) add(t testing.TB, book *ledger.Ledger, r eventstore.Recorded) 
 			h.notified++
 			h.kept[token(t, book, r)]++
 		}
+	case domain.PaymentPlaced:
 	default:
+		h.other = append(h.other, r.Type)
 	}
 }
 

@@ -230,6 +230,9 @@ func checkCredit(t testing.TB, o order, h *history, acked bool) {
 	case h.notified == 0 && n > 0:
 		t.Errorf("%s was credited without a callback", o.orderNo)
 	}
+	if len(h.other) > 0 {
+		t.Errorf("%s: nothing but callbacks of one trade came, and the log has %v", o.orderNo, h.other)
+	}
 	if h.notified > limit {
 		t.Errorf("%s has %d callbacks as events, %d are the limit", o.orderNo, h.notified, limit)
 	}

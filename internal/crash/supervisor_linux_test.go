@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"counterfoil/internal/assembly"
 )
 
 // A program under supervision runs below a seccomp filter that hands each of
@@ -91,9 +93,9 @@ func handOver(socket string, fd int) error {
 // supervisor decides over a program's syncs.
 type supervisor struct {
 	listener int
-	fail     atomic.Pointer[string] // syncs of files whose names end so fail
+	fail     atomic.Bool  // syncs of the event store's log fail
+	synced   atomic.Int64 // syncs of it so far, the failed ones too
 	failed   atomic.Int64
-	seen     atomic.Int64
 }
 
 // supervise starts a program below a supervisor. It skips the test where the
@@ -169,10 +171,12 @@ func (v *supervisor) serve() {
 			continue // its caller was killed
 		}
 		answer := verdict{id: n.id, flags: notifFlagContinue}
-		v.seen.Add(1)
-		if suffix := v.fail.Load(); suffix != nil && strings.HasSuffix(fileOf(n), *suffix) {
-			answer = verdict{id: n.id, errno: -int32(syscall.EIO)}
-			v.failed.Add(1)
+		if strings.HasSuffix(fileOf(n), assembly.EventsFile+"-wal") {
+			v.synced.Add(1)
+			if v.fail.Load() {
+				answer = verdict{id: n.id, errno: -int32(syscall.EIO)}
+				v.failed.Add(1)
+			}
 		}
 		v.ioctl(notifSend, unsafe.Pointer(&answer))
 	}
