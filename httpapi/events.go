@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -36,9 +36,6 @@ func (s *Server) registerEvents(api huma.API) {
 	}, operations.ScopeEventsRead, s.listEvents)
 }
 
-// flushEvery is how long a line of a stream may wait for company.
-const flushEvery = 200 * time.Millisecond
-
 func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	key := keyOf(ctx)
 	if len(key.Channels) > 0 || len(key.Accounts) > 0 {
@@ -65,7 +62,7 @@ func (s *Server) stream(hc huma.Context, after eventstore.Position, in *eventsIn
 	var line []byte
 	for b, err := range s.Log.Follow(hc.Context(), after, eventstore.FollowOptions{Sealed: in.Sealed}) {
 		if err != nil {
-			s.Logger.WarnContext(hc.Context(), "event stream ended", "error", err.Error())
+			s.Logger.WarnContext(hc.Context(), "event stream ended", slog.String("error", err.Error()))
 			return
 		}
 		for _, e := range b.Events {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -172,12 +173,12 @@ func (s *Server) placePayment(ctx context.Context, in *placeInput) (*placeOutput
 	out, err := s.place(ctx, in.Body)
 	if err != nil {
 		if ferr := s.Ops.Forget(ctx, owner, in.IdempotencyKey); ferr != nil {
-			s.Logger.WarnContext(ctx, "idempotency key not released", "error", ferr.Error())
+			s.Logger.WarnContext(ctx, "idempotency key not released", slog.String("error", ferr.Error()))
 		}
 		return nil, err
 	}
 	if err := s.Ops.Finish(ctx, owner, in.IdempotencyKey, out.Status, out.Body); err != nil {
-		s.Logger.WarnContext(ctx, "idempotent answer not kept", "error", err.Error())
+		s.Logger.WarnContext(ctx, "idempotent answer not kept", slog.String("error", err.Error()))
 	}
 	return out, nil
 }

@@ -91,6 +91,6 @@ func (p *program) steps(label string, total int) (step, done func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		n++
-		bar.Set(uint64(n), uint64(max(total, 0))) //nolint:gosec // counts are not negative
+		bar.Set(uint64(n), uint64(max(total, 0)))
 	}, bar.End
 }

@@ -58,7 +58,7 @@ func (o Options) api(ctx context.Context, s *Store, f func() error) (err error) 
 		return fmt.Errorf("api log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.CommandContext(ctx, filepath.Join(o.Bin, "api"), "--dir", s.Dir) //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, filepath.Join(o.Bin, "api"), "--dir", s.Dir)
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start api: %w", err)
@@ -87,7 +87,7 @@ func median(rs []Result) Result {
 // disk measures a bare 4 KB write and fdatasync on the scratch folder's disk.
 func (o Options) disk(_ context.Context, p *page) error {
 	path := filepath.Join(o.Dir, "disk")
-	f, err := os.Create(path) //nolint:gosec // our own scratch file
+	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("bare write: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/bits"
 	"net"
@@ -94,7 +93,7 @@ func (s *Store) open(ctx context.Context) (*assembly.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return assembly.Open(ctx, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), time.Now)
+	return assembly.Open(ctx, cfg, slog.New(slog.DiscardHandler), time.Now)
 }
 
 func (s *Store) makeKey(ctx context.Context) (err error) {
@@ -119,7 +118,7 @@ func (s *Store) makeKey(ctx context.Context) (err error) {
 // whole index; the same i always gives the same number.
 func (s *Store) OrderNo(i int) string {
 	if s.Random {
-		return fmt.Sprintf("R%016x", bits.ReverseBytes64(uint64(i)*0x9e3779b97f4a7c15)^uint64(i)*0xbf58476d1ce4e5b9) //nolint:gosec // i is positive
+		return fmt.Sprintf("R%016x", bits.ReverseBytes64(uint64(i)*0x9e3779b97f4a7c15)^uint64(i)*0xbf58476d1ce4e5b9)
 	}
 	return fmt.Sprintf("ORD%012d", i)
 }
@@ -170,9 +169,13 @@ func (s *Store) Place(ctx context.Context, n int, step func()) (err error) {
 // Callback is the i-th payment's genuine callback as an HTTP request.
 func (s *Store) Callback(i int) []byte {
 	params := epay.Params{
-		{Name: "pid", Value: pid}, {Name: "trade_no", Value: fmt.Sprintf("20261122%011d", i)},
-		{Name: "out_trade_no", Value: s.OrderNo(i)}, {Name: "type", Value: "alipay"}, {Name: "name", Value: "Top-up"},
-		{Name: "money", Value: price}, {Name: "trade_status", Value: "TRADE_SUCCESS"},
+		{Name: "pid", Value: pid},
+		{Name: "trade_no", Value: fmt.Sprintf("20261122%011d", i)},
+		{Name: "out_trade_no", Value: s.OrderNo(i)},
+		{Name: "type", Value: "alipay"},
+		{Name: "name", Value: "Top-up"},
+		{Name: "money", Value: price},
+		{Name: "trade_status", Value: "TRADE_SUCCESS"},
 	}
 	var q strings.Builder
 	for _, p := range params {

@@ -174,7 +174,7 @@ func (ch *Channel) readSecrets(dir string, field func(string) string) error {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+		raw, err := os.ReadFile(path)
 		if err != nil {
 			return domain.EField(domain.KindInvalid, field(s.name+"_file"), "%w", err)
 		}

@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Payments < 1 || o.Payments > 1_000_000 {
 		return domain.EField(domain.KindInvalid, "payments", "%d: 1 to 1000000", o.Payments)
 	}
-	s := &stage{o: o, dir: o.Dir, rand: rand.New(rand.NewPCG(o.Seed, 1)), began: time.Now()} //nolint:gosec // play needs no secret chance
+	s := &stage{o: o, dir: o.Dir, rand: rand.New(rand.NewPCG(o.Seed, 1)), began: time.Now()}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "counterfoil-demo-"); err != nil {
 			return fmt.Errorf("make a folder for the demo: %w", err)

@@ -21,14 +21,17 @@ func (s *stage) calm(ctx context.Context) error {
 	defer done()
 	wait, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	settled := make(chan error, 1)
-	go func() { settled <- s.box.Settled(wait) }()
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		_ = s.box.Settled(wait) // it ends without settling only when the wait is over
+	}()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for over := false; ; {
 		select {
 		case <-settled:
-			over = true
+			over, settled = true, nil
 		case <-tick.C:
 			step()
 			if !over {

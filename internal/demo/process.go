@@ -42,7 +42,7 @@ func (p *processes) start(ctx context.Context, program, name string, env ...stri
 	if err != nil {
 		return fmt.Errorf("log of %s: %w", name, err)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, "--dir", p.dir) //nolint:gosec // our own program
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, "--dir", p.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {

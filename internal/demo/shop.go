@@ -38,7 +38,7 @@ type order struct {
 }
 
 func newShop(s *stage) *shop {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is one
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	t.MaxIdleConnsPerHost = 64
 	return &shop{stage: s, client: &http.Client{Transport: t, Timeout: 10 * time.Second}, orders: map[string]order{}}
 }
@@ -141,7 +141,7 @@ func (p *shop) place(ctx context.Context, o order) (httpapi.Placed, error) {
 		if !again || ctx.Err() != nil || time.Now().After(deadline) {
 			return placed, err
 		}
-		time.Sleep(50*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond)))) //nolint:gosec // jitter
+		time.Sleep(50*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond))))
 	}
 }
 
