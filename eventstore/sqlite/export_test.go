@@ -118,6 +118,7 @@ func (s *Store) Disk(t testing.TB) *Disk {
 
 // Codes for hooks.
 const (
+	CodeIOErr   = codeIOErr
 	CodeIOFsync = codeIOFsync
 	CodeIOWrite = codeIOWrite
 	CodeFull    = codeFull

@@ -52,10 +52,20 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // again finds a whole log, onto which the identical calls can be repeated.
 func TestFailedSync(t *testing.T) {
 	t.Parallel()
+	for name, code := range map[string]int32{"sync": sqlite.CodeIOFsync, "another error": sqlite.CodeIOErr} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failSync(t, code)
+		})
+	}
+}
+
+func failSync(t *testing.T, code int32) {
+	t.Helper()
 	s := create(t, sqlite.Options{})
 	mustWrite(t, s, "s", eventstore.NoStream, "a")
 	disk := s.Disk(t)
-	disk.Hooks(func() int32 { return sqlite.CodeIOFsync }, nil)
+	disk.Hooks(func() int32 { return code }, nil)
 
 	release := s.Hold()
 	errs := make([]error, 3)

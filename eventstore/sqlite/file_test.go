@@ -317,6 +317,43 @@ func TestFlippedBit(t *testing.T) {
 	wantCorrupt(t, "open", err)
 }
 
+// TestDamagedUnderway: a file that turns out damaged while it is open takes no
+// appends any more, until someone has looked.
+func TestDamagedUnderway(t *testing.T) {
+	t.Parallel()
+	s := create(t, sqlite.Options{})
+	fill := storetest.NewEvent("a")
+	fill.Sealed = bytes.Repeat([]byte("x"), 100_000)
+	if _, err := s.Append(t.Context(), "s", eventstore.NoStream, []eventstore.Event{fill}); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, sqlite.Options{}) // everything moves into the database
+	if err := s.Exec("PRAGMA shrink_memory"); err != nil {
+		t.Fatal(err)
+	}
+	p := path(t, s)
+	f, err := os.OpenFile(p, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 10*8192), 8192); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		_, err = s.Append(t.Context(), "s", 0, storetest.NewEvents("b"))
+		wantKind(t, fmt.Sprint("append ", i), err, domain.KindCorrupt)
+	}
+	wantKind(t, "ready", s.Ready(t.Context()), domain.KindCorrupt)
+	_, err = s.ReadStream(t.Context(), "s", eventstore.ReadOptions{})
+	wantKind(t, "read", err, domain.KindCorrupt)
+	if s.Cause() != nil {
+		t.Errorf("a damaged file counts as a failed sync: %v", s.Cause())
+	}
+}
+
 func TestInfo(t *testing.T) {
 	t.Parallel()
 	s := create(t, sqlite.Options{})

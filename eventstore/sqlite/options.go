@@ -67,9 +67,11 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.MinFree == 0 {
+		o.MinFree = 64 << 20
+	}
 	setDefault(&o.Cache, 128<<20)
 	setDefault(&o.Readers, 4)
-	setDefault(&o.MinFree, 64<<20)
 	setDefault(&o.Queue, 4096)
 	setDefault(&o.LogPages, 32_000)
 	setDefault(&o.Wait, 5*time.Second)
@@ -77,9 +79,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
+func setDefault[T int | time.Duration](p *T, v T) {
+	if *p <= 0 {
 		*p = v
 	}
 }
