@@ -16,12 +16,28 @@ import (
 )
 
 // queryWithin bounds one question.
-const queryWithin = 15 * time.Second
+const queryWithin = 10 * time.Second
+
+// What a question came to when the provider named no status.
+const (
+	saidNothing = "no answer"     // no answer to be had: asked again, never a difference
+	saidUnknown = "unknown there" // the provider does not know the order now
+)
+
+// maxSilence is how many questions in a row a provider may leave unanswered
+// before a run leaves it alone: a dead gateway must not hold up the others.
+const maxSilence = 5
 
 // tally counts into a run from many goroutines.
 type tally struct {
-	mu  sync.Mutex
-	run *operations.Run
+	mu     sync.Mutex
+	run    *operations.Run
+	silent map[domain.ChannelID]int // unanswered in a row
+	failed error                    // the first question that our own books could not take
+}
+
+func newTally(run *operations.Run) *tally {
+	return &tally{run: run, silent: map[domain.ChannelID]int{}}
 }
 
 func (t *tally) add(f func(r *operations.Run)) {
@@ -30,21 +46,68 @@ func (t *tally) add(f func(r *operations.Run)) {
 	f(t.run)
 }
 
-// askAll asks the claimed questions, a bounded number at once.
-func (s *Sweeper) askAll(ctx context.Context, run *operations.Run, asks []operations.Ask) error {
-	t := &tally{run: run}
+// heard notes whether a channel answered.
+func (t *tally) heard(ch domain.ChannelID, answered bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if answered {
+		t.silent[ch] = 0
+		return
+	}
+	t.silent[ch]++
+	t.run.Unanswered++
+}
+
+// mute reports whether the channel is left alone for the rest of the run.
+func (t *tally) mute(ch domain.ChannelID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.silent[ch] >= maxSilence
+}
+
+func (t *tally) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		t.failed = err
+	}
+}
+
+// askAll asks the claimed questions, a bounded number at once. What concerns
+// one payment only ends that question; a store that is away ends them all.
+func (s *Sweeper) askAll(ctx context.Context, t *tally, asks []operations.Ask) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.cfg.Queries)
 	for _, a := range asks {
-		g.Go(func() error { return s.ask(gctx, t, a) })
+		g.Go(func() error {
+			err := s.ask(gctx, t, a)
+			if err == nil || ends(err) {
+				return err
+			}
+			t.fail(err)
+			s.Logger.LogAttrs(ctx, slog.LevelError, "a payment could not be reconciled: run counterfoil verify",
+				slog.String("channel", string(a.Channel)), slog.String("order_no", a.OrderNo),
+				slog.String("kind", domain.KindOf(err).String()), slog.String("error", err.Error()))
+			return nil
+		})
 	}
 	return g.Wait()
+}
+
+// ends reports errors that every further question would meet.
+func ends(err error) bool {
+	k := domain.KindOf(err)
+	return k == domain.KindUnavailable || k == domain.KindUnknown
 }
 
 // ask settles one question: look at the payment as it is now, ask the provider
 // if that is still needed, take the answer into the books, schedule the next.
 // Its error is about our own stores; the provider's silence is no error.
 func (s *Sweeper) ask(ctx context.Context, t *tally, a operations.Ask) error {
+	if _, ours := s.Channels[a.Channel]; !ours {
+		a.NextAt = s.Clock().Add(s.pace.of(leftAlone))
+		return s.Ops.PutAsks(ctx, []operations.Ask{a})
+	}
 	v, err := s.Ledger.Payment(ctx, a.Channel, a.OrderNo)
 	if err != nil {
 		return err
@@ -53,13 +116,16 @@ func (s *Sweeper) ask(ctx context.Context, t *tally, a operations.Ask) error {
 		a.Done = true
 		return s.Ops.PutAsks(ctx, []operations.Ask{a})
 	}
-	after := v.Payment
-	a.LastSaid, after, err = s.question(ctx, t, a, v.Payment)
+	if t.mute(a.Channel) {
+		a.NextAt = s.Clock().Add(s.pace.of(afterSilence))
+		return s.Ops.PutAsks(ctx, []operations.Ask{a})
+	}
+	said, after, err := s.question(ctx, t, a, v.Payment)
 	if err != nil {
 		return err
 	}
 	now := s.Clock()
-	a.Attempts++
+	a.LastSaid = said
 	a.LastAt = domain.Instant(now)
 	a = s.pace.next(a, after, now)
 	a.Done = a.Done || !needed(a, after)
@@ -83,16 +149,17 @@ func needed(a operations.Ask, p domain.Payment) bool {
 func (s *Sweeper) question(
 	ctx context.Context, t *tally, a operations.Ask, p domain.Payment,
 ) (said string, after domain.Payment, err error) {
+	began := s.Clock()
 	answer, err := s.query(ctx, t, a)
+	if err != nil && ctx.Err() != nil {
+		return "", p, domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
+	}
+	t.heard(a.Channel, err == nil)
 	if err != nil {
-		if ctx.Err() != nil {
-			return "", p, domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
-		}
-		t.add(func(r *operations.Run) { r.Unanswered++ })
 		s.metrics.unanswered.WithLabelValues(string(a.Channel)).Inc()
 		s.Logger.LogAttrs(ctx, slog.LevelInfo, "provider did not answer", slog.String("channel", string(a.Channel)),
 			slog.String("order_no", a.OrderNo), slog.String("trade_no", a.TradeNo), slog.String("error", err.Error()))
-		return "no answer", p, nil
+		return saidNothing, p, nil
 	}
 	if answer.Found {
 		res, err := s.Ledger.Notify(ctx, answer.Notice, answer.Evidence, nil)
@@ -103,9 +170,9 @@ func (s *Sweeper) question(
 		p, said = res.Payment, string(answer.Notice.Status)
 	} else {
 		t.add(func(r *operations.Run) { r.Unknown++ })
-		said = "unknown there"
+		said = saidUnknown
 	}
-	p, err = s.expire(ctx, t, a, p)
+	p, err = s.expire(ctx, t, a, p, began)
 	return said, p, err
 }
 
@@ -136,7 +203,9 @@ func (t *tally) count(before domain.Payment, n domain.Notice, v domain.Verdict) 
 		for _, f := range v.Facts {
 			switch f := f.(type) {
 			case domain.DiscrepancyFound:
-				if healed = f.Kind == domain.MissingCredit; !healed {
+				if f.Kind == domain.MissingCredit {
+					healed = true
+				} else {
 					r.Differing++
 				}
 			case domain.PaymentClosed:
@@ -154,9 +223,12 @@ func (t *tally) count(before domain.Payment, n domain.Notice, v domain.Verdict) 
 	})
 }
 
-// expire closes a payment whose time is over, once the provider had its say.
-func (s *Sweeper) expire(ctx context.Context, t *tally, a operations.Ask, p domain.Payment) (domain.Payment, error) {
-	if a.Why != whyUnsettled || p.State() != domain.StatePlaced || !s.Clock().After(p.Placed.ExpiresAt) {
+// expire closes a payment whose time was over before the provider was asked:
+// it had its say.
+func (s *Sweeper) expire(
+	ctx context.Context, t *tally, a operations.Ask, p domain.Payment, asked time.Time,
+) (domain.Payment, error) {
+	if a.Why != whyUnsettled || p.State() != domain.StatePlaced || !asked.After(p.Placed.ExpiresAt) {
 		return p, nil
 	}
 	res, err := s.Ledger.Expire(ctx, a.Channel, a.OrderNo, ledger.By{Actor: "reconciler", Cause: t.run.ID})

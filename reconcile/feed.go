@@ -58,12 +58,11 @@ func (s *Sweeper) feed(ctx context.Context) error {
 	}
 }
 
+// feedPage schedules also what belongs to channels that this process does not
+// have: the place in the log is shared with processes that may have them.
 func (s *Sweeper) feedPage(ctx context.Context, rows []projections.Payment) error {
 	var asks []operations.Ask
 	for _, r := range rows {
-		if _, ours := s.Channels[r.Channel]; !ours {
-			continue
-		}
 		more, err := s.asksFor(ctx, r)
 		if err != nil {
 			return err
@@ -76,39 +75,39 @@ func (s *Sweeper) feedPage(ctx context.Context, rows []projections.Payment) erro
 	return nil
 }
 
-// asksFor says what is to be asked about a changed payment.
+// asksFor says what is to be asked about a changed payment. An order without
+// its own credit is asked about whatever else came for it: money that is held
+// or parked may be somebody's trick, and the true money lost on the way.
 func (s *Sweeper) asksFor(ctx context.Context, r projections.Payment) ([]operations.Ask, error) {
-	ask := operations.Ask{Channel: r.Channel, OrderNo: r.OrderNo, Since: r.FirstAt}
-	switch r.State {
-	case domain.StatePlaced:
-		ask.Why, ask.Since = whyUnsettled, r.PlacedAt
-		ask.NextAt = r.PlacedAt.Add(s.pace.of(s.cfg.FirstAsk))
-	case domain.StateCredited, domain.StateHeld, domain.StateParked:
-		return s.asksForMoney(ctx, r)
-	case domain.StateNoticed, domain.StateExpired, domain.StateClosed, domain.StateCancelled:
-		return nil, nil
-	}
-	return []operations.Ask{ask}, nil
-}
-
-// asksForMoney looks into the payment's stream: each waiting trade is asked
-// about at once, a settled one again later.
-func (s *Sweeper) asksForMoney(ctx context.Context, r projections.Payment) ([]operations.Ask, error) {
-	var asks []operations.Ask
 	now := s.Clock()
-	if r.State == domain.StateCredited {
-		asks = append(asks, operations.Ask{
-			Channel: r.Channel, OrderNo: r.OrderNo, TradeNo: r.TradeNo, Why: whyCredited, Since: now,
-			NextAt: now.Add(s.pace.of(creditedWaits[0])),
-		})
+	ask := operations.Ask{Channel: r.Channel, OrderNo: r.OrderNo}
+	var asks []operations.Ask
+	switch {
+	case r.State == domain.StateCredited:
+		ask.Why, ask.TradeNo, ask.Since, ask.NextAt = whyCredited, r.TradeNo, now, now.Add(s.pace.of(creditedWaits[0]))
+		asks = append(asks, ask)
 		if r.Notices < 2 {
 			return asks, nil // one notice settled it: no other trade can wait
 		}
+	case !r.PlacedAt.IsZero():
+		ask.Why, ask.Since, ask.NextAt = whyUnsettled, r.PlacedAt, r.PlacedAt.Add(s.pace.of(s.cfg.FirstAsk))
+		asks = append(asks, ask)
 	}
+	if r.Notices == 0 {
+		return asks, nil
+	}
+	held, err := s.asksHeld(ctx, r, now)
+	return append(asks, held...), err
+}
+
+// asksHeld looks into the payment's stream: each waiting trade is asked about
+// at once.
+func (s *Sweeper) asksHeld(ctx context.Context, r projections.Payment, now time.Time) ([]operations.Ask, error) {
 	v, err := s.Ledger.Payment(ctx, r.Channel, r.OrderNo)
 	if err != nil {
 		return nil, err
 	}
+	var asks []operations.Ask
 	for _, t := range v.Payment.Waiting() {
 		asks = append(asks, operations.Ask{
 			Channel: r.Channel, OrderNo: r.OrderNo, TradeNo: t.TradeNo, Why: whyHeld, Since: t.FirstAt, NextAt: now,
@@ -117,48 +116,61 @@ func (s *Sweeper) asksForMoney(ctx context.Context, r projections.Payment) ([]op
 	return asks, nil
 }
 
+// refusedPage is how many rows of the callback log are read at once.
+const refusedPage = 200
+
 // feedRefused turns refused callbacks that name an open order into one
-// question each: the message proves nothing, the provider's answer may.
+// question each: the message proves nothing, the provider's answer may. Of a
+// flood only the newest are looked at.
 func (s *Sweeper) feedRefused(ctx context.Context) error {
 	last, err := s.Ops.Cursor(ctx, refusedCursor)
 	if err != nil {
 		return fmt.Errorf("read the place in the callback log: %w", err)
 	}
+	rows, err := s.refusedSince(ctx, last)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
 	seen := map[[2]string]bool{}
-	newest, before := last, int64(0)
-	for looked := 0; looked < maxRefused; {
+	for _, r := range rows {
+		if name := [2]string{r.Channel, r.OrderNo}; r.OrderNo != "" && !seen[name] {
+			seen[name] = true
+			if err := s.askRefused(ctx, domain.ChannelID(r.Channel), r.OrderNo); err != nil {
+				return err
+			}
+		}
+	}
+	return s.Ops.PutCursor(ctx, refusedCursor, uint64(rows[0].Seq))
+}
+
+// refusedSince are the refused callbacks behind a place in the log, the newest
+// first, a bounded number of them.
+func (s *Sweeper) refusedSince(ctx context.Context, last uint64) ([]operations.Callback, error) {
+	var out []operations.Callback
+	for before := int64(0); len(out) < maxRefused; {
 		rows, err := s.Ops.Callbacks(ctx, operations.CallbackFilter{
-			Outcome: domain.OutcomeRefused, Before: before, Limit: 200,
+			Outcome: domain.OutcomeRefused, Before: before, Limit: refusedPage,
 		})
 		if err != nil {
-			return fmt.Errorf("read refused callbacks: %w", err)
+			return nil, fmt.Errorf("read refused callbacks: %w", err)
 		}
 		for _, r := range rows {
 			if uint64(r.Seq) <= last {
-				rows = nil
-				break
+				return out, nil
 			}
-			newest = max(newest, uint64(r.Seq))
-			before = r.Seq
-			looked++
-			if name := [2]string{r.Channel, r.OrderNo}; r.OrderNo != "" && !seen[name] {
-				seen[name] = true
-				if err := s.askRefused(ctx, domain.ChannelID(r.Channel), r.OrderNo); err != nil {
-					return err
-				}
-			}
+			out = append(out, r)
 		}
-		if len(rows) == 0 {
+		if len(rows) < refusedPage {
 			break
 		}
+		before = rows[len(rows)-1].Seq
 	}
-	return s.Ops.PutCursor(ctx, refusedCursor, newest)
+	return out, nil
 }
 
+// askRefused asks about an order at once, unless that is going to happen or has
+// just happened.
 func (s *Sweeper) askRefused(ctx context.Context, ch domain.ChannelID, orderNo string) error {
-	if _, ours := s.Channels[ch]; !ours {
-		return nil
-	}
 	p, err := s.Rows.Payment(ctx, ch, orderNo)
 	if err != nil && domain.KindOf(err) == domain.KindNotFound {
 		return nil
@@ -172,7 +184,7 @@ func (s *Sweeper) askRefused(ctx context.Context, ch domain.ChannelID, orderNo s
 		return err
 	}
 	for _, a := range asks {
-		if a.Why == whyRefused && now.Sub(a.LastAt) < s.pace.of(refusedEvery) {
+		if a.Why == whyRefused && (!a.Done || now.Sub(a.LastAt) < s.pace.of(refusedEvery)) {
 			return nil
 		}
 	}

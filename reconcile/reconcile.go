@@ -7,6 +7,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -86,10 +87,22 @@ func (s *Sweeper) limit(ch domain.ChannelID) *rate.Limiter {
 
 // claimFor is how long a claimed question is this process's; a process that
 // dies gives it back by letting it lapse.
-const claimFor = 2 * time.Minute
+const claimFor = 40 * time.Second
 
-// maxAsks bounds one run; what is left is due in the next.
-const maxAsks = 2000
+// Bounds of one run; what is left is due in the next.
+const (
+	maxAsks    = 2000
+	maxHandled = 10 * maxAsks // with those that turned out not to need an answer
+)
+
+// claim is how many questions are claimed at once: no more than are asked well
+// within claimFor even when every one runs into its time limit, or else another
+// process would ask them, too.
+func (s *Sweeper) claim() int {
+	const within = claimFor * 3 / 8
+	slow := s.cfg.Queries * int(within/queryWithin)
+	return max(1, int(min(float64(slow), s.cfg.AskPerSecond*within.Seconds())))
+}
 
 // Sweep is one run: feed the schedule from the projection, ask what is due,
 // write down what came of it.
@@ -120,23 +133,43 @@ func (s *Sweeper) Sweep(ctx context.Context) (operations.Run, error) {
 }
 
 func (s *Sweeper) sweep(ctx context.Context, run *operations.Run) error {
-	if err := s.feed(ctx); err != nil {
+	if err := s.schedule(ctx, run); err != nil {
 		return err
 	}
-	if err := s.feedRefused(ctx); err != nil {
-		return err
-	}
-	for run.Asked < maxAsks {
+	t := newTally(run)
+	for handled := 0; run.Asked < maxAsks && handled < maxHandled; {
 		now := s.Clock()
-		asks, err := s.Ops.ClaimAsks(ctx, now, now.Add(claimFor), 20*s.cfg.Queries)
-		if err != nil || len(asks) == 0 {
+		asks, err := s.Ops.ClaimAsks(ctx, now, now.Add(claimFor), s.claim())
+		if err != nil {
 			return err
 		}
-		if err := s.askAll(ctx, run, asks); err != nil {
+		if len(asks) == 0 {
+			break
+		}
+		handled += len(asks)
+		if err := s.askAll(ctx, t, asks); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.failed
+}
+
+// feedLease is who brings news into the schedule. One process at a time does,
+// so that no two turn one refused callback into two questions.
+const feedLease = "sweep-feed"
+
+// schedule feeds the questions from what changed, unless another process is
+// just doing it.
+func (s *Sweeper) schedule(ctx context.Context, run *operations.Run) error {
+	lease, err := s.Ops.Acquire(ctx, feedLease, run.ID, s.Clock(), time.Minute)
+	if err != nil && domain.KindOf(err) == domain.KindConflict {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = errors.Join(s.feed(ctx), s.feedRefused(ctx))
+	return errors.Join(err, s.Ops.Release(context.WithoutCancel(ctx), lease))
 }
 
 // finish writes the run's one log line and its metrics.

@@ -34,6 +34,13 @@ var (
 	creditedWaits = []time.Duration{time.Hour, day, 7 * day, 30 * day, 90 * day}
 )
 
+// Waits for questions that could not be asked as planned.
+const (
+	leftAlone    = time.Hour   // the channel is not configured in this process
+	afterSilence = time.Minute // the provider did not answer others of the run
+	refusedTries = 10          // unanswered questions after which a refused callback is let go
+)
+
 // pace turns the waits of the schedule into real ones: a test store may play a
 // day in seconds.
 type pace float64
@@ -44,43 +51,70 @@ func (p pace) of(d time.Duration) time.Duration { return time.Duration(float64(d
 // stands for all further ones.
 func waitAt(waits []time.Duration, n int) time.Duration { return waits[min(n, len(waits)-1)] }
 
-// next schedules the question after one that was just asked at now; Done when
-// nothing is left to ask.
+// next schedules the question after one that was just asked at now, counting
+// it; Done when nothing is left to ask. a.LastSaid is the answer. A question
+// that was not answered never is the last one: absence proves nothing.
 func (p pace) next(a operations.Ask, v domain.Payment, now time.Time) operations.Ask {
+	answered := a.LastSaid != saidNothing
 	switch a.Why {
 	case whyHeld:
-		a.NextAt = now.Add(p.of(waitAt(heldWaits, a.Attempts-1)))
+		a.NextAt = now.Add(p.of(waitAt(heldWaits, a.Attempts)))
+		a.Attempts++
 	case whyCredited:
-		if a.Done = a.Attempts >= len(creditedWaits); !a.Done {
-			a.NextAt = a.Since.Add(p.of(creditedWaits[a.Attempts]))
-		}
+		p.nextCredited(&a, answered, now)
 	case whyRefused:
-		a.Done = true
+		a.Attempts++
+		a.NextAt = now.Add(p.of(refusedEvery))
+		a.Done = answered || a.Attempts >= refusedTries
 	default:
-		p.nextUnsettled(&a, v, now)
+		p.nextUnsettled(&a, v, answered, now)
 	}
 	return a
 }
 
+// nextCredited counts answers: without one the same question is asked again,
+// at waits that grow with the credit's age, until twice the last wait is over.
+func (p pace) nextCredited(a *operations.Ask, answered bool, now time.Time) {
+	age := now.Sub(a.Since)
+	if !answered {
+		a.NextAt = now.Add(max(p.of(time.Hour), age/10))
+		a.Done = age >= p.of(2*creditedWaits[len(creditedWaits)-1])
+		return
+	}
+	for a.Attempts++; a.Attempts < len(creditedWaits); a.Attempts++ {
+		a.NextAt = a.Since.Add(p.of(creditedWaits[a.Attempts]))
+		if a.NextAt.After(now) {
+			return
+		}
+	}
+	a.Done = true
+}
+
 // nextUnsettled asks at growing intervals until the order's time is over, then
 // once at its end, then along the tail.
-func (p pace) nextUnsettled(a *operations.Ask, v domain.Payment, now time.Time) {
+func (p pace) nextUnsettled(a *operations.Ask, v domain.Payment, answered bool, now time.Time) {
 	end := v.Placed.ExpiresAt
 	if now.Before(end) {
-		a.NextAt = now.Add(p.of(waitAt(unsettledWaits, a.Attempts-1)))
-		if a.NextAt.After(end) {
+		wait := p.of(waitAt(unsettledWaits, a.Attempts))
+		wait = max(wait, min(now.Sub(a.Since)/4, p.of(day))) // an order may stay open for months
+		a.Attempts++
+		if a.NextAt = now.Add(wait); a.NextAt.After(end) {
 			a.NextAt = end.Add(time.Second)
 		}
 		return
 	}
+	a.Attempts++
 	since := now.Sub(end)
 	wait := p.of(day)
-	for i, w := range tailWaits {
-		if i == len(tailWaits)-1 || since < p.of(w) {
+	for _, w := range tailWaits {
+		if since < p.of(w) {
 			wait = p.of(w)
 			break
 		}
 	}
+	if !answered {
+		wait = min(wait, max(p.of(time.Hour), since/10))
+	}
 	a.NextAt = now.Add(wait)
-	a.Done = since >= p.of(tailEnds)
+	a.Done = answered && since >= p.of(tailEnds)
 }
