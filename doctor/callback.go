@@ -196,7 +196,7 @@ func (e *examiner) traced(ctx context.Context, f Finding, c Channel, number stri
 
 // row waits for the callback log to show a probe.
 func (e *examiner) row(ctx context.Context, id domain.ChannelID, number string, since time.Time) (operations.Callback, error) {
-	ctx, cancel := context.WithTimeout(ctx, logWait)
+	ctx, cancel := context.WithTimeout(ctx, e.logWait)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -210,7 +210,7 @@ func (e *examiner) row(ctx context.Context, id domain.ChannelID, number string, 
 		select {
 		case <-ctx.Done():
 			if err == nil {
-				err = fmt.Errorf("looked for %s", logWait)
+				err = fmt.Errorf("looked for %s", e.logWait)
 			}
 			return operations.Callback{}, err
 		case <-tick.C:

@@ -108,8 +108,9 @@ type Channel struct {
 // examiner is one examination.
 type examiner struct {
 	Installation
-	client *http.Client
-	nonce  string // marks this examination's probes
+	client  *http.Client
+	nonce   string // marks this examination's probes
+	logWait time.Duration
 }
 
 // probesAtOnce bounds how many addresses are asked at a time.
@@ -154,7 +155,7 @@ func newExaminer(in Installation) *examiner {
 			MaxResponseHeaderBytes: 32 << 10, ForceAttemptHTTP2: true,
 		}
 	}
-	return &examiner{Installation: in, nonce: rand.Text()[:8], client: &http.Client{
+	return &examiner{Installation: in, nonce: rand.Text()[:8], logWait: logWait, client: &http.Client{
 		Transport: t, Timeout: probeWithin,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

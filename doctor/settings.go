@@ -143,10 +143,6 @@ func (e *examiner) channel(ctx context.Context, c Channel) []Finding {
 		found = append(found, f.warn("the gateway is asked over plain http: the key travels in clear, and an answer can be forged on the way",
 			"use the gateway's https address", "网关请使用 https"))
 	}
-	if ownKey(cfg) {
-		found = append(found, f.fail("platform_key is our own public key: every callback would be refused",
-			"take the platform's public key from the merchant page, not the merchant's", "platform_key 应填平台公钥，不是商户公钥"))
-	}
 	if len(found) == 0 {
 		found = one(f.ok(fmt.Sprintf("%s %s, pid %s, confirm_by_query %s", cfg.Provider, cfg.Protocol, cfg.Merchant["pid"], cfg.Confirm)))
 	}
@@ -156,13 +152,4 @@ func (e *examiner) channel(ctx context.Context, c Channel) []Finding {
 func local(ctx context.Context, host string) bool {
 	address, _ := privateHost(ctx, host)
 	return address != ""
-}
-
-// ownKey reports whether the key that should be the platform's is ours.
-func ownKey(cfg domain.ChannelConfigured) bool {
-	byUse := map[string]string{}
-	for _, k := range cfg.PublicKeys {
-		byUse[k.Use] = k.Fingerprint
-	}
-	return byUse["platform"] != "" && byUse["platform"] == byUse["merchant"]
 }

@@ -62,6 +62,9 @@ type Call struct {
 	Reply   domain.Reply
 }
 
+// endWithin bounds the last questions of a walk.
+const endWithin = 10 * time.Second
+
 // Stage is one step of a payment's way.
 type Stage struct {
 	Finding
@@ -105,6 +108,7 @@ type walk struct {
 	creditT time.Time
 	askNext time.Time
 	asked   string // what the gateway said last
+	differs string // the stage after the credit that failed
 }
 
 // Run walks. The last stage told is the verdict, which is also returned; the
@@ -124,8 +128,11 @@ func (w Walk) Run(ctx context.Context) (Stage, error) {
 		return Stage{}, err
 	}
 	if u.credit != nil {
-		u.balance(ctx)
-		u.again(ctx)
+		// Also for whoever breaks off while a callback is waited for.
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+		u.balance(ending)
+		u.again(ending)
+		cancel()
 	}
 	v := u.verdict(ctx)
 	u.Tell(v)
@@ -133,6 +140,9 @@ func (w Walk) Run(ctx context.Context) (Stage, error) {
 }
 
 func (u *walk) tell(f Finding, at time.Time) {
+	if u.credit != nil && f.Result == Fail {
+		u.differs = f.Check
+	}
 	after := max(at.Sub(u.began), 0)
 	u.Tell(Stage{Finding: f, After: after, Took: after.Round(time.Millisecond).String()})
 }
@@ -178,6 +188,9 @@ func (u *walk) follow(ctx context.Context) error {
 
 // done reports whether nothing more is to be expected.
 func (u *walk) done(now time.Time) bool {
+	if u.parked != "" {
+		return true
+	}
 	return u.credit != nil && (u.called || now.Sub(u.creditT) > u.Grace)
 }
 
@@ -320,10 +333,14 @@ func (u *walk) verdict(ctx context.Context) Stage {
 	now := u.Clock()
 	lost := "the gateway did not reach " + u.Channel.CallbackURL + ", or was not told to: see its merchant page for the notification's state, and the callback address check"
 	switch {
+	case u.credit != nil && u.called && u.differs != "":
+		f = f.fail("paid, called back and credited, but one stage failed: "+u.differs, "see there", "已入账，但有一步异常：见上")
 	case u.credit != nil && u.called:
 		f = f.ok("the whole way works: paid, called back, kept, credited, shown")
 	case u.credit != nil && u.refused:
 		f = f.fail("credited by asking the gateway; its callback came and was refused", "see \"callback came\"", "回调到达但被拒：见上")
+	case u.credit != nil && ctx.Err() != nil:
+		f = f.fail("credited by asking the gateway; broken off before a callback came", "give it more time, or: "+lost, "已中断：查单已入账，尚未收到回调")
 	case u.credit != nil:
 		f = f.fail(fmt.Sprintf("credited by asking the gateway: no callback came within %s", u.Grace), lost, "未收到回调，靠查单入账：检查回调地址与平台通知状态")
 	case u.parked != "":
