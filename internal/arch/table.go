@@ -142,7 +142,8 @@ func libraries() []Library {
 		{Path: "modernc.org/sqlite", Owners: sql},
 		{Path: "modernc.org/libc", Owners: []string{"eventstore/sqlite"}},
 		{Path: "github.com/jackc/pgx/v5", Owners: []string{"operations/postgres", "projections/postgres"}},
-		{Path: "github.com/EventStore/EventStore-Client-Go/v4", Owners: []string{"eventstore/eventstoredb"}},
+		{Path: "github.com/EventStore/EventStore-Client-Go/v4", Owners: []string{"eventstore/eventstoredb/..."}},
+		{Path: "google.golang.org/grpc", Owners: []string{"eventstore/eventstoredb/..."}},
 
 		{Path: "github.com/shopspring/decimal", Owners: []string{"domain"}, InTests: true},
 		{Path: "github.com/robfig/cron/v3", Owners: []string{"cmd/reconciler"}, InTests: true},
