@@ -163,7 +163,7 @@ func TestFromScratchFindsAnyRow(t *testing.T) {
 	base.close()
 	for _, change := range []string{
 		"UPDATE payments SET amount = amount + 1 WHERE id = 1",
-		"UPDATE payments SET state = (SELECT state FROM payments WHERE id = 1) WHERE id = 9",
+		"UPDATE payments SET state = (SELECT state FROM payments WHERE ref = 'A3') WHERE ref = 'A5'",
 		"UPDATE entries SET after = after + 1 WHERE position = (SELECT min(position) FROM entries)",
 		"UPDATE posted SET value_date = '2026-01-01' WHERE position = (SELECT min(position) FROM entries)",
 		"UPDATE callbacks SET amount = amount + 1 WHERE position = (SELECT min(position) FROM callbacks)",

@@ -95,6 +95,11 @@ func compareRows(ctx context.Context, d Deps, w *walk, rep *Report) error {
 	}
 	c := comparison{rows: d.Rows, at: w.mark, rep: rep, progress: w.progress}
 	rep.Rows.Compared = true
+	twice, err := d.Rows.Duplicates(ctx)
+	if err != nil {
+		return fmt.Errorf("read duplicate trade numbers: %w", err)
+	}
+	rep.Rows.Duplicates = len(twice)
 	return c.run(ctx, at)
 }
 

@@ -12,6 +12,9 @@ import (
 	"counterfoil/providers"
 )
 
+// stamp is how instants are shown in findings.
+const stamp = "2006-01-02T15:04:05.999999Z"
+
 // sealed checks the sealed part of e, where its kind has one.
 func (s *shard) sealed(ctx context.Context, e ledger.Entry) error {
 	switch f := e.Fact.(type) {
@@ -86,6 +89,9 @@ func (s *shard) reverify(
 		return fmt.Sprintf("its evidence is %s of grade %s by key %q, the event says %s, %s, %q",
 			kept.Scheme, kept.Grade, kept.Key, f.Evidence.Scheme, f.Evidence.Grade, f.Evidence.Key), "", nil
 	}
+	if at := domain.Instant(kept.At); !at.Equal(f.ReceivedAt) {
+		return fmt.Sprintf("its evidence was complete at %s, the event says %s", at.Format(stamp), f.ReceivedAt.Format(stamp)), "", nil
+	}
 	if problem, err := s.knownKey(ctx, e, f); problem != "" || err != nil {
 		return problem, "", err
 	}
@@ -144,7 +150,7 @@ func said(notices []domain.Notice, was domain.Notice) string {
 
 func sentence(n domain.Notice) string {
 	return fmt.Sprintf("order %q, trade %q, %s %s (%s), doubts %v, time %s",
-		n.OrderNo, n.TradeNo, n.Status, n.Amount, n.ProviderStatus, n.Doubts, n.OccurredAt.UTC().Format("2006-01-02T15:04:05.999999Z"))
+		n.OrderNo, n.TradeNo, n.Status, n.Amount, n.ProviderStatus, n.Doubts, n.OccurredAt.UTC().Format(stamp))
 }
 
 // personal opens the personal fields of a placing.

@@ -94,7 +94,10 @@ type Rows struct {
 	Position eventstore.Position `json:"position"` // that the projections stood at
 	Behind   int64               `json:"behind"`   // events of the log that they had not folded
 	Wallets  int64               `json:"wallets"`  // balances compared one by one
-	Why      string              `json:"why,omitempty"`
+	// Duplicates are trade numbers that decided money on more than one order:
+	// for people to look at, since both may have been paid.
+	Duplicates int    `json:"duplicate_trade_numbers"`
+	Why        string `json:"why,omitempty"`
 }
 
 // Report is the result of a verification.

@@ -21,7 +21,7 @@ func TestHealthyBooksPass(t *testing.T) {
 	if rep.Events < 60 || rep.Position != rep.Head || rep.Evidence.Verified != rep.Evidence.Kept || rep.Evidence.Kept < 40 {
 		t.Errorf("%+v", rep)
 	}
-	if !rep.Rows.Compared || rep.Rows.Wallets != 5 || rep.Rows.Behind != 0 {
+	if !rep.Rows.Compared || rep.Rows.Wallets != 5 || rep.Rows.Behind != 0 || rep.Rows.Duplicates != 1 {
 		t.Errorf("rows %+v", rep.Rows)
 	}
 	money := map[domain.Grade]string{}
@@ -30,7 +30,7 @@ func TestHealthyBooksPass(t *testing.T) {
 			money[g.Grade] += m.String()
 		}
 	}
-	want := map[domain.Grade]string{"A": "10.00 CNY", "B": "23.60 CNY", "C": "105.00 CNY"}
+	want := map[domain.Grade]string{"A": "10.00 CNY", "B": "24.60 CNY", "C": "105.00 CNY"}
 	for g, m := range want {
 		if money[g] != m {
 			t.Errorf("grade %s: %s, want %s", g, money[g], m)
@@ -81,6 +81,12 @@ func TestTamperingIsFound(t *testing.T) {
 			rewrite(t, log, r)
 			return r.position
 		}, audit.CheckEvidence, "1.01"},
+		"time of receipt": {func(t *testing.T, _ *world, log *sql.DB) int64 {
+			r := find(t, log, domain.TypePaymentNotified, "payment-epay-a:A3")
+			r.data = replaced(t, r.data, `"received_at":"2026-11-22`, `"received_at":"2026-11-20`)
+			rewrite(t, log, r)
+			return r.position
+		}, audit.CheckEvidence, "was complete at"},
 		"actor of a notice": {func(t *testing.T, _ *world, log *sql.DB) int64 {
 			r := find(t, log, domain.TypePaymentNotified, a1)
 			r.meta = replaced(t, r.meta, "channel:epay-a", "channel:epay-b")

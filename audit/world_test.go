@@ -360,6 +360,8 @@ func (w *world) live() {
 	_, err = w.ledger.Expire(w.t.Context(), trusting, "A4", ledger.By{Actor: "reconciler", Cause: "sweep-2"})
 	must(w.t, err)
 	w.callback(trusting, "A4", "T8", "4.00", domain.OutcomeCredited) // late, and credited all the same
+	w.place(trusting, "A5", "user:5", "1.00")
+	w.callback(trusting, "A5", "T8", "1.00", domain.OutcomeCredited) // a number that A4 has, too
 	w.callback(careful, "order with spaces", "T9", "6.00", domain.OutcomeParked)
 	w.fold()
 }

@@ -42,6 +42,8 @@ const configTemplate = `# Counterfoil configuration of a {mode} store. 配置文
 # Any setting can also come from the environment: COUNTERFOIL_LISTEN,
 # COUNTERFOIL_ALERTS__URL, COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY.
 
+store: sqlite
+
 # Where providers reach this API from outside. Callback addresses are derived
 # from it: <public_url>/callbacks/<channel>. 回调地址由它推导，不手填。
 public_url: {public_url}
@@ -71,6 +73,7 @@ reconciler:
   queries: {queries}              # questions at once
   ask_per_second: {ask_per_second}      # to one channel
   self_check_every: {self_check}
+  pace: 1                 # 1 is real time; more only in test stores: 600 plays ten minutes in a second
 
 # Where trouble is told, besides log and metrics. 告警
 alerts:
@@ -90,7 +93,8 @@ const liveChannel = `channels: {}
 #     gateway: https://pay.example.org  # without submit.php 网关地址
 #     pid: "1001"                       # 商户ID
 #     key_file: secrets/epay-main.key   # 商户密钥，单独存放
-#     # v2 instead of key_file: merchant_key_file and platform_key_file
+#     # v2 has, instead of key or key_file: merchant_key or merchant_key_file (our private
+#     # key, 商户私钥) and platform_key or platform_key_file (theirs, public, 平台公钥)
 #     confirm_by_query: always          # always, never, or above 100.00: ask before money moves 回调后查单确认
 #     currency: CNY
 #     zone: Asia/Shanghai

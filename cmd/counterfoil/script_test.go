@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"soon":      soon,
 			"daemon":    daemon,
 			"gateway":   gateway,
+			"submit":    submit,
 			"pay":       pay,
 			"sql":       runSQL,
 			"mode":      fileMode,
@@ -161,11 +162,18 @@ func daemon(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	bin, err := programs()
 	ts.Check(err)
-	api, ops := freeAddress(ts), freeAddress(ts)
-	ts.Setenv("API", "http://"+api)
+	api, ops := strings.TrimPrefix(ts.Getenv("API"), "http://"), ts.Getenv("OPS")
+	if api == "" { // a daemon that comes back does so under its address
+		api, ops = freeAddress(ts), freeAddress(ts)
+		ts.Setenv("API", "http://"+api)
+		ts.Setenv("OPS", ops)
+	}
 	cmd := exec.Command(filepath.Join(bin, "api"), "--dir", ts.MkAbs(args[1]))
 	cmd.Env = append(os.Environ(), "COUNTERFOIL_LISTEN="+api, "COUNTERFOIL_OPS_LISTEN="+ops, "COUNTERFOIL_PUBLIC_URL=http://"+api,
 		"COUNTERFOIL_RECONCILER__FIRST_ASK=0s")
+	if key := ts.Getenv(scriptKeyEnv); key != "" {
+		cmd.Env = append(cmd.Env, scriptKeyEnv+"="+key)
+	}
 	log, err := os.Create(ts.MkAbs("api.log"))
 	ts.Check(err)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -218,6 +226,8 @@ func await(ts *testscript.TestScript, url string) {
 const (
 	scriptPID = "1001"
 	scriptKey = "89unJUB8HZ54Hj7x4nUj56HN4nUzUJ8i"
+
+	scriptKeyEnv = "COUNTERFOIL_CHANNELS__EPAY_A__KEY"
 )
 
 // boxes has the gateway of each script.
@@ -234,7 +244,7 @@ func gateway(ts *testscript.TestScript, _ bool, args []string) {
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	s, err := sandbox.New(sandbox.Config{
-		BaseURL: server.URL, Seed: 1, Speed: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		BaseURL: server.URL, Seed: 1, Speed: 100_000, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Merchants: []sandbox.MerchantConfig{{PID: scriptPID, Version: sandbox.V1, Key: scriptKey}},
 	})
 	ts.Check(err)
@@ -256,9 +266,9 @@ func (b *box) stop() { b.once.Do(func() { b.server.Close(); b.Stop() }) }
 
 var payAddress = regexp.MustCompile(`http://\S+/submit\.php\S*`)
 
-// pay opens the address that the last command printed, as a payer's browser
-// does, pays, and waits for the callbacks: pay ORDER [FAULT]
-func pay(ts *testscript.TestScript, _ bool, args []string) {
+// submit opens the address that the last command printed, as a payer's browser
+// does.
+func submit(ts *testscript.TestScript, _ bool, _ []string) {
 	address := payAddress.FindString(ts.ReadFile("stdout"))
 	if address == "" {
 		ts.Fatalf("the last command printed no address to pay at")
@@ -270,6 +280,11 @@ func pay(ts *testscript.TestScript, _ bool, args []string) {
 	if res.StatusCode != http.StatusOK {
 		ts.Fatalf("the gateway refuses the order: %s\n%s", res.Status, body)
 	}
+}
+
+// pay pays a submitted order and waits until the gateway has made all its
+// callbacks: pay ORDER [FAULT]
+func pay(ts *testscript.TestScript, _ bool, args []string) {
 	v, _ := boxes.Load(ts)
 	b, _ := v.(*box)
 	order, err := b.OrderByNumber(scriptPID, args[0])

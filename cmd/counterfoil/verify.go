@@ -201,6 +201,9 @@ func printBooks(w io.Writer, r audit.Report) error {
 		}
 	}
 	rows := r.Rows
+	if rows.Duplicates > 0 {
+		fmt.Fprintf(w, "look at: %d trade numbers decided money on more than one order\n", rows.Duplicates)
+	}
 	switch {
 	case !rows.Compared:
 		fmt.Fprintf(w, "projections: not compared: %s\n", rows.Why)

@@ -6,6 +6,7 @@ package progress
 import (
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -19,13 +20,18 @@ const redraw = 100 * time.Millisecond
 // terminal, shows nothing.
 type Bar struct{ bar *progressbar.ProgressBar }
 
-// New begins a bar titled what on w, if w is a terminal. environ is looked at
-// for NO_COLOR and TERM=dumb: with either no bar is drawn, because it moves the
-// cursor.
+// New begins a bar titled what on w, if w is a terminal that can move its
+// cursor: environ is looked at for TERM=dumb. It has no colours, so NO_COLOR
+// changes nothing.
 func New(w io.Writer, environ []string, what string) *Bar {
 	if !terminal(w) || plain(environ) {
 		return &Bar{}
 	}
+	return draw(w, what)
+}
+
+// draw begins a bar on w, whatever w is.
+func draw(w io.Writer, what string) *Bar {
 	return &Bar{bar: progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what), progressbar.OptionThrottle(redraw),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(true),
@@ -59,12 +65,5 @@ func terminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// plain reports whether the environment asks for plain text.
-func plain(environ []string) bool {
-	for _, e := range environ {
-		if e == "TERM=dumb" || len(e) > len("NO_COLOR=") && e[:len("NO_COLOR=")] == "NO_COLOR=" {
-			return true
-		}
-	}
-	return false
-}
+// plain reports whether the terminal can only print lines.
+func plain(environ []string) bool { return slices.Contains(environ, "TERM=dumb") }
