@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"counterfoil/domain"
 	"counterfoil/internal/config"
 )
 
@@ -60,10 +61,28 @@ func (a *App) Run(ctx context.Context, tasks ...Task) error {
 			return nil
 		}
 	})
+	g.Go(func() error { return a.watchOps(ctx) })
 	for _, t := range tasks {
 		g.Go(func() error { return t(ctx) })
 	}
 	return g.Wait()
+}
+
+// watchOps ends the process when the operations store's state became unknown:
+// a data key that was handed out must be on the disk.
+func (a *App) watchOps(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := a.Ops.Ready(ctx); err != nil && domain.KindOf(err) == domain.KindUnknown {
+			return fmt.Errorf("the operations store's state is unknown, this process must end: %w", err)
+		}
+	}
 }
 
 // Serve answers HTTP on addr until ctx ends, then lets requests finish.
