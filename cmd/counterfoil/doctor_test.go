@@ -141,7 +141,7 @@ func TestDoctor(t *testing.T) {
 	}
 	matches(t, out, `callback address \(epay-a\): http://`+c.api+`/callbacks/epay-a answers as it must, and it is this installation`,
 		`ok +\+[0-9.]+s +placed .*callback address http://`+c.api+`/callbacks/epay-a`,
-		`ok +\+[0-9.]+s +paid at the gateway: 0.01 CNY`, `callback came: from 127.0.0.1, held, answered 200 success`, `kept: as event`,
+		`ok +\+[0-9.]+s +paid at the gateway: 0.01 CNY`, `callback came: from 127.0.0.1, (held|repeated), answered 200 success`, `kept: as event`,
 		`credited: 0.01 CNY to _test as event [0-9]+, by query`, `balance rose: from 0.00 CNY to 0.01 CNY`, `asked again: the gateway says the same`,
 		`verdict: the whole way works`)
 
