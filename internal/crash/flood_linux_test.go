@@ -92,6 +92,7 @@ func (s *site) flood(t *testing.T, request func(i int) []byte, want answer, hone
 	var next, wrong atomic.Int64
 	size := floodSize(t)
 	half := make(chan struct{})
+	reached := sync.OnceFunc(func() { close(half) })
 	began := time.Now()
 	for range floodConns {
 		conn, err := dial(t.Context(), s.api, "127.0.7.1")
@@ -100,16 +101,19 @@ func (s *site) flood(t *testing.T, request func(i int) []byte, want answer, hone
 			defer conn.close()
 			for i := next.Add(1) - 1; i < size; i = next.Add(1) - 1 {
 				if i == size/2 {
-					close(half)
+					reached()
 				}
 				got, err := conn.send(request(int(i)))
 				if err != nil || got != want {
 					if wrong.Add(1) == 1 {
 						t.Errorf("request %d was answered %d %q, %v; want %d %q", i, got.status, got.body, err, want.status, want.body)
 					}
-					return
+				}
+				if err != nil {
+					break
 				}
 			}
+			reached()
 		})
 	}
 	<-half

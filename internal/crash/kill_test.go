@@ -54,15 +54,20 @@ const (
 // credited at most once and each acknowledged one exactly once, and the log,
 // its projections and its files are whole. One store goes through all rounds.
 func TestKill(t *testing.T) {
-	rng := seeded(t)
 	s := newSite(t, setup{})
+	s.survive(t, seeded(t), rounds(t), func(api *daemon) { api.kill() })
+}
+
+// survive lets the API die in each round as die does it.
+func (s *site) survive(t *testing.T, rng *rand.Rand, rounds int, die func(api *daemon)) {
+	t.Helper()
 	w := witness{counts: map[string]*count{}}
 	j := newJournal()
 	api, took := s.startAPI(t)
 	starts := []time.Duration{took}
-	for round := range rounds(t) {
+	for round := range rounds {
 		w.orders = append(w.orders, s.newOrders(t, round)...)
-		s.kill(t, api, rng, &w, s.load(t, rng, round, w.orders))
+		s.cutShort(t, rng, &w, s.load(t, rng, round, w.orders), func() { die(api) })
 		api, took = s.startAPI(t)
 		starts = append(starts, took)
 		j.read(t, s)
@@ -112,9 +117,9 @@ func (s *site) load(t *testing.T, rng *rand.Rand, round int, all []order) []call
 	return out
 }
 
-// kill sends the load over several connections and kills the API at a random
-// moment.
-func (s *site) kill(t *testing.T, api *daemon, rng *rand.Rand, w *witness, load []callback) {
+// cutShort sends the load over several connections and lets the API die at a
+// random moment.
+func (s *site) cutShort(t *testing.T, rng *rand.Rand, w *witness, load []callback, die func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -139,7 +144,7 @@ func (s *site) kill(t *testing.T, api *daemon, rng *rand.Rand, w *witness, load 
 	}
 	time.Sleep(after)
 	w.cut.Store(true)
-	api.kill()
+	die()
 	senders.Wait()
 }
 

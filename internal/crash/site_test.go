@@ -83,13 +83,25 @@ func newSite(t testing.TB, o setup) *site {
 	must(t, err)
 	s.signer = newSigner(t, pairs[1].Private)
 	path := filepath.Join(o.dir, config.FileName)
-	must(t, os.WriteFile(path, s.configuration(o, pairs), 0o600))
+	keep(t, path, s.configuration(o, pairs))
 	cfg, err := config.Load(path, nil)
 	must(t, err)
 	_, err = assembly.Create(t.Context(), cfg, domain.ModeTest, time.Now)
 	must(t, err)
 	s.makeKey(t, cfg)
 	return s
+}
+
+// keep writes a file so that even a power cut leaves it.
+func keep(t testing.TB, path string, text []byte) {
+	t.Helper()
+	must(t, os.WriteFile(path, text, 0o600))
+	for _, name := range []string{path, filepath.Dir(path)} {
+		f, err := os.Open(name)
+		must(t, err)
+		must(t, f.Sync())
+		must(t, f.Close())
+	}
 }
 
 func (s *site) configuration(o setup, pairs [2]sandbox.KeyPair) []byte {
