@@ -27,8 +27,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"counterfoil": main})
+	testscript.Main(tidy{m}, map[string]func(){"counterfoil": main})
 }
+
+// tidy takes the built programs away when all tests are through.
+type tidy struct{ *testing.M }
+
+func (t tidy) Run() int {
+	code := t.M.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	return code
+}
+
+// built is the folder of programs, once there is one.
+var built string
 
 // The scripts are the manual of the command: each plays one job with the true
 // program, and checks what it says and how it ends.
@@ -146,6 +160,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	out, err := exec.Command("go", "build", "-o", dir+string(os.PathSeparator), "counterfoil/cmd/api").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
