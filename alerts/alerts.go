@@ -5,6 +5,11 @@ package alerts
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -27,13 +32,22 @@ type Alert struct {
 	Text    string    `json:"text"` // what is the matter and what to do, in English and Chinese
 }
 
-// key names what the alert is about: it is told again only after RepeatAfter.
+// key names what the alert is about: it is told again only after repeatAfter.
+// Numbers are foreign text of any length, so they stand in it as a hash.
 func (a Alert) key() string {
-	return "alert/" + a.Kind + "/" + a.Channel + "/" + a.OrderNo + "/" + a.TradeNo
+	var text []byte
+	for _, part := range []string{a.Channel, a.OrderNo, a.TradeNo} {
+		text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
+		text = append(text, part...)
+	}
+	sum := sha256.Sum256(text)
+	return "alert/" + a.Kind + "/" + hex.EncodeToString(sum[:16])
 }
 
-// repeatAfter is how long an alert that stands is not told again.
-const repeatAfter = 6 * time.Hour
+const (
+	repeatAfter = 6 * time.Hour    // how long an alert that stands is not told again
+	retryAfter  = 10 * time.Minute // the same for one that could not be delivered
+)
 
 // maxPerCheck bounds what one check tells: the rest follows in the next.
 const maxPerCheck = 50
@@ -83,11 +97,12 @@ func New(d Deps, cfg Config) (*Watch, error) {
 }
 
 // Check looks for all that needs people and tells each thing once, also when
-// several processes check.
+// several processes check. A receiver that fails is only logged; what it missed
+// is told again later.
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.waiting, w.failed, w.silent, w.duplicates,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates,
 	} {
 		found, err := look(ctx)
 		if err != nil {
@@ -98,6 +113,10 @@ func (w *Watch) Check(ctx context.Context) error {
 				return nil
 			}
 			fresh, err := w.tell(ctx, a)
+			if errors.Is(err, errNotDelivered) {
+				w.Logger.ErrorContext(ctx, "alert not delivered: check alerts in the configuration", slog.String("error", err.Error()))
+				return nil // the next check goes on; a dead receiver must not be tried fifty times
+			}
 			if err != nil {
 				return err
 			}
@@ -109,11 +128,18 @@ func (w *Watch) Check(ctx context.Context) error {
 	return nil
 }
 
-// tell sends a unless it was told lately. The lease is held by the time of
-// telling, so that nobody renews it.
+// errNotDelivered marks the failure of a receiver.
+var errNotDelivered = errors.New("not delivered")
+
+// tell sends a unless it was told lately. The lease is held by this telling
+// alone, so that nobody renews it.
 func (w *Watch) tell(ctx context.Context, a Alert) (fresh bool, err error) {
+	holder, err := domain.NewRandom(rand.Reader)
+	if err != nil {
+		return false, err
+	}
 	now := w.Clock()
-	_, err = w.Ops.Acquire(ctx, a.key(), now.Format(time.RFC3339Nano), now, repeatAfter)
+	_, err = w.Ops.Acquire(ctx, a.key(), holder.String(), now, repeatAfter)
 	if err != nil && domain.KindOf(err) == domain.KindConflict {
 		return false, nil
 	}
@@ -124,10 +150,22 @@ func (w *Watch) tell(ctx context.Context, a Alert) (fresh bool, err error) {
 	w.Logger.LogAttrs(ctx, slog.LevelWarn, "alert", slog.String("kind", a.Kind), slog.String("channel", a.Channel),
 		slog.String("order_no", a.OrderNo), slog.String("trade_no", a.TradeNo), slog.String("amount", a.Amount),
 		slog.Time("since", a.Since), slog.String("text", a.Text))
+	return true, w.send(ctx, a, holder.String(), now)
+}
+
+// send brings a to every receiver. When one fails, a is told again sooner.
+func (w *Watch) send(ctx context.Context, a Alert, holder string, now time.Time) error {
+	var failed error
 	for _, s := range w.out {
 		if err := s.send(ctx, a); err != nil {
-			w.Logger.ErrorContext(ctx, "alert not delivered: check alerts in the configuration", slog.String("error", err.Error()))
+			failed = errors.Join(failed, fmt.Errorf("%w: %w", errNotDelivered, err))
 		}
 	}
-	return true, nil
+	if failed == nil {
+		return nil
+	}
+	if _, err := w.Ops.Acquire(context.WithoutCancel(ctx), a.key(), holder, now, retryAfter); err != nil {
+		return fmt.Errorf("note alert %s: %w", a.key(), err)
+	}
+	return failed
 }

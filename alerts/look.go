@@ -10,101 +10,188 @@ import (
 	"counterfoil/projections"
 )
 
-// waiting finds money that is held too long or parked.
-func (w *Watch) waiting(ctx context.Context) ([]Alert, error) {
-	var out []Alert
-	for _, state := range []domain.State{domain.StateHeld, domain.StateParked} {
-		rows, err := w.Rows.Payments(ctx, projections.PaymentFilter{State: state, Limit: 200})
+const (
+	pageSize = 200 // rows read at once
+	maxPages = 10  // pages of one kind a check looks at
+
+	// secondFor is how long a second payment is told again: what people did
+	// about it is not seen from here.
+	secondFor = 3 * 24 * time.Hour
+)
+
+// inState lists payments in a state, the newest first, a bounded number.
+func (w *Watch) inState(ctx context.Context, state domain.State) ([]projections.Payment, error) {
+	var out []projections.Payment
+	f := projections.PaymentFilter{State: state, Limit: pageSize}
+	for range maxPages {
+		rows, err := w.Rows.Payments(ctx, f)
 		if err != nil {
 			return nil, fmt.Errorf("find %s payments: %w", state, err)
 		}
-		for _, r := range rows {
-			if state == domain.StateHeld && w.Clock().Sub(r.UpdatedAt) < w.cfg.HeldAfter {
-				continue
-			}
-			out = append(out, waitingAlert(r))
+		out = append(out, rows...)
+		if len(rows) < pageSize {
+			break
+		}
+		f.Before = rows[len(rows)-1].Position
+	}
+	return out, nil
+}
+
+// held finds money that waits for confirmation too long. What counts is when
+// its first notice came: a gateway that repeats it does not begin the wait anew.
+func (w *Watch) held(ctx context.Context) ([]Alert, error) {
+	rows, err := w.inState(ctx, domain.StateHeld)
+	if err != nil {
+		return nil, err
+	}
+	var out []Alert
+	for _, r := range rows {
+		since, err := w.heldSince(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if w.Clock().Sub(since) < w.cfg.HeldAfter {
+			continue
+		}
+		out = append(out, Alert{
+			Kind: "held", Channel: string(r.Channel), OrderNo: r.OrderNo, TradeNo: r.TradeNo, Amount: r.Amount.String(), Since: since,
+			Text: "A callback waits for the provider's confirmation; look at the provider's merchant page. 回调待查单确认过久：请到商户后台核对。",
+		})
+	}
+	return out, nil
+}
+
+// heldSince is when the first held notice of a payment came.
+func (w *Watch) heldSince(ctx context.Context, r projections.Payment) (time.Time, error) {
+	if w.Clock().Sub(r.UpdatedAt) >= w.cfg.HeldAfter {
+		return r.UpdatedAt, nil // long enough whenever it began
+	}
+	rows, err := w.Rows.Callbacks(ctx, projections.CallbackFilter{
+		Channel: r.Channel, OrderNo: r.OrderNo, Outcome: domain.OutcomeHeld, Limit: pageSize,
+	})
+	if err != nil {
+		return r.UpdatedAt, fmt.Errorf("find held notices: %w", err)
+	}
+	since := r.UpdatedAt
+	for _, c := range rows {
+		if c.ReceivedAt.Before(since) {
+			since = c.ReceivedAt
 		}
 	}
-	second, err := w.Rows.Callbacks(ctx, projections.CallbackFilter{Outcome: domain.OutcomeParked, Limit: 200})
+	return since, nil
+}
+
+// parked finds real money that belongs to nobody yet.
+func (w *Watch) parked(ctx context.Context) ([]Alert, error) {
+	rows, err := w.inState(ctx, domain.StateParked)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Alert, len(rows))
+	for i, r := range rows {
+		out[i] = Alert{
+			Kind: "parked", Channel: string(r.Channel), OrderNo: r.OrderNo, TradeNo: r.TradeNo,
+			Amount: r.Amount.String(), Since: r.UpdatedAt,
+			Text: "Real money that belongs to no account; look at the payment and allocate or refund it. 款项无法自动入账：请核对后入账或退款。",
+		}
+	}
+	return out, nil
+}
+
+// second finds money that came for orders that were paid already.
+func (w *Watch) second(ctx context.Context) ([]Alert, error) {
+	rows, err := w.Rows.Callbacks(ctx, projections.CallbackFilter{Outcome: domain.OutcomeParked, Limit: pageSize})
 	if err != nil {
 		return nil, fmt.Errorf("find parked notices: %w", err)
 	}
-	for _, c := range second {
-		if c.Reason == domain.ReasonSecondPayment {
+	var out []Alert
+	for _, c := range rows {
+		if c.Reason != domain.ReasonSecondPayment || w.Clock().Sub(c.ReceivedAt) > secondFor {
+			continue
+		}
+		out = append(out, Alert{
+			Kind: "second_payment", Channel: string(c.Channel), OrderNo: c.OrderNo, TradeNo: c.TradeNo,
+			Amount: c.Amount.String(), Since: c.ReceivedAt,
+			Text: "The order was paid a second time; the money is parked: refund or allocate it. 订单重复支付，款项已暂存：请退款或人工入账。",
+		})
+	}
+	return out, nil
+}
+
+// failed finds callbacks that could not be kept within the last hour: one
+// alert a channel, since the first of them.
+func (w *Watch) failed(ctx context.Context) ([]Alert, error) {
+	rows, err := w.Ops.Callbacks(ctx, operations.CallbackFilter{
+		Outcome: domain.OutcomeFailed, Since: w.Clock().Add(-time.Hour), Limit: pageSize,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find failed callbacks: %w", err)
+	}
+	at := map[string]int{}
+	var out []Alert
+	for _, r := range rows { // newest first
+		i, known := at[r.Channel]
+		if !known {
+			i = len(out)
+			at[r.Channel] = i
 			out = append(out, Alert{
-				Kind: "second_payment", Channel: string(c.Channel), OrderNo: c.OrderNo, TradeNo: c.TradeNo,
-				Amount: c.Amount.String(), Since: c.ReceivedAt,
-				Text: "The order was paid a second time; the money is parked: refund or allocate it. 订单重复支付，款项已暂存：请退款或人工入账。",
+				Kind: "failed", Channel: r.Channel,
+				Text: "Callbacks could not be kept and were asked to come again: check disk and store. 回调未能落库，已要求重发：请检查磁盘与存储。",
+			})
+		}
+		out[i].Since = r.ReceivedAt
+	}
+	return out, nil
+}
+
+// silent finds channels whose callbacks stopped although orders go on being
+// placed.
+func (w *Watch) silent(ctx context.Context) ([]Alert, error) {
+	if w.cfg.SilenceAfter == 0 {
+		return nil, nil
+	}
+	var out []Alert
+	for _, ch := range w.cfg.Channels {
+		since, silent, err := w.silence(ctx, ch)
+		if err != nil {
+			return nil, err
+		}
+		if silent {
+			out = append(out, Alert{
+				Kind: "silence", Channel: string(ch), Since: since,
+				Text: "Orders are placed but no callback has come: check the callback address at the provider. 有下单但长时间无回调：请检查回调地址。",
 			})
 		}
 	}
 	return out, nil
 }
 
-func waitingAlert(r projections.Payment) Alert {
-	a := Alert{
-		Kind: string(r.State), Channel: string(r.Channel), OrderNo: r.OrderNo, TradeNo: r.TradeNo,
-		Amount: r.Amount.String(), Since: r.UpdatedAt,
-		Text: "A callback waits for the provider's confirmation; look at the provider's merchant page. 回调待查单确认过久：请到商户后台核对。",
-	}
-	if r.State == domain.StateParked {
-		a.Text = "Real money that belongs to no account; look at the payment and allocate or refund it. 款项无法自动入账：请核对后入账或退款。"
-	}
-	return a
-}
-
-// failed finds callbacks that could not be kept within the last hour.
-func (w *Watch) failed(ctx context.Context) ([]Alert, error) {
-	rows, err := w.Ops.Callbacks(ctx, operations.CallbackFilter{
-		Outcome: domain.OutcomeFailed, Since: w.Clock().Add(-time.Hour), Limit: 200,
-	})
+// silence reports whether a channel is silent: the first order since the last
+// callback was placed too long ago, and the latest one not. since is when the
+// wait began.
+func (w *Watch) silence(ctx context.Context, ch domain.ChannelID) (since time.Time, silent bool, err error) {
+	last, err := w.Ops.Callbacks(ctx, operations.CallbackFilter{Channel: string(ch), Limit: 1})
 	if err != nil {
-		return nil, fmt.Errorf("find failed callbacks: %w", err)
+		return since, false, fmt.Errorf("find callbacks of %s: %w", ch, err)
 	}
-	first := map[string]bool{}
-	var out []Alert
+	rows, err := w.Rows.Payments(ctx, projections.PaymentFilter{Channel: ch, Limit: pageSize})
+	if err != nil {
+		return since, false, fmt.Errorf("find placed payments of %s: %w", ch, err)
+	}
+	var latest time.Time
 	for _, r := range rows {
-		if first[r.Channel] {
+		if r.PlacedAt.IsZero() || (len(last) > 0 && !r.PlacedAt.After(last[0].ReceivedAt)) {
 			continue
 		}
-		first[r.Channel] = true
-		out = append(out, Alert{
-			Kind: "failed", Channel: r.Channel, Since: r.ReceivedAt,
-			Text: "Callbacks could not be kept and were asked to come again: check disk and store. 回调未能落库，已要求重发：请检查磁盘与存储。",
-		})
+		if since.IsZero() || r.PlacedAt.Before(since) {
+			since = r.PlacedAt
+		}
+		if r.PlacedAt.After(latest) {
+			latest = r.PlacedAt
+		}
 	}
-	return out, nil
-}
-
-// silent finds channels whose callbacks stopped although orders were placed.
-func (w *Watch) silent(ctx context.Context) ([]Alert, error) {
-	if w.cfg.SilenceAfter == 0 {
-		return nil, nil
-	}
-	var out []Alert
 	limit := w.Clock().Add(-w.cfg.SilenceAfter)
-	for _, ch := range w.cfg.Channels {
-		placed, err := w.Rows.Payments(ctx, projections.PaymentFilter{Channel: ch, Limit: 1})
-		if err != nil {
-			return nil, fmt.Errorf("find placed payments of %s: %w", ch, err)
-		}
-		last, err := w.Ops.Callbacks(ctx, operations.CallbackFilter{Channel: string(ch), Limit: 1})
-		if err != nil {
-			return nil, fmt.Errorf("find callbacks of %s: %w", ch, err)
-		}
-		if len(placed) == 0 || placed[0].FirstAt.Before(limit) || (len(last) > 0 && last[0].ReceivedAt.After(limit)) {
-			continue
-		}
-		a := Alert{
-			Kind: "silence", Channel: string(ch),
-			Text: "Orders are placed but no callback has come: check the callback address at the provider. 有下单但长时间无回调：请检查回调地址。",
-		}
-		if len(last) > 0 {
-			a.Since = last[0].ReceivedAt
-		}
-		out = append(out, a)
-	}
-	return out, nil
+	return since, !since.IsZero() && !since.After(limit) && latest.After(limit), nil
 }
 
 // duplicates finds trade numbers decided on more than one order.
