@@ -48,11 +48,11 @@ func (u *walk) payment(ctx context.Context, events []Event) {
 	answer, err := u.Channel.Port.Query(ctx, providers.Question{OrderNo: u.Order.OrderNo, At: now})
 	switch {
 	case err != nil:
-		u.asked = "the query fails: " + err.Error()
+		u.asked = "asking the gateway fails: " + err.Error()
 	case !answer.Found:
-		u.asked = "it does not know the order: nobody opened the pay page"
+		u.asked = "the gateway does not know the order: nobody opened the pay page"
 	default:
-		u.asked = "it says " + string(answer.Notice.Status)
+		u.asked = "the gateway says " + string(answer.Notice.Status)
 		if answer.Notice.Status == domain.StatusPaid {
 			u.paid = true
 			u.tell(f.ok(fmt.Sprintf("%s under trade %s, told by the query", answer.Notice.Amount, answer.Notice.TradeNo)), u.Clock())

@@ -159,7 +159,7 @@ func TestWalk(t *testing.T) {
 		"nobody opens the page": {func(*counter, *gatewayPort, func()) {}, "placed, verdict!", "nobody opened the pay page"},
 		"nobody pays": {func(_ *counter, g *gatewayPort, _ func()) {
 			g.says(domain.StatusWaiting, nil)
-		}, "placed, verdict!", "nobody paid within 100ms; it says waiting"},
+		}, "placed, verdict!", "nobody paid within 100ms; the gateway says waiting"},
 		"broken off": {func(_ *counter, g *gatewayPort, stop func()) {
 			g.says(domain.StatusWaiting, nil)
 			stop()
