@@ -237,7 +237,7 @@ func TestTwoProcesses(t *testing.T) {
 	if low, high := min(counts[0], counts[1]), max(counts[0], counts[1]); low*5 < high {
 		t.Errorf("one process made %d appends while the other made %d", low, high)
 	}
-	mustWrite(t, s, "end", eventstore.NoStream, "end")
+	mustWrite(t, open(t, path(t, s), sqlite.Options{}), "end", eventstore.NoStream, "end") // not by the follower's own store
 	log := storetest.Log(t, s)
 	if want := 2*(counts[0]+counts[1]) + 1; len(log) != want {
 		t.Errorf("the log has %d events, want %d", len(log), want)

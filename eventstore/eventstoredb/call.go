@@ -1,0 +1,122 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+// reply is what a call came to.
+type reply[T any] struct {
+	value T
+	err   error
+}
+
+// errSilent is a try that got no answer in its time.
+var errSilent = errors.New("no answer in time")
+
+// call makes one try on the current session. sent is false when there was none
+// to try it on.
+func call[T any](ctx context.Context, p *supervisor, do func(context.Context, *esdb.Client) (T, error)) (value T, sent bool, err error) {
+	s, err := p.session(ctx)
+	if err != nil {
+		return value, false, err
+	}
+	value, err = within(ctx, p, s, do)
+	return value, true, err
+}
+
+// within runs one call in a goroutine of its own and leaves it behind when its
+// time is over, whatever the client does. A session that shows a sign of
+// trouble is retired.
+func within[T any](ctx context.Context, p *supervisor, s *session, do func(context.Context, *esdb.Client) (T, error)) (value T, err error) {
+	if !p.begin(s) {
+		return value, fmt.Errorf("%w: it was retired", errPanic)
+	}
+	try, cancel := context.WithTimeout(ctx, p.o.CallTimeout)
+	defer cancel()
+	done := make(chan reply[T], 1)
+	go func() {
+		var r reply[T]
+		defer func() {
+			if x := recover(); x != nil {
+				r.err = panicked(x)
+			}
+			p.end(s)
+			done <- r
+		}()
+		r.value, r.err = do(p.outgoing(try), s.client)
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil && broken(ctx, try, r.err) {
+			p.retire(s, r.err)
+		}
+		return r.value, r.err
+	case <-try.Done():
+	}
+	if ctx.Err() != nil {
+		return value, ctx.Err() // the caller's wish: it says nothing about the server
+	}
+	p.retire(s, errSilent)
+	return value, fmt.Errorf("%w: %w", errSilent, try.Err())
+}
+
+// outgoing asks for the leader where it matters. The client has an option for
+// this, but what it sets never leaves the process.
+func (p *supervisor) outgoing(ctx context.Context) context.Context {
+	if !p.leader {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
+}
+
+// broken tells whether an error speaks against the session, not only against
+// the call. A cancellation that nobody asked for is the connection's end.
+func broken(ctx, try context.Context, err error) bool {
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case try.Err() != nil || errors.Is(err, errPanic) || errors.Is(err, context.Canceled):
+		return true
+	}
+	code, ok := codeOf(err)
+	switch {
+	case !ok:
+		return judge(err) == again
+	case code == esdb.ErrorCodeUnknown:
+		return statusOf(err).Message() == "" || judge(err) == again
+	}
+	return code == esdb.ErrorCodeConnectionClosed || code == esdb.ErrorCodeNotLeader || code == esdb.ErrorUnavailable
+}
+
+// readAll reads the log backwards from a place, at most count events, until
+// visit says that it has seen enough.
+func readAll(ctx context.Context, c *esdb.Client, from esdb.AllPosition, count uint64, visit func(*esdb.RecordedEvent) bool) error {
+	r, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from}, count)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return each(r, visit)
+}
+
+// each goes through a read until its end or until visit has seen enough.
+func each(r *esdb.ReadStream, visit func(*esdb.RecordedEvent) bool) error {
+	for {
+		e, err := r.Recv()
+		if isEnd(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !visit(e.OriginalEvent()) {
+			return nil
+		}
+	}
+}
