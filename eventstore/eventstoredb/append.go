@@ -84,6 +84,9 @@ func (a *appending) fail(kind domain.Kind, err error) error {
 	if a.open {
 		kind = domain.KindUnknown
 	}
+	if isEnd(err) {
+		return domain.E(kind, "append to %s: the server ended the call before it had read all events, as it does when it denies access: %w", a.stream, err)
+	}
 	return domain.E(kind, "append to %s: %w", a.stream, err)
 }
 
@@ -91,7 +94,7 @@ func (a *appending) fail(kind domain.Kind, err error) error {
 func (a *appending) accept(ctx context.Context, r *esdb.WriteResult) (eventstore.Appended, error) {
 	last := uint64(a.expected + eventstore.Expected(len(a.events)))
 	switch {
-	case r.CommitPosition == 0 || r.CommitPosition > r.PreparePosition && r.PreparePosition == 0:
+	case r.CommitPosition == 0:
 		return a.settle(ctx, domain.E(domain.KindUnknown, "the server told no position"))
 	case r.NextExpectedVersion != last:
 		return eventstore.Appended{}, a.store.corrupt(domain.E(domain.KindCorrupt,

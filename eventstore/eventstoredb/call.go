@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -89,7 +90,7 @@ func broken(ctx, try context.Context, err error) bool {
 	case !ok:
 		return judge(err) == again
 	case code == esdb.ErrorCodeUnknown:
-		return statusOf(err).Message() == "" || judge(err) == again
+		return statusOf(err).Code() == codes.Canceled
 	}
 	return code == esdb.ErrorCodeConnectionClosed || code == esdb.ErrorCodeNotLeader || code == esdb.ErrorUnavailable
 }

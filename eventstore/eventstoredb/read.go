@@ -94,17 +94,16 @@ func retry[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.
 }
 
 // Head implements eventstore.Reader. The log is read backwards from its end to
-// the newest event that is ours; where other programs share the server this is
-// bounded by the newest of ours that this process has seen.
+// the newest event that is ours, so it takes longer where other programs have
+// written much since.
 func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, domain.E(domain.KindUnavailable, "head: %w", err)
 	}
-	known := uint64(s.head.Load())
 	var from esdb.AllPosition = esdb.End{}
 	for count := uint64(16); ; count = min(count*4, 4096) {
 		p, err := retry(ctx, s, func(ctx context.Context, c *esdb.Client) (look, error) {
-			return s.lookBack(ctx, c, from, count, known)
+			return s.lookBack(ctx, c, from, count)
 		})
 		if err != nil {
 			return 0, domain.E(kindOf(err), "head: %w", err)
@@ -125,13 +124,12 @@ type look struct {
 	last  esdb.Position // of the oldest event read
 }
 
-func (s *Store) lookBack(ctx context.Context, c *esdb.Client, from esdb.AllPosition, count, known uint64) (look, error) {
+func (s *Store) lookBack(ctx context.Context, c *esdb.Client, from esdb.AllPosition, count uint64) (look, error) {
 	var l look
 	err := readAll(ctx, c, from, count, func(e *esdb.RecordedEvent) bool {
 		l.read++
 		l.last = e.Position
-		ours := strings.HasPrefix(e.StreamID, s.prefix) && !strings.HasPrefix(e.EventType, "$")
-		if ours || (known > 0 && e.Position.Commit == known) {
+		if strings.HasPrefix(e.StreamID, s.prefix) && !strings.HasPrefix(e.EventType, "$") {
 			l.found, l.at = true, e.Position.Commit
 		}
 		return !l.found

@@ -1,0 +1,108 @@
+package eventstoredb_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"counterfoil/eventstore"
+	"counterfoil/eventstore/eventstoredb"
+	"counterfoil/eventstore/eventstoredb/esdbtest"
+	"counterfoil/eventstore/storetest"
+)
+
+// TestMain holds that nothing this package starts outlives it: clients,
+// connections, calls and subscriptions, whatever befell them.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// real is the connection string of a true server, when one is to be tested:
+// then the suite and whatever needs no faults run against it.
+func real() string { return os.Getenv("COUNTERFOIL_TEST_ESDB") }
+
+// play starts a server for one test.
+func play(t testing.TB, o esdbtest.Options) *esdbtest.Server {
+	t.Helper()
+	s, err := esdbtest.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// quick are options with times fit for tests.
+func quick(connection string) eventstoredb.Options {
+	return eventstoredb.Options{
+		Connection: connection, Namespace: "t-" + strings.ToLower(rand.Text()[:20]),
+		Wait: 5 * time.Second, CallTimeout: 500 * time.Millisecond, Heartbeat: 200 * time.Millisecond, Connect: 5 * time.Second,
+	}
+}
+
+func open(t testing.TB, o eventstoredb.Options) *eventstoredb.Store {
+	t.Helper()
+	s, err := eventstoredb.Open(context.Background(), o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() { closeStore(t, s) })
+	return s
+}
+
+func closeStore(t testing.TB, s eventstore.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// TestStore is the suite of all event stores. Every store has a server of its
+// own, or a namespace of its own on the true one, among foreign events.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	var options sync.Map
+	opened := func(t *testing.T, o eventstoredb.Options) eventstore.Store {
+		s, err := eventstoredb.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Store(s, o)
+		return s
+	}
+	storetest.Run(t, storetest.Adapter{
+		New: func(t *testing.T) eventstore.Store {
+			if real() != "" {
+				o := quick(real())
+				o.CallTimeout = 0 // a true disk takes its time
+				return opened(t, o)
+			}
+			server := play(t, esdbtest.Options{})
+			server.Write("other.stream", "some.event", []byte(`{}`), nil)
+			o := quick(server.ConnectionString())
+			return opened(t, o)
+		},
+		Reopen: func(t *testing.T, s eventstore.Store) eventstore.Store {
+			closeStore(t, s)
+			o, ok := options.Load(s)
+			if !ok {
+				t.Fatal("not a store of this test")
+			}
+			return opened(t, o.(eventstoredb.Options))
+		},
+	})
+}
+
+// names are n events of one stream, told apart by their names.
+func names(stream string, from, n int) []eventstore.Event {
+	out := make([]string, 0, n)
+	for i := range n {
+		out = append(out, fmt.Sprintf("%s-%d", stream, from+i))
+	}
+	return storetest.NewEvents(out...)
+}
