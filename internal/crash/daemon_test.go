@@ -50,6 +50,8 @@ type daemon struct {
 	cmd  *exec.Cmd
 	log  string // file that its output is appended to
 	done chan struct{}
+
+	asked bool // to end, or killed: what it said is of no interest
 }
 
 // start runs a program on the site; its output is appended to NAME.log.
@@ -72,8 +74,9 @@ func (s *site) run(t testing.TB, cmd *exec.Cmd, name string, env ...string) *dae
 		out.Close()
 	}()
 	t.Cleanup(func() {
+		asked := d.asked
 		d.kill()
-		if t.Failed() {
+		if t.Failed() && !asked {
 			t.Logf("%s said at its end:\n%s", name, d.tail(4000))
 		}
 	})
@@ -87,6 +90,7 @@ func foreign(environ []string) []string {
 
 // kill ends the program without warning and waits until it is gone.
 func (d *daemon) kill() {
+	d.asked = true
 	d.cmd.Process.Kill()
 	<-d.done
 }
@@ -95,7 +99,9 @@ func (d *daemon) kill() {
 func (d *daemon) stop(t testing.TB) {
 	t.Helper()
 	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
-	if code := d.exit(t, 15*time.Second); code != 0 {
+	code := d.exit(t, 15*time.Second)
+	d.asked = code == 0
+	if code != 0 {
 		t.Errorf("%s ended with status %d when told to stop", d.cmd.Path, code)
 	}
 }

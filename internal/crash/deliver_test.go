@@ -29,14 +29,18 @@ func (s *site) deliver(t *testing.T, w *witness, o order, token string, want ans
 // many were answered, and how long the slowest of them took.
 func (s *site) deliverAll(t *testing.T, w *witness, some []order, token string) (answered int, slowest time.Duration) {
 	t.Helper()
+	conns := make([]*wire, len(some)) // before the first is sent: it may end the process
+	for i := range conns {
+		var err error
+		conns[i], err = dial(t.Context(), s.api, "")
+		must(t, err)
+	}
 	var senders sync.WaitGroup
 	var mu sync.Mutex
 	for i, o := range some {
 		c := s.paid(t, o, fmt.Sprint(token, "-", i), true)
 		w.sent(c)
-		conn, err := dial(t.Context(), s.api, "")
-		must(t, err)
-		began := time.Now()
+		conn, began := conns[i], time.Now()
 		senders.Go(func() {
 			defer conn.close()
 			got, err := conn.send(c.wire)

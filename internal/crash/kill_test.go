@@ -54,6 +54,7 @@ const (
 // credited at most once and each acknowledged one exactly once, and the log,
 // its projections and its files are whole. One store goes through all rounds.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, setup{})
 	s.survive(t, seeded(t), rounds(t), func(api *daemon) { api.kill() })
 }

@@ -15,6 +15,7 @@ import (
 // before is there. A kill alone would not show a missing sync: the kernel keeps
 // what a killed process had written.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	disk := newDisk(t)
 	s := newSite(t, setup{dir: disk.dir})
 	s.survive(t, seeded(t), max(2, rounds(t)/4), func(api *daemon) {
