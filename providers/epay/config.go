@@ -10,8 +10,8 @@ import (
 	"counterfoil/providers"
 )
 
-// The versions of the protocol. A merchant that uses both has two channels,
-// because the settings and never a message choose the algorithm.
+// The versions of the protocol. The settings of a channel and never a message
+// choose the algorithm.
 const (
 	V1 = "v1" // MD5 with a shared key
 	V2 = "v2" // RSA
