@@ -16,11 +16,11 @@ import (
 )
 
 type balancesInput struct {
-	Account     string    `path:"account"`
-	AsOf        string    `query:"as_of_position" doc:"The balance as the log stood at this position"`
-	AsOfTime    time.Time `query:"as_of_time" doc:"The balance as the log stood at this instant"`
-	MinPosition string    `query:"min_position" doc:"Wait (2 s at most) until the projection has reached this position"`
-	IfNoneMatch string    `header:"If-None-Match"`
+	Account     string `path:"account"`
+	AsOf        string `query:"as_of_position" doc:"The balance as the log stood at this position"`
+	AsOfTime    string `query:"as_of_time" format:"date-time" doc:"The balance as the log stood at this instant"`
+	MinPosition string `query:"min_position" doc:"Wait (2 s at most) until the projection has reached this position"`
+	IfNoneMatch string `header:"If-None-Match" doc:"An ETag of before: the answer is 304 when nothing was appended since"`
 }
 
 // Balances are what an account has.
@@ -31,8 +31,9 @@ type Balances struct {
 }
 
 type balancesOutput struct {
-	ETag string `header:"ETag"`
-	Body Balances
+	Status int
+	ETag   string `header:"ETag" doc:"The position, in quotes"`
+	Body   Balances
 }
 
 type entriesInput struct {
@@ -65,9 +66,10 @@ type entriesOutput struct {
 
 func (s *Server) registerAccounts(api huma.API) {
 	operation(s, api, huma.Operation{
-		OperationID: "show-balances", Method: http.MethodGet, Path: "/v1/accounts/{account}/balances",
+		OperationID: showBalancesID, Method: http.MethodGet, Path: "/v1/accounts/{account}/balances",
 		Summary:     "Show an account's balances",
 		Description: "Money received for the account less refunds, disputes and corrections, per currency, now or as of a moment.",
+		Responses:   map[string]*huma.Response{"304": {Description: "Nothing was appended since the ETag given"}},
 	}, operations.ScopeBalancesRead, s.showBalances)
 	operation(s, api, huma.Operation{
 		OperationID: "list-entries", Method: http.MethodGet, Path: "/v1/accounts/{account}/entries",
@@ -75,61 +77,83 @@ func (s *Server) registerAccounts(api huma.API) {
 	}, operations.ScopeBalancesRead, s.listEntries)
 }
 
-// asOf reads the moment a query names; at most one may be given.
-func asOf(position, minimum string, at time.Time) (projections.AsOf, error) {
-	a := projections.AsOf{Time: at}
+// moment is the part of the log a query asks for. Nothing is set for now;
+// before means before the first event, which no position of a projection says.
+type moment struct {
+	projections.AsOf
+	before bool
+}
+
+// momentOf reads the moment a query names; at most one may be given.
+func momentOf(position, minimum, at string) (m moment, err error) {
 	given := 0
 	for _, q := range []struct {
 		name, value string
-		into        *eventstore.Position
-	}{{"as_of_position", position, &a.Position}, {"min_position", minimum, &a.Min}} {
+		read        func(string) error
+	}{
+		{"as_of_position", position, func(v string) error {
+			m.Position, err = eventstore.ParsePosition(v)
+			m.before = m.Position == 0
+			return err
+		}},
+		{"min_position", minimum, func(v string) error {
+			m.Min, err = eventstore.ParsePosition(v)
+			return err
+		}},
+		{"as_of_time", at, func(v string) error {
+			m.Time, err = time.Parse(time.RFC3339Nano, v)
+			m.before = m.before || m.Time.IsZero()
+			return err
+		}},
+	} {
 		if q.value == "" {
 			continue
 		}
-		p, err := eventstore.ParsePosition(q.value)
-		if err != nil {
-			return a, domain.EField(domain.KindInvalid, q.name, "%q is no position", q.value)
+		if q.read(q.value) != nil {
+			return moment{}, domain.EField(domain.KindInvalid, q.name, "%q cannot be read", q.value)
 		}
-		*q.into = p
-		given++
-	}
-	if !at.IsZero() {
 		given++
 	}
 	if given > 1 {
-		return a, domain.EField(domain.KindInvalid, "as_of_position", "give one of as_of_position, as_of_time, min_position")
+		return moment{}, domain.EField(domain.KindInvalid, "as_of_position", "give one of as_of_position, as_of_time, min_position")
 	}
-	return a, nil
+	return m, nil
 }
 
-func (s *Server) account(ctx context.Context, text string) (domain.AccountID, error) {
+const showBalancesID = "show-balances"
+
+// allowedAccount is an account by its text, if the key may read it.
+func allowedAccount(key operations.APIKey, text string) (domain.AccountID, error) {
 	a, err := domain.ParseAccountID(text)
 	if err != nil {
-		return a, err
+		return a, inField("account", err)
 	}
-	return a, allowAccount(keyOf(ctx), a)
+	return a, allowAccount(key, a)
 }
 
 func (s *Server) showBalances(ctx context.Context, in *balancesInput) (*balancesOutput, error) {
-	account, err := s.account(ctx, in.Account)
+	account, err := allowedAccount(keyOf(ctx), in.Account)
 	if err != nil {
 		return nil, err
 	}
-	at, err := asOf(in.AsOf, in.MinPosition, in.AsOfTime)
+	at, err := momentOf(in.AsOf, in.MinPosition, in.AsOfTime)
 	if err != nil {
 		return nil, err
 	}
-	rows, position, err := s.Rows.Balances(ctx, account, at)
-	if err != nil {
-		return nil, err
+	var rows []projections.Balance
+	var position eventstore.Position
+	if !at.before {
+		if rows, position, err = s.Rows.Balances(ctx, account, at.AsOf); err != nil {
+			return nil, err
+		}
 	}
-	tag := etag(position)
-	if in.IfNoneMatch == tag {
-		return nil, huma.Status304NotModified()
-	}
-	out := &balancesOutput{ETag: tag, Body: Balances{
+	out := &balancesOutput{Status: http.StatusOK, ETag: etag(position), Body: Balances{
 		Account: string(account), Position: position, Balances: make([]Money, len(rows)),
 	}}
+	if matches(in.IfNoneMatch, out.ETag) {
+		out.Status = http.StatusNotModified
+		return out, nil
+	}
 	for i, r := range rows {
 		out.Body.Balances[i] = moneyOf(r.Amount)
 	}
@@ -137,17 +161,17 @@ func (s *Server) showBalances(ctx context.Context, in *balancesInput) (*balances
 }
 
 func (s *Server) listEntries(ctx context.Context, in *entriesInput) (*entriesOutput, error) {
-	account, err := s.account(ctx, in.Account)
+	account, err := allowedAccount(keyOf(ctx), in.Account)
 	if err != nil {
 		return nil, err
 	}
 	f := projections.EntryFilter{Wallet: account, Limit: in.Limit + 1}
 	if in.Currency != "" {
 		if f.Currency, err = domain.ParseCurrency(in.Currency); err != nil {
-			return nil, err
+			return nil, inField("currency", err)
 		}
 	}
-	at, err := asOf(in.AsOf, "", time.Time{})
+	at, err := momentOf(in.AsOf, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -155,12 +179,15 @@ func (s *Server) listEntries(ctx context.Context, in *entriesInput) (*entriesOut
 	if f.Before, err = parseCursor(in.Cursor); err != nil {
 		return nil, err
 	}
+	out := &entriesOutput{}
+	out.Body.Entries = []Entry{}
+	if at.before {
+		return out, nil
+	}
 	rows, err := s.Rows.Entries(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	out := &entriesOutput{}
-	out.Body.Entries = []Entry{}
 	if out.Body.HasMore = len(rows) > in.Limit; out.Body.HasMore {
 		rows = rows[:in.Limit]
 		last := rows[len(rows)-1]

@@ -25,7 +25,8 @@ type record struct {
 	row      operations.Callback
 	kind     domain.Kind
 	position string
-	failed   bool // kind and row.Error mean something
+	failed   bool   // kind and row.Error mean something
+	stack    string // of a panic
 }
 
 // unknownChannel is the answer at an address that no channel has.
@@ -33,12 +34,12 @@ var unknownChannel = domain.Reply{Status: http.StatusNotFound, ContentType: "tex
 
 // callback takes one callback from the wire to its answer: read the bytes,
 // verify, keep and decide, answer in the provider's dialect, write it down.
-func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
+func (s *Server) callback(w http.ResponseWriter, r *http.Request, channel string) {
 	began := s.Clock()
 	rec := record{row: operations.Callback{
-		Channel: clip(r.PathValue("channel"), 64), ReceivedAt: began, Remote: s.proxies.client(r), Method: clip(r.Method, 16),
+		Channel: clip(channel, 64), ReceivedAt: began, Remote: s.proxies.client(r), Method: clip(r.Method, 16),
 	}}
-	reply := s.answer(w, r, &rec)
+	reply := s.answer(w, r, channel, &rec)
 	writeReply(w, reply)
 	rec.row.Reply = reply
 	rec.row.Took = s.Clock().Sub(began)
@@ -47,18 +48,23 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 
 // answer works out the reply; it never panics, because an unanswered callback
 // comes again and an empty 200 would be taken for success by some gateways.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, rec *record) (reply domain.Reply) {
-	ch, ok := s.Channels[domain.ChannelID(r.PathValue("channel"))]
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, channel string, rec *record) (reply domain.Reply) {
+	id, err := domain.NewRandom(rand.Reader)
+	if err != nil {
+		rec.fail(err)
+		return domain.Reply{Status: http.StatusServiceUnavailable, ContentType: "text/plain", Body: "fail"}
+	}
+	rec.row.Delivery = id
+	ch, ok := s.Channels[domain.ChannelID(channel)]
 	if !ok {
 		rec.refuse(domain.ReasonUnknownChannel, domain.E(domain.KindNotFound, "no channel has this address"))
 		return unknownChannel
 	}
-	rec.provider = ch.Config().Provider
+	rec.provider = s.providers[domain.ChannelID(channel)]
 	defer func() {
 		if p := recover(); p != nil {
-			s.Logger.ErrorContext(r.Context(), "callback panicked: report this as a bug",
-				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-			rec.fail(domain.E(domain.KindInternal, "panic"))
+			rec.stack = string(debug.Stack())
+			rec.fail(domain.E(domain.KindInternal, "panic, report this as a bug: %v", p))
 			reply = ch.Reply(domain.OutcomeFailed)
 		}
 	}()
@@ -78,29 +84,39 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rec *record) (re
 
 // read takes the request's bytes within the channel's limit.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, ch providers.Channel, rec *record) (providers.Request, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ch.Limit()))
+	body, err := readBody(w, r, ch.Limit())
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			err = domain.E(domain.KindTooLarge, "body is longer than %d bytes", ch.Limit())
-			rec.refuse(domain.ReasonTooLarge, err)
-			return providers.Request{}, err
+		why := domain.ReasonUnreadable
+		if domain.KindOf(err) == domain.KindTooLarge {
+			why = domain.ReasonTooLarge
 		}
-		err = domain.E(domain.KindInvalid, "body did not arrive whole: %w", err)
-		rec.refuse(domain.ReasonUnreadable, err)
+		rec.refuse(why, err)
 		return providers.Request{}, err
 	}
-	id, err := domain.NewRandom(rand.Reader)
-	if err != nil {
-		return providers.Request{}, err
+	if len(body) > 0 {
+		sum := sha256.Sum256(body)
+		rec.row.BodySHA256 = hex.EncodeToString(sum[:])
 	}
-	rec.row.Delivery = id
-	sum := sha256.Sum256(body)
-	rec.row.BodySHA256 = hex.EncodeToString(sum[:])
 	return providers.Request{
 		Method: r.Method, Target: r.URL.RequestURI(), RawQuery: r.URL.RawQuery, Header: r.Header, Body: body,
-		Remote: rec.row.Remote, ReceivedAt: rec.row.ReceivedAt, Delivery: id,
+		Remote: rec.row.Remote, ReceivedAt: rec.row.ReceivedAt, Delivery: rec.row.Delivery,
 	}, nil
+}
+
+// readBody is the whole body, at most limit bytes of it. Most callbacks have
+// none.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		return body, nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, domain.E(domain.KindTooLarge, "body is longer than %d bytes", limit)
+	}
+	return nil, domain.E(domain.KindInvalid, "body did not arrive whole: %w", err)
 }
 
 // refusedReply is the provider's refusal with the status that fits.
@@ -184,25 +200,21 @@ func (s *Server) settle(ctx context.Context, rec *record) {
 	if !s.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{
-		slog.String("provider", rec.provider), slog.String("channel", row.Channel), slog.String("order_no", row.OrderNo),
-		slog.String("trade_no", row.TradeNo), slog.String("amount", row.Amount.Amount()),
-		slog.String("currency", string(row.Amount.Currency())), slog.String("outcome", string(row.Outcome)),
-		slog.String("reason", string(row.Reason)), slog.Int("reply_status", row.Reply.Status),
-		slog.String("reply_body", row.Reply.Body), slog.String("position", rec.position),
-		slog.String("delivery", row.Delivery.String()), slog.String("body_sha256", row.BodySHA256),
-		slog.String("remote", row.Remote), slog.Duration("took", row.Took.Round(time.Microsecond)),
-	}
+	attrs := append(make([]slog.Attr, 0, 18),
+		slog.String("provider", rec.provider), slog.String("channel", plain(row.Channel)),
+		slog.String("order_no", plain(row.OrderNo)), slog.String("trade_no", plain(row.TradeNo)),
+		slog.String("amount", row.Amount.Amount()), slog.String("currency", string(row.Amount.Currency())),
+		slog.String("outcome", string(row.Outcome)), slog.String("reason", string(row.Reason)),
+		slog.Int("reply_status", row.Reply.Status), slog.String("reply_body", row.Reply.Body),
+		slog.String("position", rec.position), slog.String("delivery", row.Delivery.String()),
+		slog.String("body_sha256", row.BodySHA256), slog.String("remote", row.Remote),
+		slog.Duration("took", row.Took.Round(time.Microsecond)),
+	)
 	if rec.failed {
-		attrs = append(attrs, slog.String("kind", rec.kind.String()), slog.String("error", row.Error))
+		attrs = append(attrs, slog.String("kind", rec.kind.String()), slog.String("error", plain(row.Error)))
+	}
+	if rec.stack != "" {
+		attrs = append(attrs, slog.String("stack", rec.stack))
 	}
 	s.Logger.LogAttrs(ctx, level, "callback", attrs...)
-}
-
-// clip shortens foreign text for logs and rows.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
 }

@@ -16,7 +16,7 @@ import (
 type listCallbacksInput struct {
 	Channel string    `query:"channel"`
 	OrderNo string    `query:"order_no"`
-	Outcome string    `query:"outcome" enum:"credited,repeated,held,parked,noted,refused,failed,"`
+	Outcome string    `query:"outcome" enum:"credited,repeated,held,parked,noted,refused,failed"`
 	Since   time.Time `query:"since"`
 	Cursor  string    `query:"cursor"`
 	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -67,7 +67,8 @@ type recheckInput struct {
 type Rechecked struct {
 	Refused  int            `json:"refused" doc:"Refused callbacks that are kept"`
 	Verified int            `json:"verified" doc:"Those that verify now"`
-	Outcomes map[string]int `json:"outcomes" doc:"What they came to"`
+	Known    int            `json:"known" doc:"Those that were taken in before"`
+	Outcomes map[string]int `json:"outcomes" doc:"What those taken in now came to"`
 }
 
 type recheckOutput struct{ Body Rechecked }
@@ -85,11 +86,11 @@ func (s *Server) registerCallbacks(api huma.API) {
 }
 
 func (s *Server) listCallbacks(ctx context.Context, in *listCallbacksInput) (*listCallbacksOutput, error) {
-	key := keyOf(ctx)
-	if len(key.Channels) > 0 {
-		if err := allowChannel(key, domain.ChannelID(in.Channel)); err != nil {
-			return nil, err
-		}
+	if err := allowChannel(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
+		return nil, err
+	}
+	if err := allowAccount(keyOf(ctx), ""); err != nil { // rows name orders, not accounts
+		return nil, err
 	}
 	f := operations.CallbackFilter{
 		Channel: in.Channel, OrderNo: in.OrderNo, Outcome: domain.Outcome(in.Outcome), Since: in.Since, Limit: in.Limit + 1,
@@ -126,11 +127,11 @@ func callbackRow(r operations.Callback) Callback {
 }
 
 func (s *Server) recheckCallbacks(ctx context.Context, in *recheckInput) (*recheckOutput, error) {
-	ch, ok := s.Channels[domain.ChannelID(in.Body.Channel)]
-	if !ok {
-		return nil, domain.EField(domain.KindNotFound, "channel", "%q is not configured here", in.Body.Channel)
+	_, ch, err := s.allowedChannel(keyOf(ctx), in.Body.Channel)
+	if err != nil {
+		return nil, err
 	}
-	if err := allowChannel(keyOf(ctx), domain.ChannelID(in.Body.Channel)); err != nil {
+	if err := allowAccount(keyOf(ctx), ""); err != nil {
 		return nil, err
 	}
 	var since time.Time
@@ -150,8 +151,8 @@ func (s *Server) recheckCallbacks(ctx context.Context, in *recheckInput) (*reche
 	return out, nil
 }
 
-// recheck verifies one refused callback again. Its delivery id is its own, so
-// rechecking twice keeps it once.
+// recheck verifies one refused callback again. Under its delivery id it is kept
+// once, however often it is rechecked.
 func (s *Server) recheck(
 	ctx context.Context, ch providers.Channel, r operations.Callback, dryRun bool, sum *Rechecked,
 ) error {
@@ -168,9 +169,13 @@ func (s *Server) recheck(
 		return nil
 	}
 	for _, n := range got.Notices {
-		res, err := s.Ledger.Notify(ctx, n, got.Evidence, ch.Reply)
+		res, kept, err := s.Ledger.NotifyOnce(ctx, n, got.Evidence, ch.Reply)
 		if err != nil {
 			return err
+		}
+		if !kept {
+			sum.Known++
+			continue
 		}
 		sum.Outcomes[string(res.Verdict.Outcome)]++
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -28,7 +29,9 @@ type eventsInput struct {
 func (s *Server) registerEvents(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/v1/events", Summary: "Replay the log",
-		Description: "NDJSON: one event a line in order of position, data and meta as the very bytes that were stored.",
+		Description: "NDJSON: one event a line in order of position, data and meta as the very bytes that were stored. " +
+			"With follow=true the answer goes on with new events as they come. A stream that ends without its last " +
+			"chunk was broken off: go on behind the last position read.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "One JSON object a line: position, stream, revision, id, type, data, meta, sealed_sha256[, sealed]",
 			Content:     map[string]*huma.MediaType{"application/x-ndjson": {}},
@@ -37,58 +40,97 @@ func (s *Server) registerEvents(api huma.API) {
 }
 
 func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
-	key := keyOf(ctx)
-	if len(key.Channels) > 0 || len(key.Accounts) > 0 {
-		return nil, domain.E(domain.KindDenied, "this key is limited to channels or accounts; the log holds all of them")
+	if err := allowAll(keyOf(ctx)); err != nil {
+		return nil, err
 	}
-	var after eventstore.Position
-	if in.After != "" {
-		var err error
-		if after, err = eventstore.ParsePosition(in.After); err != nil {
-			return nil, domain.EField(domain.KindInvalid, "after", "%q is no position", in.After)
-		}
+	after, err := s.startAfter(ctx, in.After)
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/x-ndjson")
-		s.stream(hc, after, in)
+		r, w := humago.Unwrap(hc)
+		s.stream(r, w, after, in)
 	}}, nil
 }
 
-// stream writes events until the log's head, the limit or the client's end.
-func (s *Server) stream(hc huma.Context, after eventstore.Position, in *eventsInput) {
-	w := bufio.NewWriterSize(hc.BodyWriter(), 64<<10)
-	flusher, _ := hc.BodyWriter().(http.Flusher)
-	sent := 0
-	var line []byte
-	for b, err := range s.Log.Follow(hc.Context(), after, eventstore.FollowOptions{Sealed: in.Sealed}) {
+// startAfter is where a stream begins; the log must reach as far, because a
+// reader from beyond its end has read another log.
+func (s *Server) startAfter(ctx context.Context, text string) (eventstore.Position, error) {
+	if text == "" {
+		return 0, nil
+	}
+	after, err := eventstore.ParsePosition(text)
+	if err != nil {
+		return 0, domain.EField(domain.KindInvalid, "after", "%q is no position", text)
+	}
+	head, err := s.Log.Head(ctx)
+	if err == nil && after > head {
+		err = domain.EField(domain.KindMismatch, "after",
+			"the log ends at %s: %s is a position of another log, or of one that was restored from an older copy", head, after)
+	}
+	return after, err
+}
+
+// stream writes events until the log's head, the limit, or for ever: then
+// until the client leaves, its key is revoked or the process stops. A stream
+// that cannot go on is broken off, so that it never looks whole.
+func (s *Server) stream(r *http.Request, w http.ResponseWriter, after eventstore.Position, in *eventsInput) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if in.Follow {
+		go func() {
+			select {
+			case <-s.stop:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	out := &lines{w: bufio.NewWriterSize(w, 64<<10), flush: http.NewResponseController(w).Flush, in: in}
+	for b, err := range s.Log.Follow(ctx, after, eventstore.FollowOptions{Sealed: in.Sealed}) {
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			_, err = s.keys.check(ctx, r.Header.Get("Authorization"))
+		}
 		if err != nil {
-			s.Logger.WarnContext(hc.Context(), "event stream ended", slog.String("error", err.Error()))
+			s.Logger.LogAttrs(ctx, slog.LevelWarn, "event stream broken off", slog.String("request_id", requestID(ctx)),
+				slog.String("key", keyOf(ctx).ID), slog.String("error", err.Error()))
+			panic(http.ErrAbortHandler)
+		}
+		if !out.batch(b) {
 			return
-		}
-		for _, e := range b.Events {
-			if (in.Type != "" && e.Type != in.Type) || (in.Stream != "" && string(e.Stream) != in.Stream) {
-				continue
-			}
-			line = AppendEvent(line[:0], e, in.Sealed)
-			if _, err := w.Write(line); err != nil {
-				return
-			}
-			if sent++; in.Limit > 0 && sent == in.Limit {
-				_ = w.Flush()
-				return
-			}
-		}
-		if b.CaughtUp && !in.Follow {
-			_ = w.Flush()
-			return
-		}
-		if w.Flush() != nil {
-			return
-		}
-		if flusher != nil {
-			flusher.Flush()
 		}
 	}
+}
+
+// lines writes selected events as NDJSON.
+type lines struct {
+	w     *bufio.Writer
+	flush func() error
+	in    *eventsInput
+	sent  int
+	line  []byte
+}
+
+// batch writes a batch and sends it off. It reports whether more is wanted.
+func (l *lines) batch(b eventstore.Batch) bool {
+	for _, e := range b.Events {
+		if (l.in.Type != "" && e.Type != l.in.Type) || (l.in.Stream != "" && string(e.Stream) != l.in.Stream) {
+			continue
+		}
+		l.line = AppendEvent(l.line[:0], e, l.in.Sealed)
+		if _, err := l.w.Write(l.line); err != nil {
+			return false // the client left
+		}
+		if l.sent++; l.sent == l.in.Limit {
+			_ = l.w.Flush()
+			return false
+		}
+	}
+	return l.w.Flush() == nil && l.flush() == nil && (l.in.Follow || !b.CaughtUp)
 }
 
 // AppendEvent appends e as one line of NDJSON. Data and meta are written as

@@ -15,6 +15,7 @@ type metrics struct {
 	received *prometheus.CounterVec
 	handle   *prometheus.HistogramVec
 	requests *prometheus.CounterVec
+	balances prometheus.Counter // the one of requests that counts answered balances
 }
 
 func newMetrics(reg *prometheus.Registry) (*metrics, error) {
@@ -38,6 +39,7 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
+	m.balances = m.requests.WithLabelValues(showBalancesID, "2xx")
 	return m, nil
 }
 

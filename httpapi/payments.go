@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -99,16 +100,17 @@ type paymentOutput struct {
 }
 
 type cancelInput struct {
-	paymentInput
-	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"200"`
+	Channel string `path:"channel"`
+	OrderNo string `path:"order_no"`
+	Body    struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why, for people"`
 	}
 }
 
 type listPaymentsInput struct {
 	Channel string `query:"channel"`
 	Account string `query:"account"`
-	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled,"`
+	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled"`
 	Cursor  string `query:"cursor"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
@@ -201,7 +203,13 @@ func (s *Server) place(ctx context.Context, b Order) (*placeOutput, error) {
 		return nil, err
 	}
 	p := s.payment(o.Channel, string(o.OrderNo), r.Payment)
-	p.Position = r.Position
+	if p.Position = r.Position; existed {
+		v, err := s.Ledger.Payment(ctx, o.Channel, string(o.OrderNo))
+		if err != nil {
+			return nil, err
+		}
+		p.Position = v.Events[len(v.Events)-1].Position
+	}
 	body, err := json.Marshal(Placed{Payment: p, Existed: existed, Form: &form})
 	if err != nil {
 		return nil, fmt.Errorf("encode payment: %w", err)
@@ -214,34 +222,25 @@ func (s *Server) place(ctx context.Context, b Order) (*placeOutput, error) {
 }
 
 // order checks a request's fields; the first wrong one is named.
-func (s *Server) order(ctx context.Context, b Order) (domain.Order, providers.Channel, error) {
-	var o domain.Order
-	var err error
-	if o.Channel, err = domain.ParseChannelID(b.Channel); err != nil {
-		return o, nil, err
-	}
-	ch, ok := s.Channels[o.Channel]
-	if !ok {
-		return o, nil, domain.EField(domain.KindNotFound, "channel", "%q is not configured here", b.Channel)
-	}
-	if err = allowChannel(keyOf(ctx), o.Channel); err != nil {
+func (s *Server) order(ctx context.Context, b Order) (o domain.Order, ch providers.Channel, err error) {
+	if o.Channel, ch, err = s.allowedChannel(keyOf(ctx), b.Channel); err != nil {
 		return o, nil, err
 	}
 	if o.OrderNo, err = domain.ParseOrderNo(b.OrderNo); err != nil {
-		return o, nil, err
+		return o, nil, inField("order_no", err)
 	}
-	if o.Account, err = domain.ParseAccountID(b.Account); err != nil {
-		return o, nil, err
-	}
-	if err = allowAccount(keyOf(ctx), o.Account); err != nil {
+	if o.Account, err = allowedAccount(keyOf(ctx), b.Account); err != nil {
 		return o, nil, err
 	}
 	currency, err := domain.ParseCurrency(b.Currency)
 	if err != nil {
-		return o, nil, err
+		return o, nil, inField("currency", err)
 	}
 	if o.Amount, err = domain.ParseMoney(b.Amount, currency); err != nil {
-		return o, nil, err
+		return o, nil, inField("amount", err)
+	}
+	if _, err := netip.ParseAddr(b.ClientIP); b.ClientIP != "" && err != nil {
+		return o, nil, domain.EField(domain.KindInvalid, "client_ip", "%q is no address", clip(b.ClientIP, 64))
 	}
 	o.Method = b.Method
 	o.ExpireAfter = s.cfg.ExpireAfter
@@ -254,6 +253,22 @@ func (s *Server) order(ctx context.Context, b Order) (domain.Order, providers.Ch
 	return o, ch, nil
 }
 
+// allowedChannel is a configured channel by its id, if the key may use it.
+func (s *Server) allowedChannel(key operations.APIKey, text string) (domain.ChannelID, providers.Channel, error) {
+	id, err := domain.ParseChannelID(text)
+	if err != nil {
+		return id, nil, inField("channel", err)
+	}
+	if err := allowChannel(key, id); err != nil {
+		return id, nil, err
+	}
+	ch, ok := s.Channels[id]
+	if !ok {
+		return id, nil, domain.EField(domain.KindNotFound, "channel", "%q is not configured here", text)
+	}
+	return id, ch, nil
+}
+
 // callbackURL is where the provider calls: derived, never typed.
 func (s *Server) callbackURL(ch domain.ChannelID) string {
 	return strings.TrimSuffix(s.cfg.PublicURL, "/") + "/callbacks/" + string(ch)
@@ -263,22 +278,27 @@ func by(ctx context.Context) ledger.By {
 	return ledger.By{Actor: "key:" + keyOf(ctx).ID, Cause: requestID(ctx)}
 }
 
-func (s *Server) showPayment(ctx context.Context, in *paymentInput) (*paymentOutput, error) {
-	ch, err := domain.ParseChannelID(in.Channel)
+// allowedPayment reads a payment, if the key may see it: one limited to accounts
+// sees no money that is nobody's yet.
+func (s *Server) allowedPayment(ctx context.Context, channel, orderNo string) (domain.ChannelID, ledger.View, error) {
+	ch, err := domain.ParseChannelID(channel)
 	if err != nil {
-		return nil, err
+		return ch, ledger.View{}, inField("channel", err)
 	}
 	if err := allowChannel(keyOf(ctx), ch); err != nil {
-		return nil, err
+		return ch, ledger.View{}, err
 	}
-	v, err := s.Ledger.Payment(ctx, ch, in.OrderNo)
+	v, err := s.Ledger.Payment(ctx, ch, orderNo)
+	if err == nil {
+		err = allowAccount(keyOf(ctx), v.Payment.Placed.Account)
+	}
+	return ch, v, err
+}
+
+func (s *Server) showPayment(ctx context.Context, in *paymentInput) (*paymentOutput, error) {
+	ch, v, err := s.allowedPayment(ctx, in.Channel, in.OrderNo)
 	if err != nil {
 		return nil, err
-	}
-	if v.Payment.IsPlaced() {
-		if err := allowAccount(keyOf(ctx), v.Payment.Placed.Account); err != nil {
-			return nil, err
-		}
 	}
 	p := s.payment(ch, in.OrderNo, v.Payment)
 	for _, e := range v.Events {
@@ -313,44 +333,49 @@ func (s *Server) payment(ch domain.ChannelID, orderNo string, v domain.Payment) 
 }
 
 func (s *Server) cancelPayment(ctx context.Context, in *cancelInput) (*paymentOutput, error) {
-	ch, err := domain.ParseChannelID(in.Channel)
-	if err != nil {
-		return nil, err
-	}
 	no, err := domain.ParseOrderNo(in.OrderNo)
 	if err != nil {
-		return nil, err
+		return nil, inField("order_no", err)
 	}
-	if err := allowChannel(keyOf(ctx), ch); err != nil {
+	ch, _, err := s.allowedPayment(ctx, in.Channel, in.OrderNo)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := s.Ledger.Cancel(ctx, ch, no, in.Body.Reason, by(ctx)); err != nil {
 		return nil, err
 	}
-	return s.showPayment(ctx, &in.paymentInput)
+	return s.showPayment(ctx, &paymentInput{Channel: in.Channel, OrderNo: in.OrderNo})
+}
+
+// paymentFilter is a filter within what the key may see: a limited key names
+// one of its channels or accounts.
+func paymentFilter(key operations.APIKey, in *listPaymentsInput) (f projections.PaymentFilter, err error) {
+	f.State, f.Limit = domain.State(in.State), in.Limit+1
+	if in.Channel != "" {
+		if f.Channel, err = domain.ParseChannelID(in.Channel); err != nil {
+			return f, inField("channel", err)
+		}
+	}
+	if in.Account != "" {
+		if f.Account, err = domain.ParseAccountID(in.Account); err != nil {
+			return f, inField("account", err)
+		}
+	}
+	if in.Cursor != "" {
+		if f.Before, err = eventstore.ParsePosition(in.Cursor); err != nil {
+			return f, domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", in.Cursor)
+		}
+	}
+	if err := allowChannel(key, f.Channel); err != nil {
+		return f, err
+	}
+	return f, allowAccount(key, f.Account)
 }
 
 func (s *Server) listPayments(ctx context.Context, in *listPaymentsInput) (*listPaymentsOutput, error) {
-	key := keyOf(ctx)
-	if len(key.Channels) > 0 {
-		if err := allowChannel(key, domain.ChannelID(in.Channel)); err != nil {
-			return nil, err
-		}
-	}
-	if len(key.Accounts) > 0 {
-		if err := allowAccount(key, domain.AccountID(in.Account)); err != nil {
-			return nil, err
-		}
-	}
-	f := projections.PaymentFilter{
-		Channel: domain.ChannelID(in.Channel), Account: domain.AccountID(in.Account), State: domain.State(in.State),
-		Limit: in.Limit + 1,
-	}
-	if in.Cursor != "" {
-		var err error
-		if f.Before, err = eventstore.ParsePosition(in.Cursor); err != nil {
-			return nil, domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", in.Cursor)
-		}
+	f, err := paymentFilter(keyOf(ctx), in)
+	if err != nil {
+		return nil, err
 	}
 	rows, err := s.Rows.Payments(ctx, f)
 	if err != nil {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -56,14 +57,37 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType marks the answer as a problem.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// GetHeaders are the headers that go with the problem.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	switch p.Status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", "1")
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	return h
+}
+
+// inField names the input field an error lies in, where it does not say so
+// itself.
+func inField(field string, err error) error {
+	if err == nil || domain.FieldOf(err) != "" {
+		return err
+	}
+	return domain.EField(domain.KindOf(err), field, "%w", err)
+}
+
+func problemType(k domain.Kind) string { return "https://counterfoil.dev/problems/" + k.String() }
+
 // problem is the answer for err. What is not ours to explain stays in the log.
 func problem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	kind := domain.KindOf(err)
 	a := answers[kind]
-	p := &Problem{
-		Type: "https://counterfoil.dev/problems/" + kind.String(), Title: a.title, Status: a.status, Code: kind.String(),
-		Detail: err.Error(),
-	}
+	p := &Problem{Type: problemType(kind), Title: a.title, Status: a.status, Code: kind.String(), Detail: err.Error()}
 	if kind == domain.KindInternal {
 		p.Detail = "the log has the cause under the request id"
 	}
@@ -73,11 +97,22 @@ func problem(err error) *Problem {
 	return p
 }
 
+// levelOf is the level at which a problem is logged.
+func levelOf(p *Problem) slog.Level {
+	for kind, a := range answers {
+		if kind.String() == p.Code {
+			return a.level
+		}
+	}
+	return slog.LevelError
+}
+
 // kindOfStatus is the kind whose row has a status: for errors that the HTTP
 // layer found before any handler ran.
 func kindOfStatus(status int) domain.Kind {
 	switch status {
-	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusUnsupportedMediaType:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusUnsupportedMediaType,
+		http.StatusNotAcceptable, http.StatusRequestTimeout:
 		return domain.KindInvalid
 	case http.StatusUnauthorized:
 		return domain.KindForged

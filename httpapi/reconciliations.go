@@ -30,7 +30,7 @@ type Run struct {
 }
 
 type listRunsInput struct {
-	Kind  string `query:"kind" enum:"sweep,"`
+	Kind  string `query:"kind" enum:"sweep"`
 	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
@@ -85,6 +85,9 @@ func (s *Server) showRun(ctx context.Context, in *runInput) (*runOutput, error) 
 }
 
 func (s *Server) runSweep(ctx context.Context, _ *struct{}) (*runOutput, error) {
+	if err := allowAll(keyOf(ctx)); err != nil {
+		return nil, err
+	}
 	if s.Sweep == nil {
 		return nil, domain.E(domain.KindUnavailable, "this server has no reconciler")
 	}

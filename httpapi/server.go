@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +57,10 @@ type Server struct {
 	proxies proxies
 	metrics *metrics
 	keys    *keyring
+	stop    chan struct{} // closed by Drain
+	drain   func()
+
+	providers map[domain.ChannelID]string
 }
 
 // New makes a server; it listens nowhere yet.
@@ -67,31 +73,49 @@ func New(d Deps, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Deps: d, cfg: cfg, proxies: p, metrics: m, keys: newKeyring(d.Ops, d.Clock)}, nil
+	s := &Server{
+		Deps: d, cfg: cfg, proxies: p, metrics: m, keys: newKeyring(d.Ops, d.Clock), stop: make(chan struct{}),
+		providers: make(map[domain.ChannelID]string, len(d.Channels)),
+	}
+	s.drain = sync.OnceFunc(func() { close(s.stop) })
+	for id, ch := range d.Channels {
+		s.providers[id] = ch.Config().Provider
+	}
+	return s, nil
 }
 
-// Handler is the public face: callbacks and /v1.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/callbacks/{channel...}", s.callback) // also of misspelt addresses: the callback log must show them
-	mux.HandleFunc("/callbacks", s.callback)
-	s.registerAPI(mux)
-	mux.HandleFunc("/", notHere)
-	return asWritten(mux)
-}
+// Drain ends streams that would go on for ever, so that the process can stop.
+// Everything else is still answered.
+func (s *Server) Drain() { s.drain() }
 
-// asWritten keeps the mux from redirecting paths that it would write another
-// way: its redirect page repeats the query, a callback's query holds the word
+// Handler is the public face: callbacks, /v1 and its description. It routes by
+// hand, because http.ServeMux redirects what it would write another way: its
+// redirect page repeats the query, a callback's query holds the word
 // TRADE_SUCCESS, and gateways take any page with that word for an accepted
 // callback.
-func asWritten(next http.Handler) http.Handler {
+func (s *Server) Handler() http.Handler {
+	api := s.guard(s.api())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.EscapedPath(); r.Method == http.MethodConnect || p == "" || path.Clean(p) != p {
+		switch p := r.URL.Path; {
+		case strings.HasPrefix(p, callbackPath):
+			s.callback(w, r, p[len(callbackPath):])
+		case (strings.HasPrefix(p, "/v1/") || p == "/openapi.json") && asWritten(r):
+			api.ServeHTTP(w, r)
+		case strings.HasPrefix(path.Clean(p)+"/", callbackPath):
+			s.callback(w, r, p) // misspelt: the callback log must show it
+		default:
 			notHere(w, r)
-			return
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// callbackPath is in front of a channel's id in its callback address.
+const callbackPath = "/callbacks/"
+
+// asWritten reports whether http.ServeMux would take the path as it is.
+func asWritten(r *http.Request) bool {
+	p := r.URL.EscapedPath()
+	return r.Method != http.MethodConnect && path.Clean(p) == p
 }
 
 // notHere answers every other address. It is plain on purpose: a gateway that

@@ -38,6 +38,7 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, api.Drain)()
 	limited := func(l net.Listener) net.Listener {
 		return httpapi.LimitPerAddress(l, cfg.Limits.ConnsPerAddress, cfg.Limits.TrustedProxies)
 	}
