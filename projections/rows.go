@@ -135,6 +135,12 @@ type Writer interface {
 	Commit(ctx context.Context, c Changes) error
 }
 
+// Hurrier is a Writer that knows when somebody waits for rows: Wanted has
+// something to receive then, and the Runner cuts its pause short.
+type Hurrier interface {
+	Wanted() <-chan struct{}
+}
+
 // paymentCategory is the kind of stream that holds payments.
 const paymentCategory = "payment-"
 

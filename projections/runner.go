@@ -15,7 +15,7 @@ import (
 // Config shapes a Runner. The zero Config is ready for use.
 type Config struct {
 	Page     int            // most events in one transaction; 0 means 1,000
-	Pace     time.Duration  // least time between two transactions at the head; 0 means 10 ms, below 0 none
+	Pace     time.Duration  // least time between two transactions at the head, unless somebody waits; 0 means 25 ms, below 0 none
 	Cached   int            // payments kept at hand, and twice as many balances; 0 means 20,000
 	Retry    time.Duration  // first pause after a failure, doubled up to a hundredfold; 0 means 100 ms
 	Progress func(Progress) // called after every transaction, from the Runner's goroutine; may be nil
@@ -56,6 +56,8 @@ type Runner struct {
 	rows Writer
 	cfg  Config
 
+	wanted <-chan struct{} // nil when the rows cannot tell
+
 	mu     sync.Mutex
 	status Status
 }
@@ -66,7 +68,7 @@ func NewRunner(log eventstore.Reader, rows Writer, cfg Config) *Runner {
 		cfg.Page = 1000
 	}
 	if cfg.Pace == 0 {
-		cfg.Pace = 10 * time.Millisecond
+		cfg.Pace = 25 * time.Millisecond
 	}
 	if cfg.Cached <= 0 {
 		cfg.Cached = 20_000
@@ -78,7 +80,11 @@ func NewRunner(log eventstore.Reader, rows Writer, cfg Config) *Runner {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{log: log, rows: rows, cfg: cfg, status: Status{Phase: PhaseIdle}}
+	r := &Runner{log: log, rows: rows, cfg: cfg, status: Status{Phase: PhaseIdle}}
+	if h, ok := rows.(Hurrier); ok {
+		r.wanted = h.Wanted()
+	}
+	return r
 }
 
 // Status is what the Runner is doing now.
@@ -112,7 +118,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		if r.Status().Position > before {
 			pause = r.cfg.Retry
 		}
-		wait(ctx, pause)
+		wait(ctx, pause, nil)
 		pause = min(2*pause, 100*r.cfg.Retry)
 	}
 	return nil
@@ -222,7 +228,7 @@ func (r *Runner) page(ctx context.Context, f *folder, p page) error {
 		r.progress(Progress{Position: f.at.Position, Events: f.at.Events, CaughtUp: true})
 	}
 	if p.err == nil && p.caughtUp {
-		wait(ctx, r.cfg.Pace)
+		wait(ctx, r.cfg.Pace, r.wanted)
 	}
 	return p.err
 }
@@ -257,8 +263,8 @@ func (r *Runner) idle() {
 	}
 }
 
-// wait pauses for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+// wait pauses for d, until ctx ends or until somebody hurries.
+func wait(ctx context.Context, d time.Duration, hurry <-chan struct{}) {
 	if d <= 0 {
 		return
 	}
@@ -266,6 +272,7 @@ func wait(ctx context.Context, d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+	case <-hurry:
 	case <-t.C:
 	}
 }

@@ -34,8 +34,12 @@ func (d *DB) Balances(ctx context.Context, account domain.AccountID, at projecti
 	return d.balancesNow(ctx, account)
 }
 
+// Wanted implements projections.Hurrier.
+func (d *DB) Wanted() <-chan struct{} { return d.view.wanted }
+
 // Wait returns once the rows go up to position p, after two seconds at most:
-// then it is KindUnavailable.
+// then it is KindUnavailable. A Runner of this process is hurried; one of
+// another process comes at its own pace.
 func (d *DB) Wait(ctx context.Context, p eventstore.Position) error {
 	if d.view.position() >= p {
 		return nil

@@ -134,19 +134,36 @@ const (
 	lastPosition = `(SELECT position FROM entries WHERE ledger = l.id ORDER BY position DESC, leg DESC LIMIT 1)`
 )
 
-// paymentSQL reads payments with their words; scanPayment knows its columns.
-const paymentSQL = `SELECT p.id, ch.name, p.ref, p.order_no, p.account, p.currency, p.amount, st.name, p.trade_no,
-	p.notices, p.placed_at, p.expires_at, p.first_at, p.updated_at, p.position, p.closed, p.open
-	FROM payments p JOIN names ch ON ch.id = p.channel JOIN names st ON st.id = p.state`
+// paymentColumns are the columns of payments that scanRow knows, behind two
+// that say channel and state.
+const paymentColumns = `, p.id, p.ref, p.order_no, p.account, p.currency, p.amount, p.trade_no, p.notices, p.placed_at,
+	p.expires_at, p.first_at, p.updated_at, p.position, p.closed, p.open FROM payments p`
 
+// paymentSQL reads payments with their words.
+const paymentSQL = `SELECT ch.name, st.name` + paymentColumns + ` JOIN names ch ON ch.id = p.channel JOIN names st ON st.id = p.state`
+
+// ownPaymentSQL reads payments with their words' numbers, for the writer, which
+// knows the words.
+const ownPaymentSQL = `SELECT p.channel, p.state` + paymentColumns
+
+// scanPayment reads a row of paymentSQL.
 func scanPayment(r row) (*projections.PaymentRow, error) {
-	p := &projections.PaymentRow{Row: r.num(0), Ref: r.str(2), Closed: domain.CloseCause(r.str(15))}
-	p.Channel, p.OrderNo = domain.ChannelID(r.str(1)), r.str(3)
-	if r[3] == nil {
+	return scanRow(r, domain.ChannelID(r.str(0)), domain.State(r.str(1)))
+}
+
+// scanPayment reads a row of ownPaymentSQL.
+func (w *writer) scanPayment(r row, ch domain.ChannelID) (*projections.PaymentRow, error) {
+	return scanRow(r, ch, domain.State(w.words[r.num(1)]))
+}
+
+func scanRow(r row, ch domain.ChannelID, state domain.State) (*projections.PaymentRow, error) {
+	p := &projections.PaymentRow{Row: r.num(2), Ref: r.str(3), Closed: domain.CloseCause(r.str(15))}
+	p.Channel, p.State, p.OrderNo = ch, state, r.str(4)
+	if r[4] == nil {
 		p.OrderNo = p.Ref
 	}
-	p.Account, p.Amount = domain.AccountID(r.str(4)), money(r.num(6), r.str(5))
-	p.State, p.TradeNo, p.Notices = domain.State(r.str(7)), r.str(8), int(r.num(9))
+	p.Account, p.Amount = domain.AccountID(r.str(5)), money(r.num(7), r.str(6))
+	p.TradeNo, p.Notices = r.str(8), int(r.num(9))
 	p.PlacedAt, p.ExpiresAt = instant(r.num(10)), instant(r.num(11))
 	p.FirstAt, p.UpdatedAt, p.Position = instant(r.num(12)), instant(r.num(13)), position(r.num(14))
 	open, err := projections.ParseMarks(r.str(16))

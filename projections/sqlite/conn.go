@@ -170,7 +170,9 @@ var batches = [...]int{64, 16, 4, 1}
 
 // many runs a statement over n rows in as few calls as its batches allow. The
 // statement is made of head, one group of cols placeholders per row, and tail;
-// fill sets the values of row i.
+// fill sets the values of row i. Statements begin with INSERT OR ROLLBACK: a
+// failure ends the whole page anyway, and SQLite need not keep a copy of every
+// page to take back one statement.
 func (c *conn) many(head string, cols int, tail string, n int, fill func(i int, v []driver.NamedValue)) (changed int64, err error) {
 	for done := 0; done < n; {
 		size := 1

@@ -65,8 +65,9 @@ type DB struct {
 }
 
 var (
-	_ projections.Reader = (*DB)(nil)
-	_ projections.Writer = (*DB)(nil)
+	_ projections.Reader  = (*DB)(nil)
+	_ projections.Writer  = (*DB)(nil)
+	_ projections.Hurrier = (*DB)(nil)
 )
 
 // Open opens the projections at path, making an empty file when there is none

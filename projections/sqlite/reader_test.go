@@ -76,6 +76,28 @@ func TestAnswersAreOfTheirPosition(t *testing.T) {
 	wg.Wait()
 }
 
+// TestWaitHurriesTheRunner: who waits for a position is not kept waiting by the
+// Runner's pace.
+func TestWaitHurriesTheRunner(t *testing.T) {
+	t.Parallel()
+	l, d := newLog(), openDB(t, path(t))
+	l.payments(t, 1, 1)
+	r := projections.NewRunner(l, d, projections.Config{Pace: time.Hour})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	for range 3 {
+		l.payments(t, 1, 1)
+		head, _ := l.Head(ctx)
+		waitFor(t, d, head)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWaitGivesUp: a position the log does not have is unavailable, in time.
 func TestWaitGivesUp(t *testing.T) {
 	t.Parallel()

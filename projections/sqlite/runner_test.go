@@ -35,6 +35,18 @@ func running(t testing.TB, l eventstore.Reader, d projections.Writer) (r *projec
 	return r, stop
 }
 
+// final is the error that a Runner stops with by itself.
+func final(t testing.TB, r *projections.Runner) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := r.Run(ctx)
+	if err == nil {
+		t.Fatalf("the runner did not stop: %+v", r.Status())
+	}
+	return err
+}
+
 func waitFor(t testing.TB, d *DB, p eventstore.Position) {
 	t.Helper()
 	// A machine under load may need longer than one Wait.
@@ -188,7 +200,7 @@ func TestUnknownTypeStops(t *testing.T) {
 	l.payments(t, 1, 1)
 	d := openDB(t, path(t))
 	r := projections.NewRunner(l, d, projections.Config{})
-	err := r.Run(context.Background())
+	err := final(t, r)
 	if domain.KindOf(err) != domain.KindMismatch || !strings.Contains(err.Error(), "payment.credited.v2") {
 		t.Fatalf("an unknown type: %v", err)
 	}
@@ -213,7 +225,7 @@ func TestDamagedEventStops(t *testing.T) {
 			l := newLog()
 			e.ID = l.id()
 			l.raw(t, "payment-a:1", e)
-			err := projections.NewRunner(l, openDB(t, path(t)), projections.Config{}).Run(context.Background())
+			err := final(t, projections.NewRunner(l, openDB(t, path(t)), projections.Config{}))
 			if domain.KindOf(err) != domain.KindCorrupt {
 				t.Fatalf("got %v", err)
 			}
@@ -229,7 +241,7 @@ func TestOverflowStops(t *testing.T) {
 	l.add(t, s, l.credited("a", "t1", "alice", cny(math.MaxInt64-10)))
 	l.add(t, s, l.credited("a", "t2", "alice", cny(11)))
 	d := openDB(t, path(t))
-	err := projections.NewRunner(l, d, projections.Config{}).Run(context.Background())
+	err := final(t, projections.NewRunner(l, d, projections.Config{}))
 	if domain.KindOf(err) != domain.KindCorrupt {
 		t.Fatalf("got %v", err)
 	}
@@ -248,7 +260,7 @@ func TestAnotherLogStops(t *testing.T) {
 	other.serial = 1000
 	other.payments(t, 9, 2)
 	for name, log := range map[string]*testLog{"shorter": shorter, "other": other} {
-		err := projections.NewRunner(log, openDB(t, at), projections.Config{}).Run(context.Background())
+		err := final(t, projections.NewRunner(log, openDB(t, at), projections.Config{}))
 		if domain.KindOf(err) != domain.KindCorrupt || !strings.Contains(err.Error(), "rebuild") {
 			t.Errorf("%s log: %v", name, err)
 		}

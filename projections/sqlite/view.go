@@ -27,6 +27,7 @@ type view struct {
 	shards [64]shard
 	waitMu sync.Mutex
 	moved  chan struct{} // closed when pos moves; nil while nobody waits
+	wanted chan struct{} // has one element while somebody waits whom no commit served
 }
 
 type shard struct {
@@ -43,7 +44,7 @@ type kept struct {
 }
 
 func newView(accounts int) *view {
-	v := &view{seed: maphash.MakeSeed()}
+	v := &view{seed: maphash.MakeSeed(), wanted: make(chan struct{}, 1)}
 	for i := range v.shards {
 		v.shards[i].kept = make(map[domain.AccountID]kept)
 		v.shards[i].room = max(1, accounts/len(v.shards))
@@ -140,6 +141,10 @@ func (v *view) wait(ctx context.Context, p eventstore.Position) error {
 		moved := v.next()
 		if v.position() >= p {
 			return nil
+		}
+		select {
+		case v.wanted <- struct{}{}:
+		default:
 		}
 		select {
 		case <-moved:

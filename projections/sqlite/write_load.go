@@ -17,21 +17,41 @@ func (d *DB) LoadPayments(_ context.Context, streams []domain.Stream) ([]*projec
 	return d.writer.loadPayments(streams)
 }
 
+// lookUps are how many rows one statement looks for, largest first.
+var lookUps = [...]int{32, 8, 1}
+
 func (w *writer) loadPayments(streams []domain.Stream) ([]*projections.PaymentRow, error) {
 	out := make([]*projections.PaymentRow, 0, len(streams))
+	refs := make(map[domain.ChannelID][]any)
 	for _, s := range streams {
 		ch, ref, _ := projections.SplitPayment(s)
-		_, err := w.c.one(context.Background(), paymentSQL+" WHERE p.channel = ? AND p.ref = ?",
-			[]any{w.names[string(ch)], ref}, func(r row) error {
-				p, err := scanPayment(r)
-				out = append(out, p)
-				return err
-			})
-		if err != nil {
-			return nil, err
+		refs[ch] = append(refs[ch], ref)
+	}
+	for ch, wanted := range refs {
+		for len(wanted) > 0 {
+			n := lookUpSize(len(wanted))
+			err := w.c.query(context.Background(), multi(ownPaymentSQL+" WHERE p.channel = ? AND p.ref IN ", n, "", 1),
+				append([]any{w.names[string(ch)]}, wanted[:n]...), func(r row) error {
+					p, err := w.scanPayment(r, ch)
+					out = append(out, p)
+					return err
+				})
+			if err != nil {
+				return nil, err
+			}
+			wanted = wanted[n:]
 		}
 	}
 	return out, nil
+}
+
+func lookUpSize(left int) int {
+	for _, n := range lookUps {
+		if n <= left {
+			return n
+		}
+	}
+	return 1
 }
 
 // LoadLedgers implements projections.Writer.

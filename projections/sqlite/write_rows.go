@@ -28,7 +28,7 @@ func (w *writer) checkpoint(c projections.Changes) error {
 // ledgers inserts new ones; their balances are those of their last entries.
 func (w *writer) ledgers(c projections.Changes) error {
 	fresh := slices.DeleteFunc(slices.Clone(c.Ledgers), func(l *projections.LedgerRow) bool { return !l.Fresh })
-	_, err := w.c.many("INSERT INTO ledgers(id, book, wallet, currency) VALUES ", 4, "",
+	_, err := w.c.many("INSERT OR ROLLBACK INTO ledgers(id, book, wallet, currency) VALUES ", 4, "",
 		len(fresh), func(i int, v []driver.NamedValue) {
 			l := fresh[i]
 			v[0].Value, v[1].Value, v[2].Value, v[3].Value = l.Row, l.Book, string(l.Wallet), string(l.Currency)
@@ -44,7 +44,7 @@ func (w *writer) posted(c projections.Changes) error {
 			return err
 		}
 	}
-	_, err := w.c.many("INSERT INTO posted(position, event, type, stream, value_date, recorded) VALUES ", 6, "",
+	_, err := w.c.many("INSERT OR ROLLBACK INTO posted(position, event, type, stream, value_date, recorded) VALUES ", 6, "",
 		len(c.Posted), func(i int, v []driver.NamedValue) {
 			p := &c.Posted[i]
 			v[0].Value, v[1].Value, v[2].Value = signed(p.Position), p.EventID[:], types[i]
@@ -54,7 +54,7 @@ func (w *writer) posted(c projections.Changes) error {
 }
 
 func (w *writer) entries(c projections.Changes) error {
-	_, err := w.c.many("INSERT INTO entries(ledger, position, leg, amount, after) VALUES ", 5, "",
+	_, err := w.c.many("INSERT OR ROLLBACK INTO entries(ledger, position, leg, amount, after) VALUES ", 5, "",
 		len(c.Entries), func(i int, v []driver.NamedValue) {
 			e := &c.Entries[i]
 			v[0].Value, v[1].Value, v[2].Value = e.Ledger.Row, signed(e.Position), int64(e.Leg)
@@ -105,7 +105,7 @@ type paymentValues struct {
 }
 
 func (w *writer) putPayments(tail string, ps []paymentValues) error {
-	_, err := w.c.many(`INSERT INTO payments(id, channel, ref, order_no, account, currency, amount, state, trade_no,
+	_, err := w.c.many(`INSERT OR ROLLBACK INTO payments(id, channel, ref, order_no, account, currency, amount, state, trade_no,
 		notices, placed_at, expires_at, first_at, updated_at, position, closed, open) VALUES `, 17, tail,
 		len(ps), func(i int, v []driver.NamedValue) {
 			p := ps[i].p
@@ -146,7 +146,7 @@ func (w *writer) callbacks(c projections.Changes) error {
 			return err
 		}
 	}
-	_, err := w.c.many(`INSERT INTO callbacks(position, payment, delivery, source, channel, status, outcome, reason,
+	_, err := w.c.many(`INSERT OR ROLLBACK INTO callbacks(position, payment, delivery, source, channel, status, outcome, reason,
 		currency, amount, trade_no, received) VALUES `, 12, "", len(c.Callbacks), func(i int, v []driver.NamedValue) {
 		cb := &c.Callbacks[i]
 		v[0].Value, v[1].Value, v[2].Value = signed(cb.Position), cb.Payment.Row, cb.Delivery[:]
@@ -186,6 +186,6 @@ func (w *writer) clock(c projections.Changes) error {
 		return nil
 	}
 	last := c.Steps[len(c.Steps)-1]
-	_, err := w.c.exec("INSERT INTO clock(last, steps) VALUES(?, ?)", stored(last.Recorded), packSteps(c.Steps))
+	_, err := w.c.exec("INSERT OR ROLLBACK INTO clock(last, steps) VALUES(?, ?)", stored(last.Recorded), packSteps(c.Steps))
 	return err
 }

@@ -15,6 +15,7 @@ type writer struct {
 	file   string
 	turn   *fileLock // shared during a commit, so that none falls into a switch
 	names  map[string]int64
+	words  map[int64]string // the inverse of names
 	groups map[group]bool
 }
 
@@ -36,7 +37,7 @@ func openWriter(path, file string, pragmas ...string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{c: c, file: file, names: make(map[string]int64), groups: make(map[group]bool)}
+	w := &writer{c: c, file: file, names: make(map[string]int64), words: make(map[int64]string), groups: make(map[group]bool)}
 	if err := checkVersion(c, file); err != nil {
 		return nil, w.failed(err)
 	}
@@ -69,10 +70,11 @@ func (w *writer) close() error {
 // learn reads the small tables a writer keeps at hand.
 func (w *writer) learn() error {
 	clear(w.names)
+	clear(w.words)
 	clear(w.groups)
 	ctx := context.Background()
 	err := w.c.query(ctx, "SELECT name, id FROM names", nil, func(r row) error {
-		w.names[r.str(0)] = r.num(1)
+		w.names[r.str(0)], w.words[r.num(1)] = r.num(1), r.str(0)
 		return nil
 	})
 	if err != nil {
@@ -93,7 +95,7 @@ func (w *writer) intern(name string) (int64, error) {
 	if _, err := w.c.exec("INSERT INTO names(id, name) VALUES(?, ?)", id, name); err != nil {
 		return 0, fmt.Errorf("number the word %q: %w", name, err)
 	}
-	w.names[name] = id
+	w.names[name], w.words[id] = id, name
 	return id, nil
 }
 
