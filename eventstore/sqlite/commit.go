@@ -28,11 +28,11 @@ func (s *Store) commitGroup() bool {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	if err := s.state.usable(); err != nil {
-		s.refuse(err)
+		s.queue.refuse(err)
 		return true
 	}
 	if err := s.begin(); err != nil {
-		s.refuse(s.settle(err))
+		s.queue.refuse(s.settle(err))
 		return !errors.Is(err, errClosing)
 	}
 	w := s.writer
@@ -46,7 +46,7 @@ func (s *Store) commitGroup() bool {
 	if err != nil {
 		err = s.settle(err)
 		for _, r := range w.group {
-			r.done <- result{err: domain.E(domain.KindOf(err), "append to %s: %w", r.stream, err)}
+			r.refuse(err)
 		}
 		clear(w.group)
 		return true
@@ -59,15 +59,6 @@ func (s *Store) commitGroup() bool {
 	clear(w.group)
 	s.mover.count(w.pagesWritten())
 	return true
-}
-
-// refuse answers all that waits with err.
-func (s *Store) refuse(err error) {
-	for !s.queue.empty() {
-		for _, r := range s.queue.take(nil) {
-			r.done <- result{err: domain.E(domain.KindOf(err), "append to %s: %w", r.stream, err)}
-		}
-	}
 }
 
 var errClosing = errors.New("the event store is being closed")

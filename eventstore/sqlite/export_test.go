@@ -10,11 +10,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What tests need to see and to break.
-var (
-	CheckVersion = checkVersion
-	CheckMagic   = checkMagic
-)
+// CheckVersion is for tests.
+var CheckVersion = checkVersion
 
 // Tail is how many events opening checks.
 const Tail = tail

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -160,56 +157,6 @@ func TestProbe(t *testing.T) {
 	}
 	eventually(t, "the probe turned it green", func() bool { return s.Ready(t.Context()) == nil })
 	storetest.CheckLog(t, s)
-}
-
-// TestFullDisk fills a real file system of 3 MB.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("SKIPPED: a small file system needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := sqlite.Options{MinFree: -1}
-	path := filepath.Join(dir, "events.db")
-	if err := sqlite.Create(path, o); err != nil {
-		t.Fatal(err)
-	}
-	s := open(t, path, o)
-	n, err := fillUp(t, s)
-	wantKind(t, "append to a full disk", err, domain.KindUnavailable)
-	wantKind(t, "ready", s.Ready(t.Context()), domain.KindUnavailable)
-	storetest.CheckLog(t, s) // reading goes on
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it recovered", func() bool { return s.Ready(t.Context()) == nil })
-	mustWrite(t, s, "s", eventstore.Expected(n-1), "after")
-	if got := len(storetest.Log(t, s)); got != n+1 {
-		t.Errorf("%d events, %d were acknowledged", got, n+1)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// fillUp appends until the disk is full, and is how many fitted.
-func fillUp(t *testing.T, s *sqlite.Store) (int, error) {
-	t.Helper()
-	for n := 0; ; n++ {
-		e := storetest.NewEvent(fmt.Sprint(n))
-		e.Sealed = make([]byte, 20_000)
-		if _, err := s.Append(t.Context(), "s", eventstore.Expected(n-1), []eventstore.Event{e}); err != nil {
-			return n, err
-		}
-	}
 }
 
 // TestReserve keeps some of the disk free.

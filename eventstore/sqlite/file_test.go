@@ -123,15 +123,6 @@ func TestOldLibrary(t *testing.T) {
 	}
 }
 
-func TestNetworkFileSystems(t *testing.T) {
-	t.Parallel()
-	for magic, good := range map[uint32]bool{0xef53: true, 0x58465342: true, 0x01021994: true, 0x6969: false, 0xff534d42: false, 0x65735546: false} {
-		if err := sqlite.CheckMagic("/x", magic); (err == nil) != good {
-			t.Errorf("file system %#x: %v", magic, err)
-		}
-	}
-}
-
 // TestAppendOnly: no program changes events by mistake.
 func TestAppendOnly(t *testing.T) {
 	t.Parallel()

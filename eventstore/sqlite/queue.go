@@ -150,15 +150,27 @@ func (q *queue) empty() bool {
 	return len(q.waiting) == 0
 }
 
-// refuse gives every waiting append err, and those to come if the queue ends.
+// refuse gives every append that waits now err; later ones are not concerned.
 func (q *queue) refuse(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ended = err
 	for _, r := range q.waiting {
 		if r.state.CompareAndSwap(queued, taken) {
-			r.done <- result{err: err}
+			r.refuse(err)
 		}
 	}
 	q.waiting, q.bytes = nil, 0
+}
+
+// end refuses what waits and all that comes.
+func (q *queue) end(err error) {
+	q.mu.Lock()
+	q.ended = err
+	q.mu.Unlock()
+	q.refuse(err)
+}
+
+// refuse answers an append that was taken, with err and its kind.
+func (r *request) refuse(err error) {
+	r.done <- result{err: domain.E(domain.KindOf(err), "append to %s: %w", r.stream, err)}
 }

@@ -102,7 +102,7 @@ func (s *Store) Close() error {
 	}
 	close(s.closing)
 	s.work.Wait()
-	s.queue.refuse(closed())
+	s.queue.end(closed())
 	s.closeConns()
 	return nil
 }

@@ -1,0 +1,4 @@
+package sqlite
+
+// CheckMagic is for tests.
+var CheckMagic = checkMagic
