@@ -69,13 +69,15 @@ func judge(err error) verdict {
 		return refused
 	case esdb.ErrorCodeDeadlineExceeded, esdb.ErrorAborted, esdb.ErrorUnavailable, esdb.ErrorCodeConnectionClosed:
 		return again
+	default: // the status below says more
 	}
 	switch statusOf(err).Code() {
 	case codes.InvalidArgument, codes.ResourceExhausted, codes.FailedPrecondition,
 		codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented:
 		return refused
+	default:
+		return again
 	}
-	return again
 }
 
 // statusOf is the gRPC status at the bottom of an error.
@@ -105,8 +107,9 @@ func kindOf(err error) domain.Kind {
 			return domain.KindTooLarge
 		}
 		return domain.KindInvalid
+	default:
+		return domain.KindUnavailable
 	}
-	return domain.KindUnavailable
 }
 
 // lasting tells whether an error stays until somebody changes something, so

@@ -63,6 +63,7 @@ const (
 	window       = 256                    // events the server looks at between checkpoints
 	linger       = 50 * time.Millisecond  // a half-filled batch waits so long for more
 	grace        = time.Second            // calls of a retired client may take so long to end
+	connectMin   = time.Second            // the first try to connect takes no longer
 	pauseMin     = 10 * time.Millisecond  // before the first repetition
 	pauseMax     = 250 * time.Millisecond // between later ones, and between new clients
 )

@@ -2,6 +2,7 @@ package eventstoredb
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type supervisor struct {
 	current  *session
 	err      error         // why there is none
 	redirect string        // where the next session tries first
+	seed     int           // which node of a cluster is asked next
 	changed  chan struct{} // closed and replaced when current or err changes
 	closed   bool
 }
@@ -42,17 +44,17 @@ func newSupervisor(conf esdb.Configuration, leader bool, o Options) *supervisor 
 
 // run makes a session whenever there is none, and tries an idle one.
 func (p *supervisor) run() {
-	pause := pauseMin
+	pause, limit := pauseMin, min(connectMin, p.o.CallTimeout)
 	for p.ctx.Err() == nil {
 		s, changed := p.look()
 		if s != nil {
-			pause = pauseMin
+			pause, limit = pauseMin, min(connectMin, p.o.CallTimeout)
 			p.watch(s, changed)
 			continue
 		}
-		if p.build() != nil {
+		if p.build(limit) != nil {
 			sleep(p.ctx, pause)
-			pause = min(pause*2, pauseMax)
+			pause, limit = min(pause*2, pauseMax), min(limit*2, p.o.CallTimeout)
 		}
 	}
 }
@@ -89,11 +91,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// build makes a session and tries it before anyone gets it.
-func (p *supervisor) build() error {
+// build makes a session and tries it, for at most limit, before anyone gets it.
+func (p *supervisor) build(limit time.Duration) error {
 	s, err := newSession(p.target(), p.log)
 	if err == nil {
-		if _, err = within(p.ctx, p, s, p.examine); err != nil {
+		if err = p.try(s, limit); err != nil {
 			p.retire(s, nil)
 		}
 	}
@@ -116,8 +118,19 @@ func (p *supervisor) build() error {
 	return err
 }
 
+func (p *supervisor) try(s *session, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	_, err := within(ctx, p, s, p.examine)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w (%s)", errSilent, limit)
+	}
+	return err
+}
+
 // target is where the next session goes. A leader that was named is tried once;
-// after that the whole cluster is asked again.
+// after that the cluster is asked again, one node after the other: the client
+// would pick them at random and could meet one that hangs time after time.
 func (p *supervisor) target() esdb.Configuration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,6 +138,9 @@ func (p *supervisor) target() esdb.Configuration {
 	if p.redirect != "" {
 		conf.Address, conf.GossipSeeds, conf.DnsDiscover = p.redirect, nil, false
 		p.redirect = ""
+	} else if n := len(conf.GossipSeeds); n > 0 {
+		conf.GossipSeeds = conf.GossipSeeds[p.seed%n : p.seed%n+1]
+		p.seed++
 	}
 	return conf
 }

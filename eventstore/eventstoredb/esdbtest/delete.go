@@ -59,6 +59,7 @@ func (n *node) remove(ctx context.Context, name string, expected expectation, to
 	case wrongVersion:
 		return r, refuse(ctx, codes.FailedPrecondition, "wrong-expected-version", "Wrong expected version",
 			"expected-version", strconv.FormatInt(int64(expected), 10), "actual-version", strconv.FormatInt(r.revision, 10))
+	default:
+		return r, nil
 	}
-	return r, nil
 }

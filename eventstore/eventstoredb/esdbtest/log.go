@@ -17,6 +17,7 @@ type proposal struct {
 	id                [16]byte
 	kind, contentType string
 	data, meta        []byte
+	split             bool // prepared before it was committed
 }
 
 // record is an event in the log. It never changes.
@@ -155,12 +156,16 @@ const (
 
 // wire is a record as it is sent: made once, shared by all readers.
 func wire(r *record, now time.Time) *streams.ReadResp {
+	prepare := r.position
+	if r.split {
+		prepare--
+	}
 	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
 		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
 			Id:               wireID(r.id),
 			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.stream)},
 			StreamRevision:   r.revision,
-			PreparePosition:  r.position,
+			PreparePosition:  prepare,
 			CommitPosition:   r.position,
 			Metadata: map[string]string{
 				"type":         r.kind,
