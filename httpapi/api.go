@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"sync"
 
@@ -162,7 +163,8 @@ func (s *Server) rescue(w http.ResponseWriter, r *http.Request, c *caller) {
 		panic(p)
 	case r.Context().Err() != nil:
 	default:
-		s.refuse(w, r, c, "none", domain.E(domain.KindInternal, "panic, report this as a bug: %v", p))
+		s.refuse(w, r, c, "none", domain.E(domain.KindInternal, "panic, report this as a bug: %v", p),
+			slog.String("stack", string(debug.Stack())))
 	}
 }
 
@@ -196,10 +198,10 @@ func (n *notes) WriteHeader(status int)      { n.status = status }
 func (n *notes) Write(b []byte) (int, error) { return len(b), nil }
 
 // refuse answers with the problem for err, outside of any operation's handler.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, c *caller, op string, err error) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, c *caller, op string, err error, more ...slog.Attr) {
 	p := problem(err)
-	s.tell(context.WithValue(r.Context(), callerContext{}, c), op, p, err,
-		slog.String("path", plain(clip(r.URL.Path, 200))), slog.String("remote", s.proxies.client(r)))
+	more = append(more, slog.String("path", plain(clip(r.URL.Path, 200))), slog.String("remote", s.proxies.client(r)))
+	s.tell(context.WithValue(r.Context(), callerContext{}, c), op, p, err, more...)
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)

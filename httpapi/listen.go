@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// LimitPerAddress closes connections beyond limit from one address, so that
-// one stranger cannot take them all. Trusted proxies stand for many people and
-// are not limited.
+// LimitPerAddress closes connections beyond limit from one address (of IPv6: one
+// /64), so that one stranger cannot take them all. Trusted proxies stand for
+// many people and are not limited.
 func LimitPerAddress(l net.Listener, limit int, trusted []string) net.Listener {
 	p, err := parseProxies(trusted)
 	if err != nil {
@@ -36,11 +36,24 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil || l.trusted.trusts(at.Addr()) {
 			return c, nil
 		}
-		if l.enter(at.Addr()) {
-			return &counted{Conn: c, leave: sync.OnceFunc(func() { l.leave(at.Addr()) })}, nil
+		if who := sameHands(at.Addr()); l.enter(who) {
+			return &counted{Conn: c, leave: sync.OnceFunc(func() { l.leave(who) })}, nil
 		}
 		_ = c.Close()
 	}
+}
+
+// sameHands stands for every address that one stranger surely has: an IPv6
+// customer gets a whole /64.
+func sameHands(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); a.Is4() {
+		return a
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return a
+	}
+	return p.Masked().Addr()
 }
 
 func (l *limited) enter(a netip.Addr) bool {
