@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"counterfoil/httpapi"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
+	"counterfoil/operations"
+	"counterfoil/reconcile"
 )
 
 const usage = `api receives payment callbacks and serves the API of one Counterfoil installation.
@@ -55,9 +58,24 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 	}
 	return httpapi.New(httpapi.Deps{
 		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Channels: app.Channels, Logger: app.Logger,
-		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweeper.Sweep,
+		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweepNow(app, sweeper),
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,
 		TrustedProxies: app.Config.Limits.TrustedProxies,
 	})
+}
+
+// sweepNow sweeps when the rows show all that was appended before: who places
+// an order and then asks for a run means this order, too.
+func sweepNow(app *assembly.App, s *reconcile.Sweeper) func(ctx context.Context) (operations.Run, error) {
+	return func(ctx context.Context) (operations.Run, error) {
+		head, err := app.Events.Head(ctx)
+		if err == nil {
+			err = app.Rows.Wait(ctx, head)
+		}
+		if err != nil {
+			app.Logger.WarnContext(ctx, "sweep without the newest events", slog.String("error", err.Error()))
+		}
+		return s.Sweep(ctx)
+	}
 }
