@@ -237,9 +237,10 @@ func await(ts *testscript.TestScript, url string) {
 	ts.Fatalf("%s does not get ready\n%s", url, log)
 }
 
-// The merchant that scripts have at the gateway.
+// scriptPIDs are the merchants that scripts have at the gateway.
+var scriptPIDs = []string{"1001", "1002"}
+
 const (
-	scriptPID = "1001"
 	scriptKey = "89unJUB8HZ54Hj7x4nUj56HN4nUzUJ8i"
 
 	scriptKeyEnv = "COUNTERFOIL_CHANNELS__EPAY_A__KEY"
@@ -258,9 +259,12 @@ func gateway(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	var merchants []sandbox.MerchantConfig
+	for _, pid := range scriptPIDs {
+		merchants = append(merchants, sandbox.MerchantConfig{PID: pid, Version: sandbox.V1, Key: scriptKey})
+	}
 	s, err := sandbox.New(sandbox.Config{
-		BaseURL: server.URL, Seed: 1, Speed: 100_000, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Merchants: []sandbox.MerchantConfig{{PID: scriptPID, Version: sandbox.V1, Key: scriptKey}},
+		BaseURL: server.URL, Seed: 1, Speed: 100_000, Now: time.Now, Log: slog.New(slog.DiscardHandler), Merchants: merchants,
 	})
 	ts.Check(err)
 	handler = s
@@ -302,7 +306,10 @@ func submit(ts *testscript.TestScript, _ bool, _ []string) {
 func pay(ts *testscript.TestScript, _ bool, args []string) {
 	v, _ := boxes.Load(ts)
 	b, _ := v.(*box)
-	order, err := b.OrderByNumber(scriptPID, args[0])
+	order, err := b.OrderByNumber(scriptPIDs[0], args[0])
+	if err != nil {
+		order, err = b.OrderByNumber(scriptPIDs[1], args[0])
+	}
 	ts.Check(err)
 	var faults []sandbox.Fault
 	for _, f := range args[1:] {
