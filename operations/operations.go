@@ -162,10 +162,12 @@ type Ask struct {
 
 // Asks keeps the sweep's schedule. PutAsks inserts or replaces by (channel,
 // order, trade, why). ClaimAsks returns up to limit (at most 1,000) of those
-// that are not done and have NextAt <= now, oldest due first, and pushes their
-// NextAt to until, in one transaction, so that two reconcilers do not ask
-// twice; the returned NextAt is when they were due. Asks are also those that
-// are done; OpenAsks counts the others.
+// that are not done and have NextAt <= now, and pushes their NextAt to until, in
+// one transaction, so that two reconcilers do not ask twice; the returned NextAt
+// is when they were due. Held money goes first, because its buyer has paid and
+// waits, then the others, each oldest due first; while others are due a quarter
+// of limit is theirs. Asks are also those that are done; OpenAsks counts the
+// others.
 type Asks interface {
 	PutAsks(ctx context.Context, asks []Ask) error
 	// AddAsks inserts those that are not there yet and leaves the others alone.

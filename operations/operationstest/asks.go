@@ -58,6 +58,7 @@ var askTests = map[string]func(*testing.T, Open){
 		}
 	},
 	"ClaimIsDueOldestFirst":    claimOrder,
+	"ClaimHeldBeforeOthers":    claimHeld,
 	"ClaimNeverTwice":          claimRace,
 	"ClaimAgainAfterItsTime":   claimAgain,
 	"ClaimRefusesBadArguments": claimBadInput,
@@ -102,6 +103,39 @@ func claimOrder(t *testing.T, open Open) {
 	}
 	if got := claim(t, s, now, until, 100); len(got) != 0 {
 		t.Errorf("nothing is due any more, got %+v", got)
+	}
+}
+
+// claimHeld: orders that nobody pays may wait in any number; who has paid comes
+// before them, and yet they get on.
+func claimHeld(t *testing.T, open Open) {
+	s := one(t, open)
+	var asks []operations.Ask
+	for i := range 20 {
+		held := ask(30 + i)
+		held.Why, held.TradeNo = "held", "T1"
+		asks = append(asks, ask(i), held)
+	}
+	noError(t, s.PutAsks(t.Context(), asks), "put asks")
+	now, until := noon.Add(time.Hour), noon.Add(2*time.Hour)
+	words := func(asks []operations.Ask) (out []string) {
+		for _, a := range asks {
+			out = append(out, a.Why+" "+a.OrderNo)
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"held ORDER-000030"}, words(claim(t, s, now, until, 1))); diff != "" {
+		t.Errorf("one of them:\n%s", diff)
+	}
+	want := []string{"held ORDER-000031", "held ORDER-000032", "held ORDER-000033", "unsettled ORDER-000000"}
+	if diff := cmp.Diff(want, words(claim(t, s, now, until, 4))); diff != "" {
+		t.Errorf("four of them:\n%s", diff)
+	}
+	if got := claim(t, s, now, until, 100); len(got) != 35 {
+		t.Errorf("%d are left, want 35", len(got))
+	}
+	if got := claim(t, s, now, until, 100); len(got) != 0 {
+		t.Errorf("claimed twice: %v", words(got))
 	}
 }
 

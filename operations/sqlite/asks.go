@@ -48,9 +48,10 @@ func (s *Store) writeAsks(ctx context.Context, asks []operations.Ask, query stri
 	return nil
 }
 
-// ClaimAsks hands out up to limit (at most 1,000) open asks that are due, the
-// longest due first, and moves them to until, so that nobody else gets them
-// before. The returned NextAt is when they were due.
+// ClaimAsks hands out up to limit (at most 1,000) open asks that are due, those
+// about held money before the others, of each the longest due first, and moves
+// them to until, so that nobody else gets them before. A quarter is left to the
+// others while there are any. The returned NextAt is when they were due.
 func (s *Store) ClaimAsks(ctx context.Context, now, until time.Time, limit int) ([]operations.Ask, error) {
 	if limit < 1 {
 		return nil, domain.EField(domain.KindInvalid, "limit", "%d is less than 1", limit)
@@ -69,14 +70,23 @@ func (s *Store) ClaimAsks(ctx context.Context, now, until time.Time, limit int) 
 	return due, nil
 }
 
-const dueQuery = `SELECT ` + askColumns + ` FROM asks
-WHERE done = 0 AND next_at <= ? ORDER BY next_at, channel, order_no, trade_no, why LIMIT ?`
+// The two queues; each has an index of its own.
+const (
+	dueHeld   = `SELECT ` + askColumns + ` FROM asks WHERE done = 0 AND why = 'held'` + dueOrder
+	dueOthers = `SELECT ` + askColumns + ` FROM asks WHERE done = 0 AND why <> 'held'` + dueOrder
+	dueOrder  = ` AND next_at <= ? ORDER BY next_at, channel, order_no, trade_no, why LIMIT ?`
+)
 
 func claim(t *tx, now, until time.Time, limit int) ([]operations.Ask, error) {
-	due, err := collect(background(), t.conn, scanAsk, dueQuery, micros(now), limit)
+	due, err := collect(background(), t.conn, scanAsk, dueHeld, micros(now), limit)
 	if err != nil {
 		return nil, err
 	}
+	others, err := collect(background(), t.conn, scanAsk, dueOthers, micros(now), max(limit-len(due), limit/4))
+	if err != nil {
+		return nil, err
+	}
+	due = append(due[:min(len(due), limit-len(others))], others...)
 	for _, a := range due {
 		if _, err := t.exec(`UPDATE asks SET next_at = ? WHERE channel = ? AND order_no = ? AND trade_no = ? AND why = ?`,
 			micros(until), string(a.Channel), a.OrderNo, a.TradeNo, a.Why); err != nil {

@@ -281,7 +281,8 @@ func TestPlans(t *testing.T) {
 	}
 	checkPlan(t, s, "callbacks_slot", selectCallbacks(operations.CallbackFilter{}, ` AND c.slot = ? AND c.order_no = ?`),
 		filterArgs(operations.CallbackFilter{}, 1, "o")...)
-	checkPlan(t, s, "asks_due", dueQuery, 1, 1)
+	checkPlan(t, s, "asks_held", dueHeld, 1, 1)
+	checkPlan(t, s, "asks_due", dueOthers, 1, 1)
 	checkPlan(t, s, "asks_due", `SELECT count(*) FROM asks WHERE done = 0`)
 }
 

@@ -132,6 +132,8 @@ CREATE INDEX runs_started ON runs (started_at, id);
 CREATE INDEX runs_kind ON runs (kind, started_at, id);
 
 CREATE TABLE cursors (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+`, `
+CREATE INDEX asks_held ON asks (next_at) WHERE done = 0 AND why = 'held';
 `}
 
 // identify refuses a file that is not an operations store, by its first bytes
