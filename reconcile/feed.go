@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"counterfoil/domain"
@@ -36,9 +37,9 @@ func newRunID(at time.Time) (string, error) {
 // feed brings payments that changed since the last run into the schedule. Two
 // processes that feed at once write the same rows.
 func (s *Sweeper) feed(ctx context.Context) error {
-	at, err := s.Ops.Cursor(ctx, feedCursor)
+	at, err := s.place(ctx)
 	if err != nil {
-		return fmt.Errorf("read the sweep's place: %w", err)
+		return err
 	}
 	for {
 		rows, err := s.Rows.Changed(ctx, eventstore.Position(at), feedPage)
@@ -56,6 +57,27 @@ func (s *Sweeper) feed(ctx context.Context) error {
 			return fmt.Errorf("keep the sweep's place: %w", err)
 		}
 	}
+}
+
+// place is where the feed goes on. A place that the rows do not reach is one in
+// another log, or in one that was restored from an older copy: what comes after
+// it would never be asked about. Then everything is fed anew, which leaves
+// alone what is scheduled.
+func (s *Sweeper) place(ctx context.Context) (uint64, error) {
+	at, err := s.Ops.Cursor(ctx, feedCursor)
+	if err != nil {
+		return 0, fmt.Errorf("read the sweep's place: %w", err)
+	}
+	end, err := s.Rows.Checkpoint(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read how far the rows go: %w", err)
+	}
+	if at > uint64(end) {
+		s.Logger.WarnContext(ctx, "the sweep's place lies beyond the log: it was restored or is folded anew; all payments are looked at again",
+			slog.Uint64("place", at), slog.Uint64("end", uint64(end)))
+		return 0, nil
+	}
+	return at, nil
 }
 
 // feedPage schedules also what belongs to channels that this process does not
