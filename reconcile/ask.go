@@ -85,9 +85,7 @@ func (s *Sweeper) askAll(ctx context.Context, t *tally, asks []operations.Ask) e
 				return err
 			}
 			t.fail(err)
-			s.Logger.LogAttrs(ctx, slog.LevelError, "a payment could not be reconciled: run counterfoil verify",
-				slog.String("channel", string(a.Channel)), slog.String("order_no", a.OrderNo),
-				slog.String("kind", domain.KindOf(err).String()), slog.String("error", err.Error()))
+			s.tellBad(ctx, a.Channel, a.OrderNo, err)
 			return nil
 		})
 	}

@@ -82,12 +82,17 @@ func (s *Sweeper) place(ctx context.Context) (uint64, error) {
 
 // feedPage schedules also what belongs to channels that this process does not
 // have: the place in the log is shared with processes that may have them.
+// What is wrong with one payment's books is told and keeps no other from its
+// questions.
 func (s *Sweeper) feedPage(ctx context.Context, rows []projections.Payment) error {
 	var asks []operations.Ask
 	for _, r := range rows {
 		more, err := s.asksFor(ctx, r)
-		if err != nil {
+		if err != nil && ends(err) {
 			return err
+		}
+		if err != nil {
+			s.tellBad(ctx, r.Channel, r.OrderNo, err)
 		}
 		asks = append(asks, more...)
 	}
@@ -95,6 +100,13 @@ func (s *Sweeper) feedPage(ctx context.Context, rows []projections.Payment) erro
 		return fmt.Errorf("schedule questions: %w", err)
 	}
 	return nil
+}
+
+// tellBad tells people of a payment whose books cannot be worked with.
+func (s *Sweeper) tellBad(ctx context.Context, ch domain.ChannelID, orderNo string, err error) {
+	s.Logger.LogAttrs(ctx, slog.LevelError, "a payment could not be reconciled: run counterfoil verify",
+		slog.String("channel", string(ch)), slog.String("order_no", orderNo),
+		slog.String("kind", domain.KindOf(err).String()), slog.String("error", err.Error()))
 }
 
 // asksFor says what is to be asked about a changed payment. An order without
