@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,31 @@ func (l *Ledger) append(
 	if err != nil {
 		return at, fmt.Errorf("%w to %s after %d: %w", errStore, c.Stream, fold.expected, err)
 	}
-	return at, nil
+	if _, delivered := facts[0].(domain.PaymentNotified); !delivered {
+		err = l.ours(ctx, c.Stream, fold.expected, events)
+	}
+	return at, err
+}
+
+// ours makes sure that it is these events that stand behind expected. The store
+// takes an append with the ids of what stands there for the same call made
+// again, and the ids of placing, closing and allocating are the same whoever
+// does it: another process may have been faster with another amount. A
+// delivery's id is its own, so appends that begin with one need no look.
+func (l *Ledger) ours(ctx context.Context, s domain.Stream, expected eventstore.Expected, events []eventstore.Event) error {
+	stored, err := l.store.ReadStream(ctx, s, eventstore.ReadOptions{From: uint64(expected + 1), Limit: len(events)})
+	if err != nil {
+		return domain.E(domain.KindUnknown, "read back %s: %w", s, err)
+	}
+	same := len(stored) == len(events)
+	for i := 0; same && i < len(events); i++ {
+		same = bytes.Equal(stored[i].Data, events[i].Data) && bytes.Equal(stored[i].Meta, events[i].Meta)
+	}
+	if !same {
+		return fmt.Errorf("%w to %s after %d: %w", errStore, s, expected,
+			domain.E(domain.KindConflict, "another process wrote events of the same ids"))
+	}
+	return nil
 }
 
 // seal fills e.Sealed. A stream's key is made with its first event.
