@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -31,15 +32,49 @@ func call[T any](ctx context.Context, p *supervisor, do func(context.Context, *e
 	return value, true, err
 }
 
-// within runs one call in a goroutine of its own and leaves it behind when its
-// time is over, whatever the client does. A session that shows a sign of
-// trouble is retired.
+// within makes one call on a session that has been examined, in the caller's
+// goroutine: a goroutine for each call would double the adapter's cost. That is
+// safe because such a client waits for nothing but its connection, which obeys
+// the context: its own loop answers at once, or its channel is closed and the
+// call breaks down with a panic. Should a call overstay all the same, free ends
+// it. A session that shows a sign of trouble is retired.
 func within[T any](ctx context.Context, p *supervisor, s *session, do func(context.Context, *esdb.Client) (T, error)) (value T, err error) {
 	if !p.begin(s) {
 		return value, fmt.Errorf("%w: it was retired", errPanic)
 	}
+	defer p.end(s)
 	try, cancel := context.WithTimeout(ctx, p.o.CallTimeout)
 	defer cancel()
+	var over atomic.Bool
+	stop := context.AfterFunc(try, func() { p.free(s, &over) })
+	defer func() {
+		if x := recover(); x != nil {
+			err = panicked(x)
+		}
+		over.Store(true)
+		stop()
+		if err != nil && broken(ctx, try, err) {
+			p.retire(s, err)
+		}
+	}()
+	return do(p.outgoing(try), s.client)
+}
+
+// free retires a session on which a call outlived its context, which sets the
+// call free when the client is closed.
+func (p *supervisor) free(s *session, over *atomic.Bool) {
+	if sleep(p.ctx, grace/4) && !over.Load() {
+		p.retire(s, errSilent)
+	}
+}
+
+// apart makes a call in a goroutine of its own and leaves it behind when its
+// time is over, for clients not yet examined: one that looks for its server
+// obeys no context.
+func apart[T any](ctx context.Context, p *supervisor, s *session, do func(context.Context, *esdb.Client) (T, error)) (value T, err error) {
+	if !p.begin(s) {
+		return value, fmt.Errorf("%w: it was retired", errPanic)
+	}
 	done := make(chan reply[T], 1)
 	go func() {
 		var r reply[T]
@@ -50,21 +85,14 @@ func within[T any](ctx context.Context, p *supervisor, s *session, do func(conte
 			p.end(s)
 			done <- r
 		}()
-		r.value, r.err = do(p.outgoing(try), s.client)
+		r.value, r.err = do(p.outgoing(ctx), s.client)
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil && broken(ctx, try, r.err) {
-			p.retire(s, r.err)
-		}
 		return r.value, r.err
-	case <-try.Done():
+	case <-ctx.Done():
+		return value, ctx.Err()
 	}
-	if ctx.Err() != nil {
-		return value, ctx.Err() // the caller's wish: it says nothing about the server
-	}
-	p.retire(s, errSilent)
-	return value, fmt.Errorf("%w: %w", errSilent, try.Err())
 }
 
 // outgoing asks for the leader where it matters. The client has an option for

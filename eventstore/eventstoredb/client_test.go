@@ -251,6 +251,24 @@ func TestFollowerSurvives(t *testing.T) {
 	}
 }
 
+// TestClientPanics: on a message it does not expect the client panics in the
+// caller's goroutine. Ours lives on with a new client.
+func TestClientPanics(t *testing.T) {
+	t.Parallel()
+	server, s, _ := stand(t, esdbtest.Options{})
+	if _, err := s.Append(t.Context(), "s", eventstore.NoStream, names("s", 0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	server.Stray(2)
+	got, err := s.ReadStream(t.Context(), "s", eventstore.ReadOptions{})
+	if err != nil || len(got) != 3 {
+		t.Errorf("%d events, %v", len(got), err)
+	}
+	if n := s.Stats().Sessions; n != 3 {
+		t.Errorf("%d sessions, want a new one after each of two panics", n)
+	}
+}
+
 // TestPreferredNode: followers may read from another node, the truth comes from
 // the leader.
 func TestPreferredNode(t *testing.T) {

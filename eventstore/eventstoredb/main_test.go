@@ -20,7 +20,14 @@ import (
 
 // TestMain holds that nothing this package starts outlives it: clients,
 // connections, calls and subscriptions, whatever befell them.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+//
+// With serveEnv the test binary is a server for another one's benchmarks.
+func TestMain(m *testing.M) {
+	if os.Getenv(serveEnv) != "" {
+		os.Exit(serve())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // real is the connection string of a true server, when one is to be tested:
 // then the suite and whatever needs no faults run against it.

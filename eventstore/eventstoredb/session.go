@@ -27,7 +27,7 @@ import (
 //     the search never begins.
 //   - "Connecting to leader node" comes in the client's own goroutine when the
 //     old connection has been closed and before the new one is opened. The fuse
-//     ends that goroutine.
+//     ends that goroutine, and closes the client so that nobody waits for it.
 //
 // In both cases the session is retired and the supervisor makes another. The
 // client is archived, so these words will not change; tests hold them.
@@ -74,6 +74,7 @@ func (s *session) fuse(level, format string, args ...any) {
 			s.mu.Unlock()
 		}
 	case strings.HasPrefix(format, "Connecting to leader node"):
+		go func() { _ = s.client.Close() }() // always nil; breaks down whoever waits for the loop that ends here
 		runtime.Goexit()
 	}
 	s.log.Debug("eventstoredb client", slog.String("client_level", level), slog.String("text", fmt.Sprintf(format, args...)))

@@ -121,7 +121,7 @@ func (p *supervisor) build(limit time.Duration) error {
 func (p *supervisor) try(s *session, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(p.ctx, limit)
 	defer cancel()
-	_, err := within(ctx, p, s, p.examine)
+	_, err := apart(ctx, p, s, p.examine)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w (%s)", errSilent, limit)
 	}

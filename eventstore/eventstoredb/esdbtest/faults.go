@@ -36,6 +36,7 @@ type commands struct {
 	latency   time.Duration
 	duplicate int
 	twice     bool
+	stray     int
 	version   string
 	appends   int
 	requires  int // calls that came with requires-leader
@@ -74,6 +75,25 @@ func (s *Server) CaughtUpTwice() {
 	s.cmd.mu.Lock()
 	defer s.cmd.mu.Unlock()
 	s.cmd.twice = true
+}
+
+// Stray has the next n reads of a stream begin with a message that belongs to
+// subscriptions, on which the Go client panics.
+func (s *Server) Stray(n int) {
+	s.cmd.mu.Lock()
+	defer s.cmd.mu.Unlock()
+	s.cmd.stray = n
+}
+
+// takeStray tells whether one is due.
+func (c *commands) takeStray() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stray == 0 {
+		return false
+	}
+	c.stray--
+	return true
 }
 
 // SetVersion changes the version that the server tells; "" makes it one

@@ -36,6 +36,9 @@ func send(call streams.Streams_ReadServer, records []*record, count uint64) erro
 
 func (n *node) readStream(o *streams.ReadReq_Options, call streams.Streams_ReadServer) error {
 	name := string(o.GetStream().GetStreamIdentifier().GetStreamName())
+	if n.server.cmd.takeStray() {
+		return call.Send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
+	}
 	s, ok := n.server.log.look(name)
 	if ok && s.tombstoned {
 		return streamDeleted(call.Context(), name)
