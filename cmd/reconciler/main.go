@@ -58,8 +58,11 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		{"alerts", max(cfg.Reconciler.SweepEvery, time.Second), watch.Check},
 		{"self-check", cfg.Reconciler.SelfCheck, app.SelfCheck},
 	}
-	return app.Run(ctx, jobs.run(app.Logger),
-		atOnce(app.Events, app.Rows, sweeper, app.Logger, min(time.Second, cfg.Reconciler.SweepEvery)),
+	held := holds{
+		log: app.Events, rows: app.Rows, logger: app.Logger, spacing: min(time.Second, cfg.Reconciler.SweepEvery), again: followAgain,
+		sweep: func(ctx context.Context) { sweep(ctx, sweeper, app.Logger) },
+	}
+	return app.Run(ctx, jobs.run(app.Logger), held.atOnce,
 		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, app.Ready), app.Logger, nil))
 }
 
