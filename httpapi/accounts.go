@@ -16,7 +16,7 @@ import (
 )
 
 type balancesInput struct {
-	Account     string `path:"account"`
+	Account     string `path:"account" doc:"The wallet"`
 	AsOf        string `query:"as_of_position" doc:"The balance as the log stood at this position"`
 	AsOfTime    string `query:"as_of_time" format:"date-time" doc:"The balance as the log stood at this instant"`
 	MinPosition string `query:"min_position" doc:"Wait (2 s at most) until the projection has reached this position"`
@@ -25,7 +25,7 @@ type balancesInput struct {
 
 // Balances are what an account has.
 type Balances struct {
-	Account  string              `json:"account"`
+	Account  string              `json:"account" doc:"The wallet"`
 	Position eventstore.Position `json:"position" doc:"The position the answer holds for"`
 	Balances []Money             `json:"balances" doc:"One per currency; empty for an account that never received money"`
 }
@@ -37,30 +37,30 @@ type balancesOutput struct {
 }
 
 type entriesInput struct {
-	Account  string `path:"account"`
-	Currency string `query:"currency"`
-	AsOf     string `query:"as_of_position"`
-	Cursor   string `query:"cursor"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Account  string `path:"account" doc:"The wallet"`
+	Currency string `query:"currency" doc:"Only of this currency"`
+	AsOf     string `query:"as_of_position" doc:"Only entries up to this position"`
+	Cursor   string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
 
 // Entry is one movement of an account.
 type Entry struct {
-	Position  eventstore.Position `json:"position"`
-	EventID   string              `json:"event_id"`
-	Type      string              `json:"type"`
+	Position  eventstore.Position `json:"position" doc:"Place in the log"`
+	EventID   string              `json:"event_id" doc:"Id of the event that posted it"`
+	Type      string              `json:"type" doc:"Name and version of the fact that posted it"`
 	Payment   string              `json:"payment" doc:"Stream of the payment"`
 	Amount    Money               `json:"amount" doc:"Positive: the account has more"`
 	After     Money               `json:"after" doc:"Balance after it"`
-	ValueDate string              `json:"value_date"`
-	Recorded  time.Time           `json:"recorded_at"`
+	ValueDate string              `json:"value_date" doc:"Day in the channel's zone"`
+	Recorded  time.Time           `json:"recorded_at" doc:"When it was recorded"`
 }
 
 type entriesOutput struct {
 	Body struct {
-		Entries    []Entry `json:"entries"`
-		NextCursor string  `json:"next_cursor,omitempty"`
-		HasMore    bool    `json:"has_more"`
+		Entries    []Entry `json:"entries" doc:"Newest first"`
+		NextCursor string  `json:"next_cursor,omitempty" doc:"Where the next page begins"`
+		HasMore    bool    `json:"has_more" doc:"There are older ones"`
 	}
 }
 

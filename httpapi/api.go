@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -69,10 +70,12 @@ var strictFormat = huma.Format{
 	},
 }
 
-// foreignProblems makes huma answer its own refusals as Problems and tell
-// members' names by their case. Both are settings of the whole process.
+// foreignProblems makes huma answer its own refusals as Problems, tell members'
+// names by their case and never write a list as null. These are settings of the
+// whole process.
 var foreignProblems = sync.OnceFunc(func() {
 	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 		return foreignProblem(status, msg, errs)
 	}
@@ -293,4 +296,10 @@ func optionalMoney(m domain.Money) *Money {
 	}
 	v := moneyOf(m)
 	return &v
+}
+
+// shapeOf describes an answer whose bytes are made elsewhere.
+func shapeOf[T any](api huma.API) map[string]*huma.MediaType {
+	t := reflect.TypeFor[T]()
+	return map[string]*huma.MediaType{"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())}}
 }

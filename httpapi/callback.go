@@ -133,21 +133,29 @@ func refusedReply(ch providers.Channel, err error) domain.Reply {
 func (s *Server) keep(ctx context.Context, ch providers.Channel, got providers.Read, rec *record) domain.Outcome {
 	outcome := domain.OutcomeNoted
 	for i, n := range got.Notices {
+		if i == 0 {
+			rec.name(n)
+		}
 		res, err := s.Ledger.Notify(ctx, n, got.Evidence, ch.Reply)
 		if err != nil {
 			rec.fail(err)
 			return domain.OutcomeFailed
 		}
 		if i == 0 {
-			rec.keep(n, res)
+			rec.keep(res)
 			outcome = res.Verdict.Outcome
 		}
 	}
 	return outcome
 }
 
-func (rec *record) keep(n domain.Notice, res ledger.Result) {
+// name says which money it is about, before it is known what becomes of it: a
+// callback that could not be kept is looked for by its order, too.
+func (rec *record) name(n domain.Notice) {
 	rec.row.OrderNo, rec.row.TradeNo, rec.row.Amount = n.OrderNo, n.TradeNo, n.Amount
+}
+
+func (rec *record) keep(res ledger.Result) {
 	rec.row.Outcome, rec.row.Reason = res.Verdict.Outcome, res.Verdict.Reason
 	if res.Position > 0 {
 		rec.position = res.Position.String()

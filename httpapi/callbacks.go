@@ -14,44 +14,44 @@ import (
 )
 
 type listCallbacksInput struct {
-	Channel string    `query:"channel"`
-	OrderNo string    `query:"order_no"`
-	Outcome string    `query:"outcome" enum:"credited,repeated,held,parked,noted,refused,failed"`
-	Since   time.Time `query:"since"`
-	Cursor  string    `query:"cursor"`
-	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Channel string    `query:"channel" doc:"Only at the address of this channel"`
+	OrderNo string    `query:"order_no" doc:"Only of this order; of refused ones, as they claim"`
+	Outcome string    `query:"outcome" enum:"credited,repeated,held,parked,noted,refused,failed" doc:"Only with this outcome"`
+	Since   time.Time `query:"since" doc:"Only received then or later"`
+	Cursor  string    `query:"cursor" doc:"next_cursor of the page before"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
 
 // Callback is a row of the callback log: did it come, and what did we say?
 type Callback struct {
-	Seq        string    `json:"seq"`
-	Delivery   string    `json:"delivery"`
-	Channel    string    `json:"channel"`
-	ReceivedAt time.Time `json:"received_at"`
-	TookMicros int64     `json:"took_us"`
-	Remote     string    `json:"remote"`
-	Method     string    `json:"method"`
-	Outcome    string    `json:"outcome"`
-	Reason     string    `json:"reason,omitempty"`
-	OrderNo    string    `json:"order_no,omitempty"`
-	TradeNo    string    `json:"trade_no,omitempty"`
-	Amount     *Money    `json:"amount,omitempty"`
+	Seq        string    `json:"seq" doc:"Number of the row"`
+	Delivery   string    `json:"delivery" doc:"Id of the request"`
+	Channel    string    `json:"channel" doc:"As in the address; may be unknown"`
+	ReceivedAt time.Time `json:"received_at" doc:"When its first bytes were read"`
+	TookMicros int64     `json:"took_us" doc:"Microseconds to the answer"`
+	Remote     string    `json:"remote" doc:"Address it came from, behind trusted proxies"`
+	Method     string    `json:"method" doc:"HTTP method"`
+	Outcome    string    `json:"outcome" doc:"credited, repeated, held, parked, noted, refused or failed"`
+	Reason     string    `json:"reason,omitempty" doc:"Why the outcome is what it is"`
+	OrderNo    string    `json:"order_no,omitempty" doc:"The order it names; of refused ones only a claim"`
+	TradeNo    string    `json:"trade_no,omitempty" doc:"The provider's number"`
+	Amount     *Money    `json:"amount,omitempty" doc:"The amount it names"`
 	Reply      Reply     `json:"reply" doc:"What was answered"`
-	BodySHA256 string    `json:"body_sha256,omitempty"`
-	Error      string    `json:"error,omitempty"`
+	BodySHA256 string    `json:"body_sha256,omitempty" doc:"SHA-256 of the body, when there was one"`
+	Error      string    `json:"error,omitempty" doc:"Why it was refused or failed"`
 }
 
 // Reply is the answer a provider got.
 type Reply struct {
-	Status int    `json:"status"`
-	Body   string `json:"body"`
+	Status int    `json:"status" doc:"HTTP status"`
+	Body   string `json:"body" doc:"The whole body"`
 }
 
 type listCallbacksOutput struct {
 	Body struct {
-		Callbacks  []Callback `json:"callbacks"`
-		NextCursor string     `json:"next_cursor,omitempty"`
-		HasMore    bool       `json:"has_more"`
+		Callbacks  []Callback `json:"callbacks" doc:"Newest first"`
+		NextCursor string     `json:"next_cursor,omitempty" doc:"Where the next page begins"`
+		HasMore    bool       `json:"has_more" doc:"There are older ones"`
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *Server) registerCallbacks(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "recheck-callbacks", Method: http.MethodPost, Path: "/v1/callbacks/recheck",
 		Summary:     "Verify refused callbacks again",
-		Description: "After a key was mended: refused callbacks of the last 30 days that verify now are taken in.",
+		Description: "After a key was mended: refused callbacks of the last 30 days that verify now are taken in, each once.",
 	}, operations.ScopePaymentsWrite, s.recheckCallbacks)
 }
 

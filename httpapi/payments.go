@@ -27,7 +27,7 @@ type Order struct {
 	OrderNo   string     `json:"order_no" maxLength:"200" doc:"The merchant's order number: printable ASCII without space" example:"USR1NO0001"`
 	Account   string     `json:"account" doc:"The wallet to credit; opaque, no personal data" example:"user:42"`
 	Amount    string     `json:"amount" doc:"Decimal string" example:"7.30"`
-	Currency  string     `json:"currency" example:"CNY"`
+	Currency  string     `json:"currency" example:"CNY" doc:"ISO 4217 code of the channel's currency"`
 	Method    string     `json:"method,omitempty" doc:"The provider's pay method, e.g. alipay, wxpay; empty lets the provider ask"`
 	Subject   string     `json:"subject,omitempty" maxLength:"256" doc:"Goods name the payer sees; kept sealed"`
 	ReturnURL string     `json:"return_url,omitempty" doc:"Where the browser goes after paying; proves nothing. Epay wants one"`
@@ -37,38 +37,38 @@ type Order struct {
 
 // Payment is a payment as the API shows it.
 type Payment struct {
-	Channel     string              `json:"channel"`
-	OrderNo     string              `json:"order_no"`
-	Account     string              `json:"account,omitempty"`
-	Amount      *Money              `json:"amount,omitempty"`
+	Channel     string              `json:"channel" doc:"Channel id"`
+	OrderNo     string              `json:"order_no" doc:"The merchant's order number; of a payment nobody placed, as the provider gave it"`
+	Account     string              `json:"account,omitempty" doc:"The wallet it was placed for; absent while nobody placed it"`
+	Amount      *Money              `json:"amount,omitempty" doc:"The placed amount; of a payment nobody placed, the noticed one"`
 	State       string              `json:"state" doc:"noticed, placed, held, credited, parked, expired, closed or cancelled"`
 	TradeNo     string              `json:"trade_no,omitempty" doc:"The provider's number of the trade that settled it"`
-	PlacedAt    *time.Time          `json:"placed_at,omitempty"`
-	ExpiresAt   *time.Time          `json:"expires_at,omitempty"`
+	PlacedAt    *time.Time          `json:"placed_at,omitempty" doc:"When it was placed"`
+	ExpiresAt   *time.Time          `json:"expires_at,omitempty" doc:"Until when it can be paid; later money is credited all the same"`
 	Notices     int                 `json:"notices" doc:"Deliveries kept as events"`
 	CallbackURL string              `json:"callback_url,omitempty" doc:"The derived callback address"`
-	Trades      []Trade             `json:"trades,omitempty"`
-	Timeline    []Moment            `json:"timeline,omitempty"`
+	Trades      []Trade             `json:"trades,omitempty" doc:"The money that came for it, by trade number"`
+	Timeline    []Moment            `json:"timeline,omitempty" doc:"Its events, oldest first; only where one payment is shown"`
 	Position    eventstore.Position `json:"position" doc:"Position of its last event"`
 }
 
 // Trade is the money under one trade_no.
 type Trade struct {
-	TradeNo string    `json:"trade_no"`
-	State   string    `json:"state"`
-	Amount  *Money    `json:"amount,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	FirstAt time.Time `json:"first_at"`
+	TradeNo string    `json:"trade_no" doc:"The provider's number"`
+	State   string    `json:"state" doc:"seen, held, suspect, parked, credited or allocated"`
+	Amount  *Money    `json:"amount,omitempty" doc:"The amount noticed"`
+	Reason  string    `json:"reason,omitempty" doc:"Why it is held or parked"`
+	FirstAt time.Time `json:"first_at" doc:"When its first notice came"`
 }
 
 // Moment is one event of a payment's history.
 type Moment struct {
-	Position eventstore.Position `json:"position"`
-	Revision uint64              `json:"revision"`
-	ID       string              `json:"id"`
-	Type     string              `json:"type"`
-	At       time.Time           `json:"at"`
-	Actor    string              `json:"actor"`
+	Position eventstore.Position `json:"position" doc:"Place in the log"`
+	Revision uint64              `json:"revision" doc:"Place in the payment's stream, from 0"`
+	ID       string              `json:"id" doc:"Id of the event"`
+	Type     string              `json:"type" doc:"Name and version of the fact"`
+	At       time.Time           `json:"at" doc:"When it was recorded"`
+	Actor    string              `json:"actor" doc:"Who: channel:<id>, key:<id>, reconciler, person:<id> or system"`
 	Fact     json.RawMessage     `json:"fact" doc:"The stored fact"`
 }
 
@@ -76,7 +76,7 @@ type Moment struct {
 type Placed struct {
 	Payment Payment         `json:"payment"`
 	Existed bool            `json:"existed" doc:"The same order had been placed before"`
-	Form    *providers.Form `json:"form" doc:"The signed order: POST the fields to action, or open url"`
+	Form    *providers.Form `json:"form" doc:"The signed order for the payer's browser"`
 }
 
 type placeInput struct {
@@ -90,8 +90,8 @@ type placeOutput struct {
 }
 
 type paymentInput struct {
-	Channel string `path:"channel"`
-	OrderNo string `path:"order_no"`
+	Channel string `path:"channel" doc:"Channel id"`
+	OrderNo string `path:"order_no" doc:"The merchant's order number, escaped"`
 }
 
 type paymentOutput struct {
@@ -100,26 +100,26 @@ type paymentOutput struct {
 }
 
 type cancelInput struct {
-	Channel string `path:"channel"`
-	OrderNo string `path:"order_no"`
+	Channel string `path:"channel" doc:"Channel id"`
+	OrderNo string `path:"order_no" doc:"The merchant's order number, escaped"`
 	Body    struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why, for people"`
 	}
 }
 
 type listPaymentsInput struct {
-	Channel string `query:"channel"`
-	Account string `query:"account"`
-	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled"`
-	Cursor  string `query:"cursor"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Channel string `query:"channel" doc:"Only of this channel"`
+	Account string `query:"account" doc:"Only of this wallet"`
+	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled" doc:"Only in this state"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
 
 type listPaymentsOutput struct {
 	Body struct {
-		Payments   []Payment `json:"payments"`
-		NextCursor string    `json:"next_cursor,omitempty"`
-		HasMore    bool      `json:"has_more"`
+		Payments   []Payment `json:"payments" doc:"Newest first"`
+		NextCursor string    `json:"next_cursor,omitempty" doc:"Where the next page begins"`
+		HasMore    bool      `json:"has_more" doc:"There are older ones"`
 	}
 }
 
@@ -129,8 +129,16 @@ func (s *Server) registerPayments(api huma.API) {
 		Description: "Records what is to be paid and for whom, and returns the provider's signed form and the callback " +
 			"address derived for it. Calls no provider. Placing the same order again changes nothing; with any other " +
 			"field it is a conflict.",
-		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusConflict},
+		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusBadRequest, http.StatusConflict},
+		Responses: map[string]*huma.Response{
+			"200": {Description: "The same order had been placed before", Content: shapeOf[Placed](api)},
+			"201": {Description: "Placed", Content: shapeOf[Placed](api)},
+		},
 	}, operations.ScopePaymentsWrite, s.placePayment)
+	describeForm(api.OpenAPI().Components.Schemas.Map()["Form"])
+	for _, p := range api.OpenAPI().Paths["/v1/payments"].Post.Parameters {
+		p.Required = p.Required || p.Name == "Idempotency-Key" // a missing one is a 400 of ours, see placePayment
+	}
 	operation(s, api, huma.Operation{
 		OperationID: "show-payment", Method: http.MethodGet, Path: "/v1/payments/{channel}/{order_no}",
 		Summary: "Show a payment with its history", Description: "Folded from the log itself: never stale.",
@@ -145,6 +153,17 @@ func (s *Server) registerPayments(api huma.API) {
 		OperationID: "list-payments", Method: http.MethodGet, Path: "/v1/payments", Summary: "List payments",
 		Description: "Newest first. New rows never shift a page.",
 	}, operations.ScopePaymentsRead, s.listPayments)
+}
+
+// describeForm adds the words that providers.Form, which knows no HTTP, does not
+// have.
+func describeForm(form *huma.Schema) {
+	for name, text := range map[string]string{
+		"action": "Address at the provider", "method": "HTTP method to post the fields with",
+		"fields": "What to post, signature included", "url": "The same as one address to open",
+	} {
+		form.Properties[name].Description = text
+	}
 }
 
 // placePayment answers a repeated Idempotency-Key from what was kept.

@@ -44,8 +44,8 @@ type Problem struct {
 
 // Fault is one wrong field.
 type Fault struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
+	Field   string `json:"field" doc:"Name of the field, with where it stands"`
+	Message string `json:"message" doc:"What is wrong with it"`
 }
 
 // Error is the detail.

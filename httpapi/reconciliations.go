@@ -13,35 +13,35 @@ import (
 
 // Run is one pass of the reconciler.
 type Run struct {
-	ID         string     `json:"id"`
-	Kind       string     `json:"kind"`
+	ID         string     `json:"id" doc:"Id of the run"`
+	Kind       string     `json:"kind" doc:"sweep"`
 	State      string     `json:"state" doc:"running, complete, or incomplete when a provider did not answer"`
-	StartedAt  time.Time  `json:"started_at"`
-	EndedAt    *time.Time `json:"ended_at,omitempty"`
-	Asked      int        `json:"asked"`
-	Paid       int        `json:"paid"`
+	StartedAt  time.Time  `json:"started_at" doc:"When it began"`
+	EndedAt    *time.Time `json:"ended_at,omitempty" doc:"When it ended; absent while it runs"`
+	Asked      int        `json:"asked" doc:"Questions put to providers"`
+	Paid       int        `json:"paid" doc:"Answers that say paid"`
 	Healed     int        `json:"healed" doc:"Credited though no callback had come"`
 	Confirmed  int        `json:"confirmed" doc:"Held money that the provider confirmed"`
-	Closed     int        `json:"closed"`
+	Closed     int        `json:"closed" doc:"Payments closed because of the answers"`
 	Unknown    int        `json:"unknown" doc:"Orders the provider does not know now; never taken for unpaid"`
-	Unanswered int        `json:"unanswered"`
-	Differing  int        `json:"differing"`
-	Note       string     `json:"note,omitempty"`
+	Unanswered int        `json:"unanswered" doc:"Questions without an answer"`
+	Differing  int        `json:"differing" doc:"Differences found, other than heals"`
+	Note       string     `json:"note,omitempty" doc:"For people"`
 }
 
 type listRunsInput struct {
-	Kind  string `query:"kind" enum:"sweep"`
-	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Kind  string `query:"kind" enum:"sweep" doc:"Only of this kind"`
+	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows"`
 }
 
 type listRunsOutput struct {
 	Body struct {
-		Runs []Run `json:"runs"`
+		Runs []Run `json:"runs" doc:"Newest first"`
 	}
 }
 
 type runInput struct {
-	ID string `path:"id"`
+	ID string `path:"id" doc:"Id of the run"`
 }
 
 type runOutput struct{ Body Run }
@@ -49,11 +49,12 @@ type runOutput struct{ Body Run }
 func (s *Server) registerReconciliations(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "list-reconciliations", Method: http.MethodGet, Path: "/v1/reconciliations",
-		Summary: "List reconciliation runs", Description: "Newest first.",
+		Summary: "List reconciliation runs", Description: "The newest runs with what they asked, found and healed. Newest first.",
 	}, operations.ScopeReconcile, s.listRuns)
 	operation(s, api, huma.Operation{
 		OperationID: "show-reconciliation", Method: http.MethodGet, Path: "/v1/reconciliations/{id}",
-		Summary: "Show a reconciliation run", Errors: []int{http.StatusNotFound},
+		Summary: "Show a reconciliation run", Description: "What one run asked, found and healed, and whether it is complete.",
+		Errors: []int{http.StatusNotFound},
 	}, operations.ScopeReconcile, s.showRun)
 	operation(s, api, huma.Operation{
 		OperationID: "run-reconciliation", Method: http.MethodPost, Path: "/v1/reconciliations",
