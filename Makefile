@@ -20,6 +20,8 @@ LARGE    ?= 2000000
 DEMO     ?= bin/counterfoil demo
 # How often the real binary is killed with -9 and checked.
 KILL_ROUNDS ?= 40
+# How many seeds of the simulation make soak plays.
+SEEDS ?= 2000
 # All fuzz targets together, in seconds; each gets its share.
 FUZZ_SECONDS ?= 20
 # The packages whose tests run again under the race detector. The pure-Go SQLite
@@ -81,7 +83,7 @@ fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 	done <<<"$$targets"
 
 kill: ## kill -9 the real binaries at random times: nothing lost, nothing twice
-	COUNTERFOIL_KILL_ROUNDS=$(KILL_ROUNDS) $(GOTEST) -count=1 -timeout 60m ./internal/crash
+	COUNTERFOIL_KILL_ROUNDS=$(KILL_ROUNDS) $(GOTEST) -count=1 -timeout 60m -run 'Kill|Power' ./internal/crash
 
 ##@ The long versions
 
@@ -93,6 +95,7 @@ bench: build ## every benchmark; the page of the hot paths goes to docs/benchmar
 soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
 	$(MAKE) kill KILL_ROUNDS=200
 	RAPID_CHECKS=10000 $(GOTEST) -count=1 -timeout 120m ./...
+	COUNTERFOIL_TEST_SEEDS=$(SEEDS) $(GOTEST) -count=1 -timeout 120m ./internal/simulation
 	$(MAKE) fuzz FUZZ_SECONDS=3600
 
 ##@ Work

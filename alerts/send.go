@@ -67,7 +67,7 @@ func (r runner) send(ctx context.Context, a Alert) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r[0], r[1:]...) //nolint:gosec // the owner configures the command
+	cmd := exec.CommandContext(ctx, r[0], r[1:]...)
 	cmd.Stdin = bytes.NewReader(body)
 	cmd.WaitDelay = time.Second // a child it leaves behind holds nothing up
 	if err := cmd.Run(); err != nil {

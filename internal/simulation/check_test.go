@@ -23,24 +23,22 @@ type checker struct {
 	notified map[ack]int
 	decided  map[ack]domain.Money // credited, allocated or parked and confirmed
 	moved    map[ack]domain.Money // credited or allocated
-	posted   map[domain.ID]bool
 }
 
 // stream is one payment.
 type stream struct {
-	name     domain.Stream
-	events   uint64
-	ids      map[domain.ID]bool
-	payment  domain.Payment
-	credits  int
-	notices  int
-	placedIn bool
+	name    domain.Stream
+	events  uint64
+	ids     map[domain.ID]bool
+	payment domain.Payment
+	credits int
+	notices int
 }
 
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, streams: map[domain.Stream]*stream{}, books: map[string]domain.Money{}, notified: map[ack]int{},
-		decided: map[ack]domain.Money{}, moved: map[ack]domain.Money{}, posted: map[domain.ID]bool{},
+		decided: map[ack]domain.Money{}, moved: map[ack]domain.Money{},
 	}
 }
 
@@ -109,6 +107,7 @@ func (c *checker) post(f domain.Fact) {
 // fact asserts R2, R3 and what R7 says of automatic credits.
 func (c *checker) fact(s *stream, f domain.Fact) {
 	line := strings.TrimPrefix(string(s.name), "payment-")
+	c.w.seen[kindOf(f)]++
 	switch f := f.(type) {
 	case domain.PaymentPlaced:
 		line += " placed " + f.Amount.String()
@@ -116,10 +115,13 @@ func (c *checker) fact(s *stream, f domain.Fact) {
 		line += fmt.Sprintf(" notified %s %s %s %s %s", f.Source, f.TradeNo, f.Amount, f.Status, f.Decision.Outcome)
 		s.notices++
 		if f.Source == domain.SourceCallback {
-			c.notified[ack{f.Channel, f.OrderNo, f.TradeNo}]++
+			c.notified[ack{f.Channel, f.OrderNo, f.TradeNo, f.Status == domain.StatusPaid}]++
 		}
 	case domain.PaymentCredited:
 		line += fmt.Sprintf(" credited %s %s late %t", f.TradeNo, f.Amount, f.Late)
+		if s.payment.Closed == domain.ClosedMerchant || f.Late != (s.payment.Closed != "" || f.Dates.OccurredAt.After(s.payment.Placed.ExpiresAt)) {
+			c.w.fail("%s: credited after %q, late %t", s.name, s.payment.Closed, f.Late)
+		}
 		c.ownCredit(s, f.Account, f.Amount)
 		c.decide(s, f.TradeNo, f.Amount, c.moved)
 		c.decide(s, f.TradeNo, f.Amount, c.decided)
@@ -161,7 +163,7 @@ func (c *checker) ownCredit(s *stream, account domain.AccountID, m domain.Money)
 // has it under this number.
 func (c *checker) decide(s *stream, trade string, m domain.Money, in map[ack]domain.Money) {
 	ch, _, _ := strings.Cut(strings.TrimPrefix(string(s.name), "payment-"), ":")
-	k := ack{domain.ChannelID(ch), "", trade}
+	k := ack{domain.ChannelID(ch), "", trade, true}
 	if _, twice := in[k]; twice {
 		c.w.fail("%s: trade %s is decided twice (R2)", s.name, trade)
 	}
@@ -255,7 +257,7 @@ func (w *world) checkAtTheEnd() {
 		psp[ch] = domain.NewMoney(0, domain.CNY)
 		due := map[string]bool{}
 		for _, p := range b.Paid {
-			m, known := w.check.decided[ack{ch, "", p.TradeNo}]
+			m, known := w.check.decided[ack{ch, "", p.TradeNo, true}]
 			switch {
 			case known:
 				sum, err := psp[ch].Add(m)
@@ -284,7 +286,7 @@ func (w *world) excused(ch domain.ChannelID, p sandbox.PaidOrder) bool {
 	if p.Purged {
 		return true
 	}
-	if w.acks[ack{ch, p.OutTradeNo, p.TradeNo}] > 0 {
+	if w.acks[ack{ch, p.OutTradeNo, p.TradeNo, true}] > 0 {
 		return false
 	}
 	s := w.check.streams[domain.PaymentStreamRaw(ch, p.OutTradeNo)]
@@ -331,4 +333,22 @@ func barred(p domain.Payment) bool {
 		}
 	}
 	return false
+}
+
+// kindOf is a fact in a word or two.
+func kindOf(f domain.Fact) string {
+	switch f := f.(type) {
+	case domain.PaymentNotified:
+		return "notified " + string(f.Decision.Outcome)
+	case domain.PaymentCredited:
+		return fmt.Sprintf("credited by %s, late %t", f.Source, f.Late)
+	case domain.PaymentParked:
+		return fmt.Sprintf("parked %s, confirmed %t", f.Reason, f.Confirmed)
+	case domain.PaymentClosed:
+		return "closed " + string(f.Cause)
+	case domain.DiscrepancyFound:
+		return "found " + string(f.Kind)
+	default:
+		return fmt.Sprintf("%T", f)
+	}
 }

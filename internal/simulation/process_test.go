@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +34,6 @@ type process struct {
 	handler  http.Handler
 	sweeper  *reconcile.Sweeper
 	stop     context.CancelFunc // of the sweep under way
-	deaths   int
 }
 
 func (w *world) newProcess(name string, i int) *process {
@@ -95,7 +95,7 @@ func (p *process) openChannels() channelSet {
 // die ends a process between two instructions and starts it again.
 func (p *process) die() {
 	p.w.note("die %s", p.name)
-	p.deaths++
+	p.w.seen["died"]++
 	if p.stop != nil {
 		p.stop()
 	}
@@ -107,15 +107,16 @@ func (p *process) die() {
 // mood is what befalls appends for a while.
 type mood struct {
 	fault  memory.Fault
-	keys   bool              // data keys cannot be had
-	before func()            // called ahead of the first append, nil for nothing
-	slow   func()            // what happens while an append is slow
+	keys   bool          // data keys cannot be had
+	before func()        // called ahead of the first append, nil for nothing
+	slow   func()        // what happens while an append is slow
 	stop   chan struct{} // ends the releasing of slow appends
 }
 
 // setMood puts a mood in force and returns the one before.
 func (w *world) setMood(m mood) (old mood) {
 	old, w.mood = w.mood, m
+	w.seen[fmt.Sprint("fault ", m.fault)]++
 	w.log.Always(m.fault)
 	w.log.Before(nil)
 	if m.before != nil {
@@ -204,6 +205,7 @@ func (w *world) intruder(p *process, same ...func(*process)) func() {
 	}
 	return func() {
 		old := w.setMood(mood{})
+		w.seen["intruded"]++
 		w.nested = true
 		act()
 		w.nested = false
@@ -298,7 +300,7 @@ func (w *world) callback(p *process, r *http.Request, body string) answer {
 		w.bad = errors.New("an answer is neither success nor failure: " + got.body)
 	} else if success {
 		ch := strings.TrimPrefix(r.URL.Path, "/callbacks/")
-		w.acks[ack{domain.ChannelID(ch), f.Get("out_trade_no"), f.Get("trade_no")}]++
+		w.acks[ack{domain.ChannelID(ch), f.Get("out_trade_no"), f.Get("trade_no"), f.Get("trade_status") == "TRADE_SUCCESS"}]++
 	}
 	return got
 }
@@ -307,6 +309,7 @@ func (w *world) callback(p *process, r *http.Request, body string) answer {
 type ack struct {
 	channel      domain.ChannelID
 	order, trade string
+	paid         bool // that money came, and not another news
 }
 
 // toGateway carries p's questions to the gateway.
@@ -327,7 +330,7 @@ func (t toGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	got, err := w.askGateway(r)
 	if err == nil && w.chance(4) {
-		err = errLost
+		return nil, errLost
 	}
 	return got, err
 }
@@ -370,8 +373,19 @@ func (w *world) sweep(p *process) {
 	p.stop = outer
 	w.setMood(old)
 	w.note("%s %s asked %d paid %d healed %d confirmed %d closed %d unknown %d silent %d differing %d %s", p.name, run.State,
-		run.Asked, run.Paid, run.Healed, run.Confirmed, run.Closed, run.Unknown, run.Unanswered, run.Differing, domain.KindOf(err))
+		run.Asked, run.Paid, run.Healed, run.Confirmed, run.Closed, run.Unknown, run.Unanswered, run.Differing, kindOfError(err))
+	w.seen["sweep "+string(run.State)]++
+	w.seen["healed"] += run.Healed
+	w.seen["confirmed"] += run.Confirmed
 	if err != nil && domain.KindOf(err) != domain.KindUnavailable && domain.KindOf(err) != domain.KindUnknown {
 		w.bad = err
 	}
+}
+
+// kindOfError is an error's kind, or ok.
+func kindOfError(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return domain.KindOf(err).String()
 }

@@ -120,7 +120,7 @@ func (w *world) placeOnce(o *order) (answered bool) {
 		}
 		return true // too late to place it
 	}
-	var placed httpapi.Placed
+	var placed struct{ Form *providers.Form }
 	w.do(json.Unmarshal([]byte(got.body), &placed))
 	o.placed, o.form = true, placed.Form
 	return true
@@ -156,6 +156,7 @@ func (w *world) openForm(o *order) {
 	r.Body = bodyOf(fields.Encode())
 	resp, err := w.askGateway(r)
 	w.do(err)
+	defer func() { _ = resp.Body.Close() }()
 	o.trade = resp.Header.Get("Sandbox-Trade-No")
 	w.note("open %s: %t", o.no, o.trade != "")
 }
@@ -197,7 +198,7 @@ func (w *world) pay(o *order) {
 		all = append(all, q)
 	}
 	_, err := w.box.PayWith(o.trade, all...)
-	w.note("pay %s %s with %v: %s", o.channel, o.no, all, domain.KindOf(err))
+	w.note("pay %s %s with %v: %s", o.channel, o.no, all, kindOfError(err))
 }
 
 func (w *world) paid(trade string) bool {
@@ -286,12 +287,12 @@ func (w *world) again() {
 	}
 	o := pick(w, paid)
 	if w.rnd.IntN(2) == 0 {
-		w.note("resend %s: %s", o.no, domain.KindOf(w.box.Resend(o.trade)))
+		w.note("resend %s: %s", o.no, kindOfError(w.box.Resend(o.trade)))
 		return
 	}
 	class := pick(w, []sandbox.Class{sandbox.Concurrent, sandbox.Forged, sandbox.SecondTrade, sandbox.Reused})
 	_, err := w.box.Fire(o.trade, sandbox.Fault{Class: class})
-	w.note("fire %s at %s: %s", class, o.no, domain.KindOf(err))
+	w.note("fire %s at %s: %s", class, o.no, kindOfError(err))
 }
 
 func (w *world) outage() {
@@ -308,11 +309,12 @@ func (w *world) takeBack() {
 		return
 	}
 	o := pick(w, credited)
-	err := w.box.Freeze(o.trade)
+	act := func() error { return w.box.Freeze(o.trade) }
 	if w.rnd.IntN(2) == 0 {
-		err = w.box.Refund(o.trade, o.amount)
+		act = func() error { return w.box.Refund(o.trade, o.amount) }
 	}
-	w.note("take back %s: %s", o.no, domain.KindOf(err))
+	err := act()
+	w.note("take back %s: %s", o.no, kindOfError(err))
 }
 
 // readBalance compares an answer of the API with the fold of the log up to the

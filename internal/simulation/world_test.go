@@ -10,11 +10,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/eventstore/memory"
 	"counterfoil/httpapi"
 	"counterfoil/ledger"
@@ -53,7 +56,7 @@ type world struct {
 	now     time.Time // true time; each process has it a little wrong
 	clockMu sync.Mutex
 
-	store *memory.Store
+	store *conflicts
 	log   *memory.Faulty
 	mood  mood // of the log, at this moment
 	data  *opsData
@@ -74,14 +77,15 @@ type world struct {
 	acks   map[ack]int
 	check  *checker
 	trace  hash.Hash
-	recent []string
-	bad    error // found where nothing may panic
+	lines  []string       // of the trace
+	seen   map[string]int // what happened, by kind: a run in which nothing happens proves nothing
+	bad    error          // found where nothing may panic
 }
 
 func newWorld(dir string, seed uint64) *world {
 	w := &world{
-		seed: seed, rnd: rand.New(rand.NewPCG(seed, 0x5eed)), now: dawn, dir: dir, store: memory.New(), data: newOpsData(),
-		acks: map[ack]int{}, trace: sha256.New(),
+		seed: seed, rnd: rand.New(rand.NewPCG(seed, 0x5eed)), now: dawn, dir: dir, store: &conflicts{Store: memory.New()}, data: newOpsData(),
+		acks: map[ack]int{}, trace: sha256.New(), seen: map[string]int{},
 	}
 	w.log = memory.NewFaulty(w.store)
 	w.check = newChecker(w)
@@ -131,19 +135,48 @@ func (w *world) step(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
+// conflicts is the log, and how often two writers met there.
+type conflicts struct {
+	*memory.Store
+	met int
+}
+
+// Append implements eventstore.Appender.
+func (c *conflicts) Append(
+	ctx context.Context, s domain.Stream, expected eventstore.Expected, events []eventstore.Event,
+) (eventstore.Appended, error) {
+	at, err := c.Store.Append(ctx, s, expected, events)
+	if err != nil && domain.KindOf(err) == domain.KindConflict {
+		c.met++
+	}
+	return at, err
+}
+
 // note writes a line of the trace.
 func (w *world) note(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	_, _ = fmt.Fprintln(w.trace, line)
-	if w.recent = append(w.recent, line); len(w.recent) > 400 {
-		w.recent = w.recent[200:]
-	}
+	w.lines = append(w.lines, line)
 }
 
 func (w *world) hash() string { return hex.EncodeToString(w.trace.Sum(nil))[:16] }
 
-// story is the end of the trace, for whoever must find out what happened.
-func (w *world) story() string { return strings.Join(w.recent[max(0, len(w.recent)-60):], "\n  ") }
+// orderNumber is how the orders of a run are named.
+var orderNumber = regexp.MustCompile(`S\d+N\d+`)
+
+// story is what the trace says about the orders that an error names, and its
+// end: for whoever must find out what happened.
+func (w *world) story(err error) string {
+	named := orderNumber.FindAllString(err.Error(), -1)
+	var out []string
+	for i, line := range w.lines {
+		about := slices.ContainsFunc(named, func(no string) bool { return strings.Contains(line, no) })
+		if about || i >= len(w.lines)-20 {
+			out = append(out, fmt.Sprintf("%5d %s", i, line))
+		}
+	}
+	return strings.Join(out, "\n  ")
+}
 
 // chance is true in so many of a hundred cases, and never while all is healed.
 func (w *world) chance(percent int) bool { return w.rnd.IntN(100) < percent && !w.healing }
