@@ -69,6 +69,12 @@ test-race: ## the race detector, where it is affordable
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 5m $(addprefix ./,$(RACE_PACKAGES))
 	CGO_ENABLED=1 CF_RACE=1 $(GOTEST) -race -short -skip '$(RACE_SKIP)' -timeout 5m $(addprefix ./,$(RACE_SQLITE))
 
+# The suite of all stores on a server that is really there.
+# Each test takes a namespace of its own and leaves its streams behind.
+test-esdb: ## the store suite against COUNTERFOIL_TEST_ESDB=esdb://host:2113?tls=false
+	@test -n "$${COUNTERFOIL_TEST_ESDB:-}" || { echo 'say where the server is: make test-esdb COUNTERFOIL_TEST_ESDB=esdb://host:2113?tls=false'; exit 2; }
+	$(GOTEST) -count=1 -timeout 15m -run '^TestStore$$' ./eventstore/eventstoredb
+
 # go test fuzzes one target of one package at a time. It can report its own
 # deadline as a failure (golang/go#75804); a true one leaves a failing input.
 fuzz: ## every fuzz target for its share of FUZZ_SECONDS
@@ -119,4 +125,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: build demo run test lint test-go test-race fuzz kill bench soak fmt tools clean help
+.PHONY: build demo run test lint test-go test-race test-esdb fuzz kill bench soak fmt tools clean help

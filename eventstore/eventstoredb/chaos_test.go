@@ -25,6 +25,7 @@ const recovery = 2 * time.Second
 // follower sees just that, and TestMain finds no goroutine left.
 func TestChaos(t *testing.T) {
 	t.Parallel()
+	leaderMoves(t)
 	total := 10_000
 	if testing.Short() {
 		total = 2_000

@@ -93,6 +93,7 @@ func TestHungServer(t *testing.T) {
 // process. Ours does, and a change of leader is followed.
 func TestLeaderOnly(t *testing.T) {
 	t.Parallel()
+	leaderMoves(t)
 	server, s, o := stand(t, esdbtest.Options{Nodes: 3})
 	for i := range 6 {
 		asked := server.AskedForLeader()
@@ -110,6 +111,7 @@ func TestLeaderOnly(t *testing.T) {
 // TestFailover kills the leader and lets another node lead.
 func TestFailover(t *testing.T) {
 	t.Parallel()
+	leaderMoves(t)
 	server, s, o := stand(t, esdbtest.Options{Nodes: 3})
 	for i := range 6 {
 		old := server.Leader()
@@ -131,6 +133,7 @@ func TestFailover(t *testing.T) {
 // TestNotLeaderNamesTheDead: a follower may name a leader that is gone.
 func TestNotLeaderNamesTheDead(t *testing.T) {
 	t.Parallel()
+	leaderMoves(t)
 	server := play(t, esdbtest.Options{Nodes: 2})
 	o := quick("esdb://" + server.Addr(0) + "?tls=false")
 	s := open(t, o)

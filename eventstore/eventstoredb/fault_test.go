@@ -47,6 +47,9 @@ func TestOpenOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if fault == esdbtest.NotLeader {
+				leaderMoves(t)
+			}
 			server, s, o := stand(t, esdbtest.Options{})
 			server.Next(esdbtest.Pass, fault, fault)
 			for i := range 3 {
