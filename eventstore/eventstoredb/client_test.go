@@ -50,7 +50,7 @@ func TestDeadServer(t *testing.T) {
 	for round := range 3 {
 		server.Kill(0)
 		slowest, errs := many(s, 8, 300*time.Millisecond, round+1)
-		if slowest > 600*time.Millisecond {
+		if slowest > time.Second {
 			t.Errorf("a caller with 300 ms came back after %s", slowest)
 		}
 		for _, err := range errs {
@@ -74,7 +74,7 @@ func TestHungServer(t *testing.T) {
 	server, s, _ := stand(t, esdbtest.Options{})
 	server.Hang(0)
 	slowest, errs := many(s, 8, 300*time.Millisecond, 0)
-	if slowest > 600*time.Millisecond || errs[0] == nil {
+	if slowest > time.Second || errs[0] == nil {
 		t.Errorf("callers with 300 ms came back after %s: %v", slowest, errs[0])
 	}
 	waitFor(t, "readiness to turn red", func() bool {

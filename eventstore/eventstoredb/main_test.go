@@ -101,8 +101,7 @@ func TestStore(t *testing.T) {
 			}
 			server := play(t, esdbtest.Options{})
 			server.Write("other.stream", "some.event", []byte(`{}`), nil)
-			o := quick(server.ConnectionString())
-			return opened(t, o)
+			return opened(t, quick(server.ConnectionString()))
 		},
 		Reopen: func(t *testing.T, s eventstore.Store) eventstore.Store {
 			closeStore(t, s)
@@ -113,6 +112,22 @@ func TestStore(t *testing.T) {
 			return opened(t, o.(eventstoredb.Options))
 		},
 	})
+}
+
+// TestStoreUnderFaults is the same suite while every fifth append goes wrong:
+// whoever uses the port must see no difference.
+func TestStoreUnderFaults(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, storetest.Adapter{New: func(t *testing.T) eventstore.Store {
+		server := play(t, esdbtest.Options{})
+		server.Every(5, esdbtest.AbortedAfter, esdbtest.CutAfter, esdbtest.Unavailable, esdbtest.Cut, esdbtest.Aborted)
+		server.Duplicate(3)
+		s, err := eventstoredb.Open(t.Context(), quick(server.ConnectionString()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}})
 }
 
 // names are n events of one stream, told apart by their names.

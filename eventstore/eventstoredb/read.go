@@ -34,7 +34,7 @@ func (s *Store) ReadStream(ctx context.Context, stream domain.Stream, o eventsto
 		for _, e := range page {
 			r, err := s.recorded(e, o.Sealed)
 			if err != nil {
-				return nil, err
+				return nil, s.corrupt(err)
 			}
 			if want := o.From + uint64(len(events)); r.Revision != want {
 				return nil, s.corrupt(domain.E(domain.KindCorrupt, "stream %s has revision %d where %d should be: events are missing", stream, r.Revision, want))

@@ -33,6 +33,8 @@ type commands struct {
 	mu        sync.Mutex
 	queue     []Fault
 	always    Fault
+	every     int // of so many appends one goes wrong, in the ways of round
+	round     []Fault
 	latency   time.Duration
 	duplicate int
 	twice     bool
@@ -54,6 +56,13 @@ func (s *Server) Always(f Fault) {
 	s.cmd.mu.Lock()
 	defer s.cmd.mu.Unlock()
 	s.cmd.always = f
+}
+
+// Every has one of n appends go wrong, each time in the next of these ways.
+func (s *Server) Every(n int, round ...Fault) {
+	s.cmd.mu.Lock()
+	defer s.cmd.mu.Unlock()
+	s.cmd.every, s.cmd.round = n, round
 }
 
 // SetLatency delays every reply to an append.
@@ -123,6 +132,9 @@ func (c *commands) take() (Fault, time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.appends++
+	if c.every > 0 && c.appends%c.every == 0 {
+		return c.round[c.appends/c.every%len(c.round)], c.latency
+	}
 	if len(c.queue) == 0 {
 		return c.always, c.latency
 	}
