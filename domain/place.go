@@ -67,7 +67,8 @@ func (p Payment) samePlacing(o Order) error {
 	}
 	switch {
 	case o.Account != was.Account:
-		return differs("account", o.Account, was.Account)
+		// Whose it is stays untold: who places may be limited to accounts of its own.
+		return EField(KindConflict, "account", "order %s was placed for another account", o.OrderNo)
 	case o.Amount != was.Amount:
 		return differs("amount", o.Amount, was.Amount)
 	case o.Method != was.Method:

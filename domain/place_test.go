@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,9 @@ func TestPlaceAgainR3(t *testing.T) {
 			}
 			if len(got) != 0 {
 				t.Errorf("placing again appends %v", got)
+			}
+			if c.order.Account == bob && strings.Contains(err.Error(), string(order().Account)) {
+				t.Errorf("%q tells bob whose order it is", err)
 			}
 		})
 	}
