@@ -34,10 +34,11 @@ type tally struct {
 	run    *operations.Run
 	silent map[domain.ChannelID]int // unanswered in a row
 	failed error                    // the first question that our own books could not take
+	fed    time.Time                // when the schedule was last fed; the run's own goroutine's
 }
 
 func newTally(run *operations.Run) *tally {
-	return &tally{run: run, silent: map[domain.ChannelID]int{}}
+	return &tally{run: run, silent: map[domain.ChannelID]int{}, fed: run.StartedAt}
 }
 
 func (t *tally) add(f func(r *operations.Run)) {
@@ -89,7 +90,24 @@ func (s *Sweeper) askAll(ctx context.Context, t *tally, asks []operations.Ask) e
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return s.feedAgain(ctx, t)
+}
+
+// feedEvery is how old the schedule may get within a run.
+const feedEvery = time.Second
+
+// feedAgain brings into the schedule what came while a long run was asking:
+// money that was held meanwhile must not wait for the run's end.
+func (s *Sweeper) feedAgain(ctx context.Context, t *tally) error {
+	now := s.Clock()
+	if now.Sub(t.fed) < feedEvery {
+		return nil
+	}
+	t.fed = now
+	return s.feed(ctx)
 }
 
 // ends reports errors that every further question would meet.
