@@ -47,6 +47,9 @@ type Task func(ctx context.Context) error
 // event store's state becomes unknown: then the process must end, because only
 // a new start can find out what is durable.
 func (a *App) Run(ctx context.Context, tasks ...Task) error {
+	if err := a.checkPace(); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		// A projection that stops is shown by readiness; callbacks go on.
@@ -66,6 +69,15 @@ func (a *App) Run(ctx context.Context, tasks ...Task) error {
 		g.Go(func() error { return t(ctx) })
 	}
 	return g.Wait()
+}
+
+// checkPace keeps real money from a schedule that plays days in seconds: it
+// would stop asking about an order before its buyer has paid.
+func (a *App) checkPace() error {
+	if p := a.Config.Reconciler.Pace; p != 1 && a.Ledger.Mode() == domain.ModeLive {
+		return domain.EField(domain.KindInvalid, "reconciler.pace", "%v: must be 1 in a live store", p)
+	}
+	return nil
 }
 
 // watchOps ends the process when the operations store's state became unknown:
