@@ -366,12 +366,27 @@ func (s *opsStore) ClaimAsks(ctx context.Context, now, until time.Time, limit in
 		)
 	})
 	due = slices.DeleteFunc(due, func(a operations.Ask) bool { return a.Done || a.NextAt.After(now) })
-	due = due[:min(len(due), limit, 1000)]
+	due = heldFirst(due, min(limit, 1000))
 	for _, a := range due {
 		a.NextAt = domain.Instant(until)
 		s.data.asks[keyOf(a)] = a
 	}
 	return due, nil
+}
+
+// heldFirst is limit of the asks, held ones first, with a quarter left to the
+// others.
+func heldFirst(due []operations.Ask, limit int) []operations.Ask {
+	var held, others []operations.Ask
+	for _, a := range due {
+		if a.Why == "held" {
+			held = append(held, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	others = others[:min(len(others), max(limit-len(held), limit/4))]
+	return append(held[:min(len(held), limit-len(others))], others...)
 }
 
 func (s *opsStore) Asks(ctx context.Context, ch domain.ChannelID, orderNo string) ([]operations.Ask, error) {
