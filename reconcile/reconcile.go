@@ -158,10 +158,14 @@ func (s *Sweeper) sweep(ctx context.Context, run *operations.Run) error {
 // so that no two turn one refused callback into two questions.
 const feedLease = "sweep-feed"
 
+// feedFor is how long the feed may be one process's. Should it take longer, or
+// a dead process hold it, another writes the same rows.
+const feedFor = 15 * time.Second
+
 // schedule feeds the questions from what changed, unless another process is
 // just doing it.
 func (s *Sweeper) schedule(ctx context.Context, run *operations.Run) error {
-	lease, err := s.Ops.Acquire(ctx, feedLease, run.ID, s.Clock(), time.Minute)
+	lease, err := s.Ops.Acquire(ctx, feedLease, run.ID, s.Clock(), feedFor)
 	if err != nil && domain.KindOf(err) == domain.KindConflict {
 		return nil
 	}

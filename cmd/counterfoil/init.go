@@ -95,8 +95,8 @@ func (p *program) make(ctx context.Context, s initSettings, text string) (string
 		return "", fmt.Errorf("keep %s to its owner: %w", p.dir, err)
 	}
 	path := filepath.Join(p.dir, config.FileName)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return "", fmt.Errorf("write %s: %w", path, err)
+	if err := writeDurably(path, text); err != nil {
+		return "", err
 	}
 	cfg, err := config.Load(path, nil)
 	if err != nil {
@@ -110,10 +110,28 @@ func (p *program) make(ctx context.Context, s initSettings, text string) (string
 		return "", err
 	}
 	key := filepath.Join(p.dir, secretsFolder, adminKeyFile)
-	if err := os.WriteFile(key, []byte(token+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write %s: %w", key, err)
+	return token, writeDurably(key, token+"\n")
+}
+
+// writeDurably makes a file that is on the disk when it returns: an
+// installation must not come back from a power cut with an empty configuration.
+func writeDurably(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", path, err)
 	}
-	return token, nil
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("open the folder of %s: %w", path, err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("sync the folder of %s: %w", path, err)
+	}
+	return nil
 }
 
 // newKey makes a key in the operations store and returns its text, which is

@@ -76,7 +76,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open operations store: %w", err)
 	}
 	a.Ops = ops
-	if a.Rows, err = psqlite.Open(Path(a.Config, ProjectionsFile), psqlite.Config{Log: a.Logger}); err != nil {
+	if err := a.openRows(ctx); err != nil {
 		return fmt.Errorf("open projections: %w", err)
 	}
 	a.Runner = projections.NewRunner(a.Events, a.Rows, projections.Config{Log: a.Logger})
@@ -90,6 +90,23 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	return a.configure(ctx)
+}
+
+// openRows opens the projections. Damaged ones are put aside and folded anew:
+// they hold nothing that the log does not say, and callbacks must not wait for
+// a person.
+func (a *App) openRows(ctx context.Context) (err error) {
+	path, cfg := Path(a.Config, ProjectionsFile), psqlite.Config{Log: a.Logger}
+	a.Rows, err = psqlite.Open(path, cfg)
+	if err == nil || domain.KindOf(err) != domain.KindCorrupt {
+		return err
+	}
+	a.Logger.ErrorContext(ctx, "projections are damaged and are folded anew: check the disk", slog.String("error", err.Error()))
+	if err := psqlite.Reset(path); err != nil {
+		return err
+	}
+	a.Rows, err = psqlite.Open(path, cfg)
+	return err
 }
 
 // configure records channel settings that changed.

@@ -120,6 +120,8 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		channel("colour: red"):                  {"channels.a.colour", "unknown setting"},
 		channel("key_file: b.key"):              {"channels.a.key", "set both"},
 		"channels:\n  A_b:\n    provider: epay": {"channels", "A_b"},
+		"":                                      {"is empty"},
+		"# only a comment":                      {"is empty"},
 		"a: [":                                  {"not readable YAML"},
 	} {
 		_, err := Load(write(t, yaml), nil)

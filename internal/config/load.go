@@ -54,6 +54,9 @@ func Load(path string, environ []string) (Config, error) {
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
 		return c, domain.E(domain.KindInvalid, "%s is not readable YAML: %w", path, err)
 	}
+	if len(k.Keys()) == 0 {
+		return c, domain.E(domain.KindInvalid, "%s is empty: restore it, or make a new installation with `counterfoil init`", path)
+	}
 	if err := k.Load(environment(environ, k), nil); err != nil {
 		return c, domain.E(domain.KindInvalid, "environment: %w", err)
 	}

@@ -167,6 +167,26 @@ func ensure(path string) (string, error) {
 	return replace(path)
 }
 
+// Reset lets path stand for a new, empty file, whatever stood there: what is
+// damaged is folded anew from the log. The damaged file stays where it is for
+// whoever wants to look at it.
+func Reset(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return domain.E(domain.KindInvalid, "path %q: %w", path, err)
+	}
+	l, err := openLock(path + ".switch")
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.lock(syscall.LOCK_EX); err != nil {
+		return err
+	}
+	_, err = replace(path)
+	return err
+}
+
 // replace lets path stand for a new empty file.
 func replace(path string) (string, error) {
 	file, err := reserve(path)
