@@ -103,6 +103,7 @@ func newSite(tb testing.TB, options ...option) *site {
 	for _, o := range options {
 		o(&deps, &conf)
 	}
+	s.ledger = deps.Ledger
 	s.server, err = httpapi.New(deps, conf)
 	s.ok(err)
 	s.handler = s.server.Handler()

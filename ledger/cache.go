@@ -16,6 +16,7 @@ type folded struct {
 	payment  domain.Payment
 	expected eventstore.Expected // last revision folded
 	repeats  int                 // equal deliveries answered without an event since the last one
+	key      *domain.DataKey     // the stream's, once it was used here; nil before
 }
 
 // cache keeps the most recently used folds.

@@ -109,7 +109,7 @@ func (l *Ledger) settle(
 	switch {
 	case len(v.Facts) > 0:
 		var err error
-		if at, err = l.append(ctx, c, fold, w.by, v.Facts, plain); err != nil {
+		if at, err = l.append(ctx, c, &fold, w.by, v.Facts, plain); err != nil {
 			l.forget(w.stream, err)
 			return Result{}, err
 		}
@@ -172,7 +172,7 @@ func (l *Ledger) refresh(ctx context.Context, s domain.Stream, f folded) (fresh 
 
 // append writes facts, the first with plain sealed beside it.
 func (l *Ledger) append(
-	ctx context.Context, c domain.Context, fold folded, by By, facts []domain.Fact, plain []byte,
+	ctx context.Context, c domain.Context, fold *folded, by By, facts []domain.Fact, plain []byte,
 ) (eventstore.Appended, error) {
 	meta := domain.Meta{RecordedAt: c.Now, Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
 	events := make([]eventstore.Event, len(facts))
@@ -184,7 +184,7 @@ func (l *Ledger) append(
 		events[i] = e
 	}
 	if plain != nil {
-		if err := l.seal(ctx, c.Stream, fold.expected == eventstore.NoStream, &events[0], plain); err != nil {
+		if err := l.seal(ctx, c.Stream, fold, &events[0], plain); err != nil {
 			return eventstore.Appended{}, err
 		}
 	}
@@ -219,13 +219,18 @@ func (l *Ledger) ours(ctx context.Context, s domain.Stream, expected eventstore.
 	return nil
 }
 
-// seal fills e.Sealed. A stream's key is made with its first event.
-func (l *Ledger) seal(ctx context.Context, s domain.Stream, first bool, e *eventstore.Event, plain []byte) error {
-	key, err := l.key(ctx, s, first)
-	if err != nil {
-		return fmt.Errorf("data key of %s: %w", s, err)
+// seal fills e.Sealed. A stream's key is made with its first event, and kept
+// with the fold: most payments are called back by the process that placed them.
+func (l *Ledger) seal(ctx context.Context, s domain.Stream, fold *folded, e *eventstore.Event, plain []byte) error {
+	if fold.key == nil {
+		key, err := l.key(ctx, s, fold.expected == eventstore.NoStream)
+		if err != nil {
+			return fmt.Errorf("data key of %s: %w", s, err)
+		}
+		fold.key = &key
 	}
-	e.Sealed, err = seal(key, place{l.id, e.ID, s}, plain)
+	sealed, err := seal(*fold.key, place{l.id, e.ID, s}, plain)
+	e.Sealed = sealed
 	return err
 }
 

@@ -70,8 +70,8 @@ func TestFailedPlacing(t *testing.T) {
 // is written and nothing acknowledged.
 func TestKeysFail(t *testing.T) {
 	w := parallel(t)
-	l := w.process(t)
-	w.place(t, l, order("A1"))
+	w.place(t, w.process(t), order("A1"))
+	l := w.process(t) // the one that placed it has the key at hand
 	w.keys.broken = domain.E(domain.KindUnavailable, "operations store is busy")
 	_, err := notify(l, w.callback(1, main, "A1", "T1", ten))
 	wantKind(t, err, domain.KindUnavailable)
