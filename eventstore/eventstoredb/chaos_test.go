@@ -146,7 +146,7 @@ func (c *chaos) restart(t *testing.T, n int) {
 // recovered waits until the writers have gone round twice: appends that were
 // already on their way when the trouble came do not count as recovery.
 func (c *chaos) recovered(t *testing.T, trouble string) {
-	begin, enough := time.Now(), c.done.Load()+2*writers
+	begin, enough := time.Now(), min(c.done.Load()+2*writers, int64(c.total))
 	for c.done.Load() < enough && time.Since(begin) < 30*time.Second {
 		time.Sleep(time.Millisecond)
 	}

@@ -41,6 +41,7 @@ type commands struct {
 	stray     int
 	version   string
 	appends   int
+	scanned   int // records that subscriptions have looked at
 	requires  int // calls that came with requires-leader
 }
 
@@ -118,6 +119,19 @@ func (s *Server) Appends() int {
 	s.cmd.mu.Lock()
 	defer s.cmd.mu.Unlock()
 	return s.cmd.appends
+}
+
+// Scanned is how many records subscriptions have looked at.
+func (s *Server) Scanned() int {
+	s.cmd.mu.Lock()
+	defer s.cmd.mu.Unlock()
+	return s.cmd.scanned
+}
+
+func (c *commands) scan() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.scanned++
 }
 
 // AskedForLeader is how many calls asked to be served by the leader only.

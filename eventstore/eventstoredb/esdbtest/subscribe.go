@@ -126,6 +126,7 @@ func (s *subscription) send(r *record, drop <-chan struct{}) error {
 		return s.end()
 	default:
 	}
+	s.node.server.cmd.scan()
 	s.at++
 	s.since++
 	if s.match(r) {
