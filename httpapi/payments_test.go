@@ -415,3 +415,22 @@ func TestManyPlaceAtOnce(t *testing.T) {
 		t.Errorf("%d events, %v", len(v.Events), err)
 	}
 }
+
+// TestPlaceAgainWhenNothingIsToBePaid: a payer must not be sent to pay twice.
+func TestPlaceAgainWhenNothingIsToBePaid(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, no := range []string{"paid", "cancelled", "waiting"} {
+		if a := s.post("k"+no, orderBody(now, no)); a.status != http.StatusCreated || a.field("form") == nil {
+			t.Fatalf("%s: %d %s", no, a.status, a.body)
+		}
+	}
+	s.serve(get(now, signed(callback("paid", "T1", "7.30"))))
+	s.call("admin", http.MethodPost, "/v1/payments/epay-now/cancelled/cancel", `{"reason":"x"}`)
+	for no, state := range map[string]string{"paid": "credited", "cancelled": "cancelled", "waiting": "placed"} {
+		a := s.post("again"+no, orderBody(now, no))
+		if a.status != http.StatusOK || a.text("payment.state") != state || (a.field("form") != nil) != (no == "waiting") {
+			t.Errorf("%s: %d %s", no, a.status, a.body)
+		}
+	}
+}

@@ -424,3 +424,22 @@ func (noRows) Entries(context.Context, projections.EntryFilter) ([]projections.E
 func (noRows) Payments(context.Context, projections.PaymentFilter) ([]projections.Payment, error) {
 	return nil, errRows
 }
+
+// TestSlowBody: a body that stops coming is refused when the server's time to
+// read is over.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.place(now, "A1", "7.30")
+	before := len(s.events())
+	address := strings.TrimPrefix(s.listening(200*time.Millisecond).URL, "http://")
+	form := signed(callback("A1", "T1", "7.30"))
+	got := raw(t, address, fmt.Sprintf("POST /callbacks/epay-now HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
+		"Content-Length: %d\r\n\r\n%s", len(form)+1, form), false)
+	if got != "400 fail" || len(s.facts(before)) != 0 {
+		t.Errorf("answered %q, facts %v", got, s.facts(before))
+	}
+	if row := s.callbackRows(1)[0]; row.Reason != domain.ReasonUnreadable {
+		t.Errorf("row %+v", row)
+	}
+}
