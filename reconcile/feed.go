@@ -143,11 +143,32 @@ func (s *Sweeper) asksHeld(ctx context.Context, r projections.Payment, now time.
 	}
 	var asks []operations.Ask
 	for _, t := range v.Payment.Waiting() {
-		asks = append(asks, operations.Ask{
+		ask := operations.Ask{
 			Channel: r.Channel, OrderNo: r.OrderNo, TradeNo: t.TradeNo, Why: whyHeld, Since: t.FirstAt, NextAt: now,
-		})
+		}
+		if t.TradeNo == "" {
+			if err := s.askAnew(ctx, ask); err != nil {
+				return nil, err
+			}
+		}
+		asks = append(asks, ask)
 	}
 	return asks, nil
+}
+
+// askAnew opens a question that was settled once: other money without a number
+// may wait under the same name.
+func (s *Sweeper) askAnew(ctx context.Context, ask operations.Ask) error {
+	asks, err := s.Ops.Asks(ctx, ask.Channel, ask.OrderNo)
+	if err != nil {
+		return err
+	}
+	for _, a := range asks {
+		if a.Why == ask.Why && a.TradeNo == ask.TradeNo && a.Done {
+			return s.Ops.PutAsks(ctx, []operations.Ask{ask})
+		}
+	}
+	return nil
 }
 
 // refusedPage is how many rows of the callback log are read at once.
