@@ -53,8 +53,8 @@ func (l *Ledger) samePersonal(ctx context.Context, s domain.Stream, p Personal) 
 			continue
 		}
 		plain, err := l.Unseal(ctx, e.Recorded)
-		if domain.KindOf(err) == domain.KindNotFound && err != nil {
-			return nil // erased: nothing left to compare
+		if k := domain.KindOf(err); err != nil && (k == domain.KindNotFound || k == domain.KindCorrupt) {
+			return nil // erased, or its key was lost and another made since: nothing left to compare
 		}
 		if err != nil {
 			return err
