@@ -266,7 +266,9 @@ func (w *world) checkAtTheEnd() {
 			case !w.excused(ch, p):
 				w.fail("%s: trade %s of order %s over %s is paid, and not in the books", ch, p.TradeNo, p.OutTradeNo, p.Money)
 			}
-			due[p.OutTradeNo] = due[p.OutTradeNo] || p.Money == p.Placed && p.Origin != sandbox.Ambiguous && known
+			s := w.check.streams[domain.PaymentStreamRaw(ch, p.OutTradeNo)]
+			fits := known && p.Origin != sandbox.Ambiguous && p.Money == s.payment.Placed.Amount
+			due[p.OutTradeNo] = due[p.OutTradeNo] || fits
 		}
 		w.checkCredits(ch, due)
 		have, ok := w.check.books[domain.BookPSP(ch)+" "]

@@ -132,10 +132,15 @@ func (w *world) setMood(m mood) (old mood) {
 
 // operationsFault is what befalls writes to the operations store.
 func (w *world) operationsFault(call string) error {
-	if w.mood.keys && call == "ensure data key" {
-		return domain.E(domain.KindUnavailable, "injected failure")
+	fails := w.mood.keys
+	if call != "ensure data key" {
+		fails = !w.nested && w.chance(2)
 	}
-	return nil
+	if !fails {
+		return nil
+	}
+	w.seen["operations fault"]++
+	return domain.E(domain.KindUnavailable, "%s: injected failure", call)
 }
 
 // inMood runs f with appends in m; slow ones are let go after something else

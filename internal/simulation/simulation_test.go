@@ -118,8 +118,9 @@ func seeds(t *testing.T) uint64 {
 func TestBadSeeds(t *testing.T) {
 	t.Parallel()
 	for name, seed := range map[string]uint64{
-		"placed by two processes, over two amounts":   92,
-		"paid, but only a closing of it came through": 109,
+		"one order placed over two amounts at once": 0,
+		"a notice rightly signed with a leaked key": 1,
+		"held money hides the true payment":         60,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +158,7 @@ func TestSeeds(t *testing.T) {
 	t.Logf("seen: %v", all)
 	for _, what := range []string{
 		"conflict", "died", "intruded", "healed", "confirmed", "sweep incomplete", "sweep complete",
-		"fault 1", "fault 2", "fault 3", "fault 4",
+		"fault 1", "fault 2", "fault 3", "fault 4", "operations fault",
 		"notified credited", "notified repeated", "notified held", "notified parked", "notified noted",
 		"credited by callback, late false", "credited by query, late false", "credited by query, late true",
 		"parked unknown_order, confirmed true", "parked second_payment, confirmed true", "parked cancelled, confirmed true",
@@ -175,7 +176,7 @@ func TestSeeds(t *testing.T) {
 func TestSameSeedSameTrace(t *testing.T) {
 	t.Parallel()
 	seen := map[string]uint64{}
-	for _, seed := range []uint64{1001, 1002, 1003} {
+	for _, seed := range []uint64{1001, 1002} {
 		first, err := Run(t.TempDir(), seed, steps)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -38,6 +39,7 @@ var acts = []struct {
 	{4, (*world).payFirst},
 	{5, (*world).cancelOne},
 	{4, (*world).placeAgain},
+	{2, (*world).placeTwice},
 	{14, func(w *world) { w.fold(); w.sweep(pick(w, w.sweepers)) }},
 	{4, func(w *world) { pick(w, append(w.apis, w.sweepers...)).die() }},
 	{4, (*world).again},
@@ -102,16 +104,25 @@ func (w *world) place(o *order) {
 	}
 }
 
-func (w *world) placeOnce(o *order) (answered bool) {
+// placing is the request that places o over an amount.
+func (w *world) placing(o *order, m domain.Money) string {
 	body, err := json.Marshal(httpapi.Order{
-		Channel: string(o.channel), OrderNo: o.no, Account: o.account, Amount: o.amount.Amount(), Currency: "CNY",
+		Channel: string(o.channel), OrderNo: o.no, Account: o.account, Amount: m.Amount(), Currency: "CNY",
 		Subject: "points", Method: "alipay", ReturnURL: "https://shop.test/return", ExpiresAt: &o.expires,
 	})
 	w.do(err)
-	got, ok := w.callAPI(http.MethodPost, "/v1/payments", string(body), "place-"+o.no)
+	return string(body)
+}
+
+func (w *world) placeOnce(o *order) (answered bool) {
+	got, ok := w.callAPI(http.MethodPost, "/v1/payments", w.placing(o, o.amount), "place-"+o.no)
 	o.tried = true
 	w.note("place %s %s %s: %d", o.channel, o.no, o.amount, got.status)
 	if !ok || got.status/100 == 5 {
+		return false
+	}
+	if got.status == http.StatusConflict && strings.Contains(got.body, "still running") {
+		w.step(5 * time.Second) // its answer could not be kept
 		return false
 	}
 	if got.status/100 != 2 {
@@ -264,18 +275,46 @@ func (w *world) placeAgain() {
 		return
 	}
 	o := pick(w, placed)
-	changed := *o
-	changed.amount = domain.NewMoney(o.amount.Minor()+1, domain.CNY)
-	body, err := json.Marshal(httpapi.Order{
-		Channel: string(o.channel), OrderNo: o.no, Account: o.account, Amount: changed.amount.Amount(), Currency: "CNY",
-		Subject: "points", Method: "alipay", ReturnURL: "https://shop.test/return", ExpiresAt: &o.expires,
-	})
-	w.do(err)
-	got, ok := w.callAPI(http.MethodPost, "/v1/payments", string(body), fmt.Sprint("other-", o.no, "-", w.rnd.Uint32()))
+	got, ok := w.callAPI(http.MethodPost, "/v1/payments", w.placing(o, more(o.amount)), fmt.Sprint("other-", o.no, "-", w.rnd.Uint32()))
 	w.note("place %s over another amount: %d", o.no, got.status)
 	if ok && got.status != http.StatusConflict && got.status/100 != 5 {
 		w.fail("placing %s over another amount is answered %d", o.no, got.status)
 	}
+}
+
+func more(m domain.Money) domain.Money { return domain.NewMoney(m.Minor()+1, domain.CNY) }
+
+// placeTwice is a shop that places one order at two processes at the same
+// moment, over two amounts: one of them is told that it came second.
+func (w *world) placeTwice() {
+	o := w.newOrder()
+	h := http.Header{"Authorization": {"Bearer " + w.token}, "Content-Type": {"application/json"}}
+	try := func(p *process, m domain.Money) answer {
+		h := h.Clone()
+		h.Set("Idempotency-Key", fmt.Sprint("twice-", o.no, "-", p.name))
+		return p.serve(http.MethodPost, "/v1/payments", w.placing(o, m), h)
+	}
+	var second answer
+	won := more(o.amount)
+	m := mood{before: func() {
+		old := w.setMood(mood{})
+		second = try(w.apis[1], won)
+		w.setMood(old)
+	}}
+	var first answer
+	w.inMood(m, func() { first = try(w.apis[0], o.amount) })
+	w.note("place %s twice at once: %d and %d", o.no, first.status, second.status)
+	if first.status/100 == 2 && second.status/100 == 2 {
+		w.fail("placing %s over %s and over %s are both answered with success", o.no, o.amount, won)
+	}
+	if second.status/100 == 2 {
+		o.amount, o.placed = won, true
+		var placed struct{ Form *providers.Form }
+		w.do(json.Unmarshal([]byte(second.body), &placed))
+		o.form = placed.Form
+		w.openForm(o)
+	}
+	o.tried = true
 }
 
 // again is the gateway's operator who resends a callback, or a fault that
