@@ -272,6 +272,23 @@ func TestClientPanics(t *testing.T) {
 	}
 }
 
+// TestCloseWhileConnecting: a store may close at any moment of a reconnect, and
+// leaves no client behind.
+func TestCloseWhileConnecting(t *testing.T) {
+	t.Parallel()
+	server := play(t, esdbtest.Options{})
+	for i := range 40 {
+		s, err := eventstoredb.Open(t.Context(), quick(server.ConnectionString()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Next(esdbtest.Cut)
+		go func() { _, _ = s.Append(context.Background(), "s", eventstore.NoStream, names("s", 0, 1)) }()
+		time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+		closeStore(t, s)
+	}
+}
+
 // TestPreferredNode: followers may read from another node, the truth comes from
 // the leader.
 func TestPreferredNode(t *testing.T) {

@@ -22,7 +22,10 @@ func (p *supervisor) build(limit time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.closed:
+	case p.closed: // while it connected
+		if err == nil {
+			p.bury(s)
+		}
 		return p.ctx.Err()
 	case err != nil:
 		err = p.explain(err)

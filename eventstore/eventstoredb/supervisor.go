@@ -125,7 +125,7 @@ func (p *supervisor) session(ctx context.Context) (*session, error) {
 func (p *supervisor) retire(s *session, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.retired || p.closed {
+	if s.retired {
 		return
 	}
 	if p.current == s {
