@@ -147,7 +147,7 @@ func (s shop) Place(ctx context.Context, o doctor.Order) (doctor.Placed, error) 
 	if out.Form == nil {
 		return doctor.Placed{}, domain.E(domain.KindMismatch, "the API gave no form to pay with")
 	}
-	return doctor.Placed{CallbackURL: out.Payment.CallbackURL, Form: providers.Form(*out.Form)}, nil
+	return doctor.Placed{CallbackURL: out.Payment.CallbackURL, Form: *out.Form}, nil
 }
 
 // Events reads a payment's timeline.
