@@ -185,21 +185,22 @@ func (s *stage) judge(ctx context.Context) (*verdict, error) {
 
 // refused counts the refused callbacks in the callback log.
 func (s *stage) refused(ctx context.Context) (int, error) {
-	n, cursor := 0, ""
+	const first = "/v1/callbacks?limit=200&outcome=refused"
+	n, at := 0, first
 	for {
 		var page struct {
 			Callbacks  []httpapi.Callback `json:"callbacks"`
 			NextCursor string             `json:"next_cursor"`
 			HasMore    bool               `json:"has_more"`
 		}
-		err := s.get(ctx, "/v1/callbacks?limit=200&outcome=refused&cursor="+url.QueryEscape(cursor), &page)
-		if err != nil {
+		if err := s.get(ctx, at, &page); err != nil {
 			return n, err
 		}
 		n += len(page.Callbacks)
-		if cursor = page.NextCursor; !page.HasMore {
+		if !page.HasMore {
 			return n, nil
 		}
+		at = first + "&cursor=" + url.QueryEscape(page.NextCursor)
 	}
 }
 
