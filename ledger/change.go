@@ -126,10 +126,10 @@ func (l *Ledger) settle(
 	return Result{Verdict: v, Payment: fold.payment, Revision: at.Revision, Position: at.Position}, nil
 }
 
-// forget drops a fold whose append failed. After a conflict it is only an old
-// one, and it holds the count of repeats.
+// forget drops a fold whose append failed. Where surely nothing was written the
+// fold stays, at most an old one: it holds the count of repeats.
 func (l *Ledger) forget(s domain.Stream, err error) {
-	if domain.KindOf(err) != domain.KindConflict {
+	if k := domain.KindOf(err); k != domain.KindConflict && k != domain.KindUnavailable {
 		l.cache.drop(s)
 	}
 }

@@ -126,6 +126,48 @@ func TestReadsFail(t *testing.T) {
 	checkLog(t, w)
 }
 
+// gappy is a store that lost an event of each stream.
+type gappy struct{ *memory.Faulty }
+
+func (g gappy) ReadStream(
+	ctx context.Context, s domain.Stream, o eventstore.ReadOptions,
+) ([]eventstore.Recorded, error) {
+	events, err := g.Faulty.ReadStream(ctx, s, o)
+	if s.Category() == "payment" && len(events) > 1 {
+		events = events[1:]
+	}
+	return events, err
+}
+
+// TestGapsAreDamage: a stream with a hole is not folded, neither from its start
+// nor behind what is known.
+func TestGapsAreDamage(t *testing.T) {
+	w := parallel(t)
+	good := w.process(t)
+	w.place(t, good, order("A1"))
+	w.place(t, good, order("A2"))
+	bad := w.process(t)
+	if _, err := bad.Expire(context.Background(), main, "A2", desk); err != nil { // it knows A2
+		t.Fatal(err)
+	}
+	for i, no := range []string{"A1", "A2"} {
+		must(t, good, w.callback(i, main, no, "T"+no, ten), domain.OutcomeCredited)
+	}
+	bad.store = gappy{w.log}
+	before := w.log.Calls()
+	for _, no := range []string{"A1", "A2"} {
+		_, err := bad.Cancel(context.Background(), main, domain.OrderNo(no), "x", desk)
+		wantKind(t, err, domain.KindCorrupt)
+	}
+	if _, err := bad.Payment(context.Background(), main, "A1"); domain.KindOf(err) != domain.KindCorrupt {
+		t.Errorf("read: %v", err)
+	}
+	if w.log.Calls() != before+1 { // A2 was cancelled on what was known, and lost
+		t.Errorf("%d appends", w.log.Calls()-before)
+	}
+	checkLog(t, w)
+}
+
 // TestNewerSoftware: an event this software does not know stops work on its
 // stream: guessing would make balances wrong.
 func TestNewerSoftware(t *testing.T) {

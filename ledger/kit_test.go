@@ -87,11 +87,13 @@ type keyring struct {
 	mu     sync.Mutex
 	keys   map[domain.Stream]domain.DataKey
 	broken error
+	looks  int
 }
 
 func (k *keyring) EnsureDataKey(_ context.Context, s domain.Stream) (domain.DataKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.looks++
 	if k.broken != nil {
 		return domain.DataKey{}, k.broken
 	}
@@ -106,6 +108,7 @@ func (k *keyring) EnsureDataKey(_ context.Context, s domain.Stream) (domain.Data
 func (k *keyring) DataKey(_ context.Context, s domain.Stream) (domain.DataKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.looks++
 	if k.broken != nil {
 		return domain.DataKey{}, k.broken
 	}

@@ -94,7 +94,9 @@ func TestRepeatsAreBoundedAndCountedR1(t *testing.T) {
 	}
 	w.clock.add(domain.RepeatsEvery)
 	must(t, l, w.callback(2000, main, "A1", "T1", ten), domain.OutcomeRepeated)
-	must(t, l, w.callback(2001, main, "A1", "T1", ten), domain.OutcomeRepeated)
+	must(t, l, w.callback(2001, main, "A1", "T1", ten), domain.OutcomeRepeated) // counted
+	w.clock.add(domain.RepeatsEvery)
+	must(t, l, w.callback(2002, main, "A1", "T1", ten), domain.OutcomeRepeated)
 	h := checkLog(t, w)
 	s := domain.PaymentStream(main, "A1")
 	events, counted := 0, 0
@@ -104,9 +106,61 @@ func TestRepeatsAreBoundedAndCountedR1(t *testing.T) {
 			counted += n.Repeats
 		}
 	}
-	if events != domain.MaxEqualNotices+1 || counted != extra {
-		t.Errorf("%d deliveries are kept and %d counted, want %d and %d", events, counted, domain.MaxEqualNotices+1, extra)
+	if events != domain.MaxEqualNotices+2 || counted != extra+1 {
+		t.Errorf("%d deliveries are kept and %d counted, want %d and %d", events, counted, domain.MaxEqualNotices+2, extra+1)
 	}
+}
+
+// TestCountsSurviveFailures: a count that was not written is written later, and
+// one that may have been is not written twice.
+func TestCountsSurviveFailures(t *testing.T) {
+	for _, fault := range []memory.Fault{memory.Unavailable, memory.Written} {
+		w := newWorld(t)
+		l := w.process(t)
+		w.place(t, l, order("A1"))
+		const deliveries = domain.MaxEqualNotices + 10
+		for i := range deliveries {
+			if _, err := notify(l, w.callback(i, main, "A1", "T1", ten)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		told := 0
+		for i := range 3 { // the first of them fails
+			w.clock.add(domain.RepeatsEvery)
+			if i == 0 {
+				w.log.Next(fault)
+			}
+			if _, err := notify(l, w.callback(1000+i, main, "A1", "T1", ten)); (err != nil) != (i == 0) {
+				t.Fatalf("hour %d: %v", i, err)
+			}
+		}
+		for _, e := range checkLog(t, w).streams[domain.PaymentStream(main, "A1")] {
+			if n, ok := e.Fact.(domain.PaymentNotified); ok {
+				told += n.Repeats
+			}
+		}
+		if told != 10 {
+			t.Errorf("fault %d: %d repeats are told, want 10", fault, told)
+		}
+	}
+}
+
+// TestKeyIsAtHand: the process that placed a payment needs no more than one
+// look for its key.
+func TestKeyIsAtHand(t *testing.T) {
+	w := parallel(t)
+	l := w.process(t)
+	w.place(t, l, order("A1"))
+	looks := w.keys.looks
+	for i := range 5 {
+		if _, err := notify(l, w.callback(i, main, "A1", "T1", ten)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.keys.looks != looks {
+		t.Errorf("%d looks", w.keys.looks-looks)
+	}
+	checkLog(t, w)
 }
 
 // TestCallerMayHangUp: a context that ended before the call, or while the store
