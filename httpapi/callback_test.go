@@ -316,10 +316,11 @@ func TestStrangeTextInLogs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(get("a%E2%80%AEb%1b[31mc%E2%81%A6", ""))
-	s.serve(get(now, encode(with(callback("A\u202eB", "T1", "1"), "sign", "x"))))
+	s.serve(get(now, signed(callback("o\u202ep", "t\u202eq", "7.30"))))
 	s.call("admin", http.MethodGet, "/v1/a%E2%80%AEb", "")
 	text := string(s.logs.Bytes())
-	if strings.ContainsAny(text, "\u202e\u2066\x1b") || strings.Contains(text, `\u001b`) || strings.Count(text, "a\ufffdb") != 2 {
+	if strings.ContainsAny(text, "\u202e\u2066\x1b") || strings.Contains(text, `\u001b`) || strings.Count(text, "a\ufffdb") != 2 ||
+		!strings.Contains(text, "o\ufffdp") || !strings.Contains(text, "t\ufffdq") {
 		t.Errorf("log: %s", text)
 	}
 }
