@@ -63,8 +63,8 @@ func daemon(
 }
 
 // gcPercent lets garbage grow to three times what lives: a daemon's live heap
-// is some 20 MB, and collecting it dozens of times a second costs a tenth of
-// the callbacks it could take. GOGC in the environment wins.
+// is small, so the default would collect it very often under load. GOGC in the
+// environment wins.
 const gcPercent = 300
 
 func collectLess() {
