@@ -44,6 +44,21 @@ func (DiscrepancyFound) FactType() string { return TypeDiscrepancyFound }
 // FactType is TypeCorrectionIssued.
 func (CorrectionIssued) FactType() string { return TypeCorrectionIssued }
 
+// FactType is TypePaymentRefunded.
+func (PaymentRefunded) FactType() string { return TypePaymentRefunded }
+
+// FactType is TypeRefundFailed.
+func (RefundFailed) FactType() string { return TypeRefundFailed }
+
+// FactType is TypeDisputeWithdrawn.
+func (DisputeWithdrawn) FactType() string { return TypeDisputeWithdrawn }
+
+// FactType is TypeDisputeReinstated.
+func (DisputeReinstated) FactType() string { return TypeDisputeReinstated }
+
+// FactType is TypeDisputeLost.
+func (DisputeLost) FactType() string { return TypeDisputeLost }
+
 func (f LedgerOpened) key() string { return f.Ledger.String() }
 
 // Settings may come back to an earlier value, so their key cannot be their
@@ -57,6 +72,12 @@ func (f PaymentHeld) key() string      { return moneyKey(f.TradeNo, f.Basis) }
 func (PaymentCredited) key() string    { return "credited" }
 func (f PaymentAllocated) key() string { return f.TradeNo }
 func (f PaymentClosed) key() string    { return string(f.Cause) }
+
+func (f PaymentRefunded) key() string   { return f.RefundID }
+func (f RefundFailed) key() string      { return f.RefundID }
+func (f DisputeWithdrawn) key() string  { return f.DisputeID }
+func (f DisputeReinstated) key() string { return f.DisputeID }
+func (f DisputeLost) key() string       { return f.DisputeID }
 
 func (f PaymentParked) key() string {
 	return moneyKey(f.TradeNo, f.Basis) + "/" + string(f.Reason) + "/" + strconv.FormatBool(f.Confirmed)

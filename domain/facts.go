@@ -26,6 +26,11 @@ const (
 	TypePaymentParked     = "payment.parked.v1"
 	TypePaymentAllocated  = "payment.allocated.v1"
 	TypePaymentClosed     = "payment.closed.v1"
+	TypePaymentRefunded   = "payment.refunded.v1"
+	TypeRefundFailed      = "refund.failed.v1"
+	TypeDisputeWithdrawn  = "dispute.withdrawn.v1"
+	TypeDisputeReinstated = "dispute.reinstated.v1"
+	TypeDisputeLost       = "dispute.lost.v1"
 	TypeDiscrepancyFound  = "discrepancy.found.v1"
 	TypeCorrectionIssued  = "correction.issued.v1"
 )
@@ -88,6 +93,10 @@ type ChannelConfigured struct {
 	PublicKeys   []PublicKey       `json:"keys,omitempty"`    //
 	Secrets      []SecretMark      `json:"secrets,omitempty"` //
 	Test         bool              `json:"test,omitempty"`    // play money: only in test stores, and they take nothing else
+
+	Currencies  []Currency `json:"currencies,omitempty"`   // all it takes, Currency among them; empty: Currency alone
+	AccountFrom string     `json:"account_from,omitempty"` // the field of a notice that names the account of an order nobody placed, e.g. "attach"; empty: such money parks
+	DisputeLost string     `json:"dispute_lost,omitempty"` // who bears a lost dispute: "wallet" or "expense"; empty is wallet
 }
 
 // PaymentPlaced opens a payment: what is to be paid, and for whom.
@@ -139,6 +148,14 @@ type PaymentNotified struct {
 	Decision       Decision    `json:"decision"`
 	Reply          *Reply      `json:"reply,omitempty"`   // the intended answer; absent for queries
 	Repeats        int         `json:"repeats,omitempty"` // equal deliveries since the last event that were counted, not kept one by one
+
+	About     About     `json:"about,omitempty"`
+	RefundID  string    `json:"refund_id,omitempty"`
+	RefundNo  string    `json:"refund_no,omitempty"`
+	Total     bool      `json:"total,omitempty"`
+	DisputeID string    `json:"dispute_id,omitempty"`
+	Fee       Money     `json:"fee,omitzero"`
+	Account   AccountID `json:"account,omitempty"`
 }
 
 // Dates are the days a posted fact belongs to.
@@ -197,6 +214,75 @@ type PaymentAllocated struct {
 	Dates      Dates     `json:"dates"`
 	Postings   []Posting `json:"postings"`
 	Rules      int       `json:"rules"`
+}
+
+// PaymentRefunded gives money back to the payer, once per refund. It is taken
+// from where the money sits now; what exceeds it stands in suspense until
+// people have looked. A wallet may fall below zero: that is a receivable.
+type PaymentRefunded struct {
+	TradeNo  string    `json:"trade_no"`
+	RefundID string    `json:"refund_id"`
+	RefundNo string    `json:"refund_no,omitempty"`
+	Account  AccountID `json:"account,omitempty"` // whose money it was; empty when it was parked
+	Amount   Money     `json:"amount"`
+	Excess   Money     `json:"excess,omitzero"` // part of Amount beyond what was left of the money
+	Source   Source    `json:"source"`
+	Basis    ID        `json:"basis"` // the payment.notified it rests on
+	Dates    Dates     `json:"dates"`
+	Postings []Posting `json:"postings"`
+	Rules    int       `json:"rules"`
+}
+
+// RefundFailed takes a refund back: its postings are the exact negation of
+// those of the refund it names.
+type RefundFailed struct {
+	TradeNo  string    `json:"trade_no"`
+	RefundID string    `json:"refund_id"`
+	Amount   Money     `json:"amount"`
+	Refund   ID        `json:"refund"` // the payment.refunded it takes back
+	Basis    ID        `json:"basis"`
+	Dates    Dates     `json:"dates"`
+	Postings []Posting `json:"postings"`
+	Rules    int       `json:"rules"`
+}
+
+// DisputeWithdrawn says that the provider took disputed money, and its fee,
+// away until the dispute is decided.
+type DisputeWithdrawn struct {
+	TradeNo   string    `json:"trade_no"`
+	DisputeID string    `json:"dispute_id"`
+	Amount    Money     `json:"amount"`
+	Fee       Money     `json:"fee,omitzero"`
+	Basis     ID        `json:"basis"`
+	Dates     Dates     `json:"dates"`
+	Postings  []Posting `json:"postings"`
+	Rules     int       `json:"rules"`
+}
+
+// DisputeReinstated says that the dispute was won and the money came back. Fee
+// is negative where the fee came back too.
+type DisputeReinstated struct {
+	TradeNo   string    `json:"trade_no"`
+	DisputeID string    `json:"dispute_id"`
+	Amount    Money     `json:"amount"`
+	Fee       Money     `json:"fee,omitzero"`
+	Basis     ID        `json:"basis"`
+	Dates     Dates     `json:"dates"`
+	Postings  []Posting `json:"postings"`
+	Rules     int       `json:"rules"`
+}
+
+// DisputeLost says that the money stays away, and by the channel's policy who
+// bears it: the wallet it was credited to, or we.
+type DisputeLost struct {
+	TradeNo   string    `json:"trade_no"`
+	DisputeID string    `json:"dispute_id"`
+	Account   AccountID `json:"account,omitempty"` // who bears it; empty when we do
+	Amount    Money     `json:"amount"`
+	Basis     ID        `json:"basis"`
+	Dates     Dates     `json:"dates"`
+	Postings  []Posting `json:"postings"`
+	Rules     int       `json:"rules"`
 }
 
 // CloseCause says who ended a payment.

@@ -13,11 +13,24 @@ const (
 	SourceQuery    Source = "query"    // we asked the provider about one order
 )
 
-// Status is what the provider says of the payment, in our closed vocabulary.
+// About tells what a notice speaks of.
+type About string
+
+// What a notice can speak of. A payment's refunds and disputes have numbers of
+// their own and move money by themselves.
+const (
+	AboutPayment About = ""
+	AboutRefund  About = "refund"
+	AboutDispute About = "dispute"
+)
+
+// Status is what the provider says of the payment, refund or dispute, in our
+// closed vocabulary.
 type Status string
 
-// What a provider can say. Only StatusPaid moves money: a refunded or frozen
-// order had been paid, but what is left of it is not for one message to tell.
+// What a provider can say of a payment. Only StatusPaid moves money: a refunded
+// or frozen order had been paid, but what is left of it is not for one message
+// to tell. Waiting, failed and other are said of refunds too, other of disputes.
 const (
 	StatusPaid     Status = "paid"
 	StatusWaiting  Status = "waiting"
@@ -26,6 +39,18 @@ const (
 	StatusRefunded Status = "refunded"
 	StatusFrozen   Status = "frozen"
 	StatusOther    Status = "other" // verified, but a word we do not know
+)
+
+// What else a provider can say of a refund. StatusFailed takes back a refund
+// that had succeeded: a bank may send money back.
+const StatusSucceeded Status = "succeeded" // the money left us
+
+// What a provider can say of a dispute.
+const (
+	StatusOpened     Status = "opened"     // asked, or a decision without a movement: no money moved
+	StatusWithdrawn  Status = "withdrawn"  // the provider took the money away until it is decided
+	StatusReinstated Status = "reinstated" // won: the money came back
+	StatusLost       Status = "lost"       // lost: the money stays away
 )
 
 // Doubt is a reason why a rightly signed message may not move money alone.
@@ -39,6 +64,8 @@ const (
 	DoubtUnknownFields Doubt = "unknown_fields" // fields the protocol page does not name
 	DoubtNoTradeNo     Doubt = "no_trade_no"    // the provider's own number is missing
 	DoubtLooseText     Doubt = "loose_text"     // verified only by a gateway's known deviation from the protocol
+	DoubtUnsigned      Doubt = "unsigned"       // only encrypted, so that blocks of it could have been moved
+	DoubtNoRefundID    Doubt = "no_refund_id"   // a refund that cannot be told from the next one
 )
 
 // Notice is what one verified message says: never what we want it to mean.
@@ -56,6 +83,14 @@ type Notice struct {
 	ReceivedAt     time.Time //
 	Doubts         []Doubt   //
 	Run            string    // the reconciliation run that asked; empty for callbacks
+
+	About     About     //
+	RefundID  string    // the provider's number of the refund, or ours where it has none; with AboutRefund
+	RefundNo  string    // the merchant's number of the refund, where there is one: what the refund query asks by
+	Total     bool      // Amount is all that was refunded so far, not this refund alone (Alipay's refund_fee)
+	DisputeID string    // the provider's number of the dispute; with AboutDispute
+	Fee       Money     // what the dispute cost beside its amount; negative when it came back
+	Account   AccountID // whose payment it is, as the message itself says by the channel's rule; empty where it says nothing
 }
 
 // Grade says who could have made a piece of evidence.

@@ -63,18 +63,23 @@ type Form struct {
 type Question struct {
 	OrderNo  string
 	TradeNo  string // preferred when known: order numbers can be used again
+	RefundID string // set: the question is about this refund of the order
+	RefundNo string // the merchant's number of that refund, where it is known
 	Delivery domain.ID
 	Run      string
 	At       time.Time
 }
 
-// Answer is what the provider said. Found is false when it positively said
+// Answer is what the provider said: of the payment in Notice and, where the
+// same answer tells of them, of its refunds and disputes in Also, with Index
+// counting on from Notice's 0. An answer about a refund has it in Notice. Found is false when it positively said
 // that it does not know the order now; that is never proof that it was not
 // paid. An answer that could not be had at all is an error (KindUnavailable),
 // never an Answer.
 type Answer struct {
 	Found    bool
 	Notice   domain.Notice
+	Also     []domain.Notice
 	Evidence domain.Evidence
 }
 
