@@ -44,7 +44,7 @@ var (
 		"alerts", "audit", "doctor", "ledger", "projections", "reconcile", "relay", "reports", "tamperlog", "webhooks",
 	}, ports...)
 	// everything is the module except cmd, whose packages nobody imports.
-	everything = append(append([]string{"console", "httpapi", "internal/...", "sandbox"}, core...), adapters...)
+	everything = append(append([]string{"console", "httpapi", "internal/...", "sandbox", "sandbox/..."}, core...), adapters...)
 	// appending are the packages that may hold the door to the log.
 	appending = []string{"eventstore/...", "ledger", "internal/assembly", "cmd/..."}
 	// harnesses put whole systems together to show or to try them.
@@ -63,7 +63,7 @@ func Counterfoil() Rules {
 		Module:    "counterfoil",
 		Rows:      rows(),
 		Common:    []string{"domain", "internal/strictjson"},
-		Tests:     append(append([]string{"ledger", "projections", "sandbox", "internal/..."}, ports...), adapters...),
+		Tests:     append(append([]string{"ledger", "projections", "sandbox", "sandbox/...", "internal/..."}, ports...), adapters...),
 		Impure:    impure,
 		Libraries: libraries(),
 		Doors: []Door{
@@ -104,7 +104,9 @@ func rows() []Row {
 
 		{Package: "httpapi", May: core},
 		{Package: "console", May: core},
-		{Package: "sandbox", May: []string{"providers", "providers/..."}},
+		{Package: "sandbox/stage"},
+		{Package: "sandbox", May: []string{"providers", "providers/...", "sandbox/..."}},
+		{Package: "sandbox/...", May: []string{"providers", "providers/...", "sandbox/stage"}},
 
 		{Package: "internal/config", May: []string{"providers"}},
 		{Package: "internal/progress"},
@@ -145,7 +147,7 @@ func libraries() []Library {
 		{Path: "github.com/EventStore/EventStore-Client-Go/v4", Owners: []string{"eventstore/eventstoredb/..."}},
 		{Path: "google.golang.org/grpc", Owners: []string{"eventstore/eventstoredb/..."}},
 
-		{Path: "github.com/shopspring/decimal", Owners: []string{"domain"}, InTests: true},
+		{Path: "github.com/shopspring/decimal", Owners: []string{"domain", "providers/...", "reconcile", "reports", "sandbox/..."}, InTests: true},
 		{Path: "github.com/robfig/cron/v3", Owners: []string{"cmd/reconciler"}, InTests: true},
 		{Path: "github.com/danielgtaylor/huma/v2", Owners: []string{"httpapi", "cmd/..."}, InTests: true},
 		{Path: "github.com/spf13/cobra", Owners: []string{"cmd/..."}},
@@ -156,7 +158,8 @@ func libraries() []Library {
 
 		{Path: "golang.org/x/sync", Owners: append([]string{"cmd/..."}, everything...), InTests: true},
 		{Path: "golang.org/x/term", Owners: []string{"internal/progress", "cmd/..."}},
-		{Path: "golang.org/x/text", Owners: []string{"archive/...", "providers/...", "reports", "sandbox"}, InTests: true},
+		{Path: "golang.org/x/text", Owners: []string{"archive/...", "providers/...", "reports", "sandbox/..."}, InTests: true},
+		{Path: "golang.org/x/mod", Owners: []string{"audit", "tamperlog"}, InTests: true},
 		{Path: "golang.org/x/time", Owners: []string{"httpapi", "providers/...", "reconcile", "sandbox"}, InTests: true},
 
 		{Path: "pgregory.net/rapid", Owners: suites, InTests: true},
