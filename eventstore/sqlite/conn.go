@@ -198,12 +198,13 @@ func (c *conn) query(sql string, row func(*stmt)) error {
 // some errors.
 func (c *conn) inTransaction() bool { return sqlite3.Xsqlite3_get_autocommit(c.tls, c.h) == 0 }
 
-// checkpoint moves committed pages from the log to the database.
-func (c *conn) checkpoint(mode int32) error {
-	if rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.h, 0, mode, 0, 0); rc != 0 {
-		return c.fail(rc)
+// checkpoint moves committed pages from the log to the database. left is how
+// many stay in the log, because somebody still reads it as it was before them.
+func (c *conn) checkpoint(mode int32) (left int, err error) {
+	if rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.h, 0, mode, c.cell, c.cell+8); rc != 0 {
+		return 0, c.fail(rc)
 	}
-	return nil
+	return int(*(*int32)(pointer(c.cell)) - *(*int32)(pointer(c.cell + 8))), nil
 }
 
 // busyTimeout is how long SQLite itself waits for a lock, in milliseconds.

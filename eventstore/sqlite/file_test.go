@@ -357,3 +357,43 @@ func TestInfo(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 }
+
+// What recovery finds in the log is in the database before the store answers:
+// after a failed sync the log's pages may stand in memory only.
+func TestOpenLandsLog(t *testing.T) {
+	t.Parallel()
+	s := create(t, sqlite.Options{})
+	mustWrite(t, s, "a", eventstore.NoStream, "1", "2", "3")
+	dir := t.TempDir()
+	crashed := filepath.Join(dir, "crashed.db")
+	for _, end := range []string{"", "-wal"} {
+		duplicate(t, path(t, s)+end, crashed+end)
+	}
+	again, err := sqlite.Open(t.Context(), crashed, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	alone := filepath.Join(dir, "alone.db")
+	duplicate(t, crashed, alone)
+	without, err := sqlite.Open(t.Context(), alone, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer without.Close()
+	events, err := without.ReadStream(t.Context(), "a", eventstore.ReadOptions{})
+	if err != nil || len(events) != 3 {
+		t.Errorf("without the log: %d events, %v", len(events), err)
+	}
+}
+
+func duplicate(t testing.TB, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

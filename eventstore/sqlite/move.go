@@ -1,11 +1,15 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"counterfoil/domain"
 )
 
 // mover moves pages from the write-ahead log into the database (SQLite calls
@@ -29,6 +33,38 @@ func newMover(path string, limit int) (*mover, error) {
 	}
 	c.busyTimeout(resetWait)
 	return &mover{c: c, limit: limit, due: make(chan struct{}, 1)}, nil
+}
+
+// landWithin is how long opening waits for readers of other processes to let
+// the log go.
+const landWithin = 5 * time.Second
+
+// land moves all that recovery found in the log into the database. After a
+// failed sync the system forgets that the log's pages are not on the disk, and
+// what recovery read may stand in memory only: another sync would write
+// nothing. Written once more, into the database, they are on the disk when its
+// sync returns.
+func (s *Store) land(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, landWithin)
+	defer cancel()
+	for {
+		left, err := s.mover.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE)
+		switch {
+		case err != nil && !isBusy(err):
+			return openError(s.path, err)
+		case err == nil && left <= 0:
+			return nil
+		}
+		select {
+		case <-wait.Done():
+			if ctx.Err() != nil {
+				return domain.E(domain.KindUnavailable, "open %s: %w", s.path, ctx.Err())
+			}
+			s.log.Warn("another process reads the event store's log: what a failed sync may have left is moved later")
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // count adds pages written to the log and calls the mover when it is long.
@@ -60,7 +96,7 @@ func (s *Store) move() {
 	m := s.mover
 	for range 3 {
 		before := m.pages.Load()
-		if err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE); err != nil {
+		if _, err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE); err != nil {
 			s.moveFailed(err)
 			return
 		}
@@ -70,7 +106,7 @@ func (s *Store) move() {
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_RESTART); err != nil {
+	if _, err := m.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_RESTART); err != nil {
 		s.moveFailed(err)
 		return
 	}

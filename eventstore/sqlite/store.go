@@ -81,6 +81,9 @@ func (s *Store) open(ctx context.Context) error {
 	if s.mover, err = newMover(s.path, s.o.LogPages); err != nil {
 		return err
 	}
+	if err := s.land(ctx); err != nil {
+		return err
+	}
 	last, err := s.checkTail(ctx)
 	s.head.advance(last)
 	return err
