@@ -1,6 +1,6 @@
 // Package alerts tells people what needs them: money held too long or parked,
-// a second payment, callbacks that could not be kept, and a channel gone
-// silent. It reads what is there and decides nothing.
+// a second payment, callbacks that could not be kept, a channel gone silent and
+// a provider that answers no question. It reads what is there and decides nothing.
 package alerts
 
 import (
@@ -23,7 +23,7 @@ import (
 
 // Alert is one thing a person should look at.
 type Alert struct {
-	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no
+	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered
 	Channel string    `json:"channel"`
 	OrderNo string    `json:"order_no,omitempty"`
 	TradeNo string    `json:"trade_no,omitempty"`
@@ -102,7 +102,7 @@ func New(d Deps, cfg Config) (*Watch, error) {
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered,
 	} {
 		found, err := look(ctx)
 		if err != nil {

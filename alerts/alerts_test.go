@@ -444,6 +444,34 @@ func TestFailingCommandIsOnlyLogged(t *testing.T) {
 }
 
 // What cannot be read is the check's error: cron logs it.
+// A provider that answers nobody is told once its silence is as long as money
+// may be held; a complete run between ends it.
+func TestUnansweredRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	watch := w.watch()
+	run := func(id string, ago time.Duration, state operations.RunState) {
+		t.Helper()
+		r := operations.Run{ID: "sweep-" + id, Kind: "sweep", Holder: "a", State: state, StartedAt: w.now.Add(-ago)}
+		if state != operations.RunRunning {
+			r.EndedAt = r.StartedAt.Add(time.Second)
+		}
+		if err := w.ops.PutRun(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("1", 30*time.Minute, operations.RunIncomplete)
+	run("2", 20*time.Minute, operations.RunComplete)
+	run("3", 14*time.Minute, operations.RunIncomplete)
+	run("4", time.Minute, operations.RunRunning)
+	w.want(nil, watch)
+	w.now = w.now.Add(time.Minute)
+	w.want([]string{"unanswered"}, watch, watch)
+	w.now = w.now.Add(repeatAfter)
+	run("5", time.Minute, operations.RunComplete)
+	w.want(nil, watch)
+}
+
 func TestStoreTroubleIsAnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -209,3 +209,30 @@ func (w *Watch) duplicates(ctx context.Context) ([]Alert, error) {
 	}
 	return out, nil
 }
+
+// unanswered finds reconciliation that gets nowhere: every run that ended for
+// as long as money may be held was incomplete. One alert for all, since the
+// first run of them.
+func (w *Watch) unanswered(ctx context.Context) ([]Alert, error) {
+	runs, err := w.Ops.Runs(ctx, "sweep", pageSize)
+	if err != nil {
+		return nil, fmt.Errorf("find runs: %w", err)
+	}
+	a := Alert{
+		Kind: "unanswered",
+		Text: "No reconciliation run has been complete: a provider does not answer, see `counterfoil reconcile show`. " +
+			"对账长时间未能完成：渠道查单无响应，请检查网络、密钥与商户后台。",
+	}
+	for _, r := range runs { // newest first
+		if r.State == operations.RunComplete {
+			break
+		}
+		if r.State == operations.RunIncomplete {
+			a.Since = r.StartedAt
+		}
+	}
+	if a.Since.IsZero() || w.Clock().Sub(a.Since) < w.cfg.HeldAfter {
+		return nil, nil
+	}
+	return []Alert{a}, nil
+}
