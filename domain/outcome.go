@@ -56,6 +56,7 @@ const (
 	ReasonWrongSignature  Reason = "wrong_signature"   // refused
 	ReasonForeignMerchant Reason = "foreign_merchant"  // refused
 	ReasonUnreadable      Reason = "unreadable"        // refused
+	ReasonStale           Reason = "stale"             // refused: rightly signed, but its time is too far from ours
 	ReasonTooLarge        Reason = "too_large"         // refused
 	ReasonUnknownChannel  Reason = "unknown_channel"   // refused
 	ReasonWrongMethod     Reason = "wrong_method"      // refused
