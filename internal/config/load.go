@@ -63,6 +63,9 @@ func Load(path string, environ []string) (Config, error) {
 	if err := known(k); err != nil {
 		return c, err
 	}
+	if err := quoted(k); err != nil {
+		return c, err
+	}
 	if err := k.Unmarshal("", &c); err != nil {
 		return c, domain.E(domain.KindInvalid, "%s: %w", path, err)
 	}
@@ -121,6 +124,27 @@ func known(k *koanf.Koanf) error {
 		}
 		if name := strings.Join(parts, "."); !slices.Contains(set, name) {
 			return domain.EField(domain.KindInvalid, key, "unknown setting; known here: %s", strings.Join(set, ", "))
+		}
+	}
+	return nil
+}
+
+// quoted refuses numbers where a channel has text: YAML has forgotten by then
+// which digits stood there, leading zeros and all. The value stays untold, it
+// may be a secret.
+func quoted(k *koanf.Koanf) error {
+	for f := range reflect.TypeFor[Channel]().Fields() {
+		text := f.Type.Kind() == reflect.String || f.Type == reflect.TypeFor[providers.Secret]()
+		for _, id := range k.MapKeys("channels") {
+			key := "channels." + id + "." + f.Tag.Get("koanf")
+			if !text || !k.Exists(key) {
+				continue
+			}
+			switch k.Get(key).(type) {
+			case string, nil:
+			default:
+				return domain.EField(domain.KindInvalid, key, "is no text: put it in quotes, as in %s: \"123\"", f.Tag.Get("koanf"))
+			}
 		}
 	}
 	return nil
