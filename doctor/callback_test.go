@@ -14,6 +14,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/operations"
+	"counterfoil/providers"
 )
 
 // page answers everything with these bytes.
@@ -32,7 +33,7 @@ func probed(t *testing.T, e *examiner, public string) Finding {
 	t.Helper()
 	e.PublicURL = public
 	c := channel(t, "http://127.0.0.1:1")
-	c.CallbackURL = CallbackURL(public, c.ID)
+	c.CallbackURL = providers.NotifyURL(public, c.ID)
 	return e.callbackAddress(t.Context(), c)[0]
 }
 

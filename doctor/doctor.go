@@ -204,9 +204,3 @@ func (f Finding) fail(seen, do, zh string) Finding {
 
 // one is the findings of a check that has a single one.
 func one(f Finding) []Finding { return []Finding{f} }
-
-// CallbackURL is the address at which a provider calls a channel, as the API
-// derives it. Walk sees that the API gives out the same.
-func CallbackURL(publicURL string, ch domain.ChannelID) string {
-	return strings.TrimSuffix(publicURL, "/") + "/callbacks/" + string(ch)
-}

@@ -47,7 +47,7 @@ func TestCallbackURLIsDerived(t *testing.T) {
 		"https://pay.example.com/cf":   "https://pay.example.com/cf/callbacks/epay-a",
 		"https://pay.example.com:8443": "https://pay.example.com:8443/callbacks/epay-a",
 	} {
-		if got := CallbackURL(public, "epay-a"); got != want {
+		if got := providers.NotifyURL(public, "epay-a"); got != want {
 			t.Errorf("%s -> %s, want %s", public, got, want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"counterfoil/eventstore"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/providers"
 )
 
 func TestPermissions(t *testing.T) {
@@ -163,7 +164,7 @@ func TestExamine(t *testing.T) {
 	i := install(t)
 	i.in.API, i.in.Reconciler, i.in.PublicURL = "127.0.0.1:1", "127.0.0.1:0", "http://127.0.0.1:1"
 	i.in.Channels = []Channel{channel(t, "http://127.0.0.1:1"), {ID: "epay-b", Err: domain.E(domain.KindInvalid, "pid: is missing")}}
-	i.in.Channels[0].CallbackURL = CallbackURL(i.in.PublicURL, "epay-a")
+	i.in.Channels[0].CallbackURL = providers.NotifyURL(i.in.PublicURL, "epay-a")
 	i.settle(t)
 	var last map[string]Result
 	for range 2 {

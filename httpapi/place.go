@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -189,7 +188,7 @@ func (s *Server) allowedChannel(key operations.APIKey, text string) (domain.Chan
 
 // callbackURL is where the provider calls: derived, never typed.
 func (s *Server) callbackURL(ch domain.ChannelID) string {
-	return strings.TrimSuffix(s.cfg.PublicURL, "/") + "/callbacks/" + string(ch)
+	return providers.NotifyURL(s.cfg.PublicURL, ch)
 }
 
 func by(ctx context.Context) ledger.By {

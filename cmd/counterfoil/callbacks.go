@@ -164,7 +164,7 @@ func (p *program) recheckCallbacks(ctx context.Context, r remote, channel, since
 	if p.output == "json" {
 		return p.json(out)
 	}
-	t := newTable("REFUSED", "VERIFY NOW", "CAME TO")
+	t := newTable("REFUSED", "VERIFY NOW", "KNOWN BEFORE", "CAME TO")
 	came := ""
 	for _, o := range slices.Sorted(maps.Keys(out.Outcomes)) {
 		came = words(came, fmt.Sprintf("%d %s", out.Outcomes[o], o))
@@ -172,6 +172,6 @@ func (p *program) recheckCallbacks(ctx context.Context, r remote, channel, since
 	if dryRun {
 		came = "(dry run: nothing was taken in)"
 	}
-	t.add(out.Refused, out.Verified, came)
+	t.add(out.Refused, out.Verified, out.Known, came)
 	return t.print(p.stdout)
 }

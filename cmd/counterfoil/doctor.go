@@ -19,6 +19,7 @@ import (
 	"counterfoil/internal/config"
 	"counterfoil/ledger"
 	psqlite "counterfoil/projections/sqlite"
+	"counterfoil/providers"
 )
 
 func newDoctorCommand(p *program) *cobra.Command {
@@ -198,7 +199,7 @@ func (p *program) channels(cfg config.Config, ledgerID domain.ID) []doctor.Chann
 		one.Channels = map[string]config.Channel{string(id): c}
 		ports, err := assembly.Channels(one, ledgerID, p.clock)
 		out = append(out, doctor.Channel{
-			ID: id, Err: err, Port: ports[id], Key: c.Key, Test: c.Test, CallbackURL: doctor.CallbackURL(cfg.PublicURL, id),
+			ID: id, Err: err, Port: ports[id], Key: c.Key, Test: c.Test, CallbackURL: providers.NotifyURL(cfg.PublicURL, id),
 		})
 	}
 	return out
