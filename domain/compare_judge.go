@@ -1,0 +1,187 @@
+package domain
+
+import (
+	"time"
+)
+
+// moved reports whether the line is about money that moved. A bill may also
+// list what was tried.
+func (b *BillLine) moved() bool {
+	switch b.Status {
+	case StatusWaiting, StatusClosed, StatusFailed, StatusOpened:
+		return false
+	case "", StatusPaid, StatusRefunded, StatusFrozen, StatusOther, StatusSucceeded, StatusWithdrawn, StatusReinstated, StatusLost:
+	}
+	return true
+}
+
+// compared reports whether lines of this kind have a counterpart among ours.
+func (k LineKind) compared() bool {
+	switch k {
+	case LinePayment, LineRefund, LineRefundFailed, LineDisputeWithdrawn, LineDisputeReinstated:
+		return true
+	case LineFee, LinePayout, LinePayoutFailed, LineOther:
+	}
+	return false
+}
+
+// pair judges two lines that mean the same movement.
+func (c *comparison) pair(o *OurLine, t *BillLine) error {
+	c.crossing(o, t)
+	differs := Difference{State: DifferenceOpen, Ours: o, Theirs: t}
+	switch {
+	case !t.moved():
+		differs.Kind = StatusMismatch
+	case t.Status == StatusFrozen:
+		differs.Kind = Frozen
+	case o.Amount.currency != t.Amount.currency:
+		differs.Kind = CurrencyMismatch
+	case o.Amount != t.Amount:
+		differs.Kind = AmountMismatch
+		var err error
+		if differs.Delta, err = t.Amount.Sub(o.Amount); err != nil {
+			return err
+		}
+	case o.OrderNo != "" && t.OrderNo != "" && o.OrderNo != t.OrderNo:
+		differs.Kind, differs.Note = DuplicateTradeNo, "the bill names another order"
+	}
+	if differs.Kind == "" {
+		c.sum.Matched++
+	} else {
+		c.tell(differs)
+	}
+	c.fee(o, t)
+	c.apart(o, t)
+	return nil
+}
+
+// crossing tells that a line of ours was found on the bill of another day than
+// its own, or after it had waited.
+func (c *comparison) crossing(o *OurLine, t *BillLine) {
+	if o.ValueDate != c.policy.Day || o.Since != "" {
+		c.tell(Difference{Kind: Timing, State: DifferenceSettled, Ours: o, Theirs: t})
+	}
+}
+
+// fee holds the fee of a payment against the channel's rate.
+func (c *comparison) fee(o *OurLine, t *BillLine) {
+	p := c.policy
+	if p.FeeRate.IsZero() || t.Kind != LinePayment || t.FeeCurrency == "" || t.FeeCurrency != t.Amount.currency {
+		return
+	}
+	want := t.Amount.Decimal().Mul(p.FeeRate).Round(int32(t.FeeCurrency.Places()))
+	off := t.Fee.Sub(want)
+	switch {
+	case off.IsZero():
+	case off.Abs().GreaterThan(p.FeeWithin):
+		c.tell(Difference{
+			Kind: FeeMismatch, State: DifferenceOpen, Ours: o, Theirs: t,
+			Note: "fee " + t.Fee.String() + ", by the rate " + want.String(),
+		})
+	default:
+		c.sum.tolerateFee(t.FeeCurrency, off)
+	}
+}
+
+// apart holds the two times of a movement against each other.
+func (c *comparison) apart(o *OurLine, t *BillLine) {
+	if c.policy.Apart == 0 || o.At.IsZero() || t.At.IsZero() {
+		return
+	}
+	switch off := t.At.Sub(o.At).Abs(); {
+	case off == 0:
+	case off <= c.policy.Apart:
+		c.sum.ToleratedTimes++
+	default:
+		c.tell(Difference{Kind: Timing, State: DifferenceOpen, Ours: o, Theirs: t, Note: "the times lie " + off.String() + " apart"})
+	}
+}
+
+// lacking is a line of the bill that we have no counterpart of.
+func (c *comparison) lacking(t *BillLine) {
+	d := Difference{State: DifferenceOpen, Theirs: t}
+	switch {
+	case t.Kind == LineOther:
+		d.Kind = UnclassifiedMovement
+	case !t.Kind.compared() || !t.moved():
+		c.sum.Noted++
+		return
+	case t.Kind == LineRefund:
+		d.Kind = RefundMissing
+	default:
+		d.Kind = OnlyTheirs
+	}
+	if !t.Amount.IsZero() {
+		d.Delta = t.Amount
+	}
+	c.tell(d)
+}
+
+// unlisted is a line of ours that the bill does not have.
+func (c *comparison) unlisted(o *OurLine) {
+	if o.ValueDate != c.policy.Day && o.Since == "" {
+		return // its own day's bill has it or will be asked for it
+	}
+	if c.mayComeLater(o) {
+		c.tell(Difference{Kind: Timing, State: DifferenceWaiting, Ours: o})
+		return
+	}
+	kind := OnlyOurs
+	if o.Kind == LineRefund {
+		kind = RefundUnknown
+	}
+	c.tell(Difference{Kind: kind, State: DifferenceOpen, Ours: o, Delta: o.Amount.Neg()})
+}
+
+// mayComeLater reports whether a later bill is waited for. Money near midnight
+// is given one more bill even by a policy that waits for none.
+func (c *comparison) mayComeLater(o *OurLine) bool {
+	wait := c.policy.Wait
+	if wait < 1 && c.policy.NearEdge(o.At, o.ValueDate) {
+		wait = 1
+	}
+	return c.policy.Day < o.ValueDate.Add(wait)
+}
+
+// NearEdge reports whether a moment lies so near to a day's beginning or end
+// that the provider may count it to the neighbouring day.
+func (p ComparePolicy) NearEdge(at time.Time, day Day) bool {
+	if at.IsZero() || p.Cut <= 0 || p.Zone == nil {
+		return false
+	}
+	begin, end := day.Start(p.Zone), day.Add(1).Start(p.Zone)
+	return at.Before(begin.Add(p.Cut)) || !at.Before(end.Add(-p.Cut))
+}
+
+// countOurs counts a line of ours. One of a neighbouring day is another bill's.
+func (c *comparison) countOurs(o *OurLine) error {
+	if o.ValueDate != c.policy.Day {
+		return nil
+	}
+	return c.sum.Ours.add(o.Kind, o.Amount)
+}
+
+// Explain says what a payment that only the bill has means for the order it
+// names, as our books stand now. Other differences are left as they are.
+func (p Payment) Explain(d Difference) Difference {
+	if d.Kind != OnlyTheirs || d.Theirs == nil || d.Theirs.Kind != LinePayment {
+		return d
+	}
+	t, known := p.Trade(d.Theirs.TradeNo)
+	switch {
+	case known && t.State.Decided() && t.Amount == d.Theirs.Amount:
+		d.Kind, d.State, d.Note = Timing, DifferenceSettled, "our books have it on another day"
+	case known && t.State.Decided():
+		d.Kind, d.Note = AmountMismatch, "our books have "+t.Amount.String()
+	case p.IsSettled():
+		d.Kind = SecondPayment
+	case !p.IsPlaced():
+	case p.Placed.Amount.currency != d.Theirs.Amount.currency:
+		d.Kind = CurrencyMismatch
+	case p.Placed.Amount != d.Theirs.Amount:
+		d.Kind = AmountMismatch
+	case p.Closed != ClosedMerchant:
+		d.Kind = MissingCredit
+	}
+	return d
+}
