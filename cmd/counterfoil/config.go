@@ -45,6 +45,9 @@ func (p *program) checkConfig(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := assembly.CheckStore(cfg); err != nil {
+		return &verdict{exitUsage, err}
+	}
 	ledger := domain.NewV5(domain.ID{}, "config check") // no store is opened; the id only salts fingerprints
 	if _, err := assembly.Channels(cfg, ledger, p.clock); err != nil {
 		return &verdict{exitUsage, err}

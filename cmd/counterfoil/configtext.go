@@ -19,6 +19,10 @@ func configText(s initSettings) string {
 	}
 	return strings.NewReplacer(
 		"{mode}", s.Mode,
+		"{store}", strconv.Quote(s.Store),
+		"{namespace}", optional("store_namespace", s.Namespace, config.DefaultNamespace),
+		"{user_file}", optional("store_user_file", s.UserFile, "secrets/store.user"),
+		"{password_file}", optional("store_password_file", s.PasswordFile, "secrets/store.password"),
 		"{public_url}", strconv.Quote(s.PublicURL),
 		"{listen}", strconv.Quote(s.Listen),
 		"{ops_listen}", strconv.Quote(s.OpsListen),
@@ -37,12 +41,29 @@ func configText(s initSettings) string {
 	).Replace(configTemplate)
 }
 
+// optional is a line of the file, commented out with an example while it has no
+// value.
+func optional(name, value, example string) string {
+	if value == "" {
+		return "# " + name + ": " + example
+	}
+	return name + ": " + strconv.Quote(value)
+}
+
 const configTemplate = `# Counterfoil configuration of a {mode} store. 配置文件：改完先运行
 #   counterfoil config check --dir THIS_FOLDER
 # Any setting can also come from the environment: COUNTERFOIL_LISTEN,
 # COUNTERFOIL_ALERTS__URL, COUNTERFOIL_CHANNELS__EPAY_MAIN__KEY.
 
-store: sqlite
+# sqlite, or the address of an EventStoreDB or KurrentDB (23.10 or newer), such as
+# esdb://host:2113 or esdb+discover://cluster.example; never with a password in it.
+# 账本存储：单机用 sqlite，多机用 EventStoreDB
+store: {store}
+# Of a server only: what begins the names of our streams there, and files that
+# hold its user and password. 仅用于 EventStoreDB
+{namespace}
+{user_file}
+{password_file}
 
 # Where providers reach this API from outside. Callback addresses are derived
 # from it: <public_url>/callbacks/<channel>. 回调地址由它推导，不手填。

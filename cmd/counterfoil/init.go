@@ -29,6 +29,8 @@ const (
 // initSettings are what the flags of init say.
 type initSettings struct {
 	Mode, PublicURL, Listen, OpsListen, Person string
+
+	Store, Namespace, UserFile, PasswordFile string // of the event store, as in the configuration
 }
 
 func newInitCommand(p *program) *cobra.Command {
@@ -40,9 +42,13 @@ event log, the operations store, and one API key with all rights. The key is
 printed once, on standard output, and kept in DIR/secrets/admin.key, where the
 other commands find it.
 
-A store is live or test for ever: choose test to try things out.`,
+A store is live or test for ever: choose test to try things out.
+
+With --store the events are kept on an EventStoreDB, in a namespace that must be
+empty; the other stores lie in DIR.`,
 		Example: `  counterfoil init --dir /srv/pay --public-url https://pay.example.com --person alice
-  counterfoil init --dir ./try --mode test`,
+  counterfoil init --dir ./try --mode test
+  counterfoil init --dir /srv/pay --store esdb+discover://cluster.example --store-user-file user --store-password-file password`,
 		Args: cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.init(ctx, s) }),
 	}
@@ -53,6 +59,10 @@ A store is live or test for ever: choose test to try things out.`,
 	f.StringVar(&s.Listen, "listen", d.Listen, "`ADDRESS` of the API")
 	f.StringVar(&s.OpsListen, "ops-listen", d.OpsListen, "`ADDRESS` of health and metrics; keep it on loopback")
 	f.StringVar(&s.Person, "person", "operator", "`NAME` of the person who owns the first key")
+	f.StringVar(&s.Store, "store", d.Store, "where events are kept: sqlite, or the `ADDRESS` of an EventStoreDB, e.g. esdb://host:2113")
+	f.StringVar(&s.Namespace, "store-namespace", "", "`NAME` that begins our streams on that server (default "+config.DefaultNamespace+")")
+	f.StringVar(&s.UserFile, "store-user-file", "", "`FILE` with the name of its user")
+	f.StringVar(&s.PasswordFile, "store-password-file", "", "`FILE` with its password")
 	return cmd
 }
 
@@ -64,6 +74,9 @@ func (p *program) init(ctx context.Context, s initSettings) error {
 		return domain.EField(domain.KindInvalid, "--mode", "%q: must be live or test", s.Mode)
 	case s.Person == "":
 		return domain.EField(domain.KindInvalid, "--person", "must name who owns the first key")
+	}
+	if err := absolute(&s.UserFile, &s.PasswordFile); err != nil {
+		return err
 	}
 	text := configText(s)
 	if err := tryConfig(text); err != nil {
@@ -207,6 +220,24 @@ func tryConfig(text string) (err error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	_, err = config.Load(path, nil)
-	return err
+	cfg, err := config.Load(path, nil)
+	if err != nil {
+		return err
+	}
+	return assembly.CheckStore(cfg)
+}
+
+// absolute makes paths given to a command good for a file in another folder.
+func absolute(paths ...*string) error {
+	for _, p := range paths {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return domain.E(domain.KindInvalid, "path %s: %w", *p, err)
+		}
+		*p = abs
+	}
+	return nil
 }

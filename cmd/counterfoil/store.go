@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"counterfoil/eventstore"
-	esqlite "counterfoil/eventstore/sqlite"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
 	"counterfoil/ledger"
@@ -27,11 +25,7 @@ type stores struct {
 
 // openEvents opens the event log alone.
 func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore.Store, error) {
-	events, err := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache})
-	if err != nil {
-		return nil, fmt.Errorf("open event store: %w", err)
-	}
-	return events, nil
+	return assembly.OpenEvents(ctx, cfg, assembly.StoreOptions{Cache: readCache})
 }
 
 // openStores opens the event log with the keys to its sealed parts, which wrap

@@ -32,7 +32,8 @@
 // its own plans.
 //
 // A stream whose metadata lets the server forget events ($maxAge, $maxCount,
-// $tb) is no ledger: Open refuses it, and a running store that sees one appear
-// takes no appends until it is gone. The user that the store connects as must
+// $tb) is no ledger: Open refuses it where it is found within a moment, and a
+// running store that finds one, or sees one appear, takes no appends until it is
+// gone. The user that the store connects as must
 // be allowed to read $all and stream metadata, which by default means $admins.
 package eventstoredb

@@ -2,6 +2,7 @@ package eventstoredb
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -63,6 +64,7 @@ const (
 	window       = 256                    // events the server looks at between checkpoints
 	linger       = 50 * time.Millisecond  // a half-filled batch waits so long for more
 	grace        = time.Second            // calls of a retired client may take so long to end
+	glance       = 2 * time.Second        // opening waits so long for the streams' metadata
 	connectMin   = time.Second            // the first try to connect takes no longer
 	pauseMin     = 10 * time.Millisecond  // before the first repetition
 	pauseMax     = 250 * time.Millisecond // between later ones, and between new clients
@@ -95,6 +97,15 @@ var settings = []string{
 	"tls", "tlsverifycert", "tlscafile", "usercertfile", "userkeyfile", "nodepreference",
 	"gossiptimeout", "keepaliveinterval", "keepalivetimeout",
 	"maxdiscoverattempts", "discoveryinterval", "defaultdeadline", // taken and not used: the supervisor decides
+}
+
+// Check checks the options as Open does, without a server: the connection
+// string, the namespace, and the files with the credentials.
+func (o Options) Check() error {
+	if _, err := o.withDefaults().parse(); err != nil {
+		return fmt.Errorf("eventstoredb: %w", err)
+	}
+	return nil
 }
 
 // parse checks the options and makes the client's configuration.

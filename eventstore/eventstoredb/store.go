@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
@@ -61,7 +62,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// start waits for the server and for the guard's first look.
+// start waits for the server and, for a moment, for the guard's first look. On
+// a long log that look takes longer than anybody should wait to start; appends
+// go on meanwhile, and stop when it finds something.
 func (s *Store) start(ctx context.Context) error {
 	guarding, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -72,10 +75,14 @@ func (s *Store) start(ctx context.Context) error {
 	}
 	g := &guard{store: s, checked: make(chan struct{}), found: make(map[string]string)}
 	s.guards.Go(func() { g.run(guarding) })
+	patience := time.NewTimer(glance)
+	defer patience.Stop()
 	select {
 	case <-g.checked:
+	case <-patience.C:
+		s.log.Info("the streams' metadata is still being read; appends go on")
 	case <-ctx.Done():
-		return domain.E(domain.KindUnavailable, "open the event store: its streams' metadata could not be read in %s: %w", s.o.Connect, ctx.Err())
+		return domain.E(domain.KindUnavailable, "open the event store: %w", ctx.Err())
 	}
 	return s.usable()
 }

@@ -110,6 +110,8 @@ func (s *Store) settle(err error) error {
 	case errors.As(err, new(unsure)), known && isSync(sql.code):
 		s.fail(err)
 		return domain.E(domain.KindUnknown, "it is unknown whether this was written: %w", err)
+	case known && sql.code == codeTrigger:
+		return s.refusedByMove()
 	case known && isDamage(sql):
 		s.state.set(&s.state.corrupt, err)
 		s.log.Error("event store file is damaged; it takes no appends: verify it, restore if need be")

@@ -29,6 +29,7 @@ const (
 	codeIOWrite  = codeIOErr | 3<<8
 	codeIOFsync  = codeIOErr | 4<<8
 	codeIODirSyn = codeIOErr | 5<<8
+	codeTrigger  = 19 | 7<<8 // one of ours said no
 )
 
 // sqlError is a result code of SQLite and its text.

@@ -69,8 +69,11 @@ func build(draft string, o Options) error {
 			return err
 		}
 	}
-	return c.exec(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", applicationID, schemaVersion))
+	return c.exec(fmt.Sprintf("PRAGMA application_id=%d; %s; COMMIT", applicationID, pragmaVersion(schemaVersion)))
 }
+
+// pragmaVersion sets the shape that a file says it has.
+func pragmaVersion(v int) string { return fmt.Sprintf("PRAGMA user_version=%d", v) }
 
 // publish gives the draft its name, durably.
 func publish(draft, path string) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,7 +94,7 @@ func identify(c *conn, path string) error {
 	if err != nil {
 		return openError(path, err)
 	}
-	if version != schemaVersion {
+	if version&^retiredFlag != schemaVersion {
 		return domain.E(domain.KindMismatch, "%s has shape %d, this program knows shape %d: use the program that wrote it", path, version, schemaVersion)
 	}
 	return nil
@@ -161,19 +162,27 @@ func openError(path string, err error) error {
 // above all, the triggers are there.
 func checkSchema(c *conn, path string) error {
 	found := make(map[string]string)
-	err := c.query("SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL", func(s *stmt) {
+	want := schema
+	to, err := movedTo(c)
+	if err != nil {
+		return openError(path, err)
+	}
+	if to != "" {
+		want = slices.Concat(schema, retirement)
+	}
+	err = c.query("SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL", func(s *stmt) {
 		found[string(s.bytes(0))] = string(s.bytes(1))
 	})
 	if err != nil {
 		return openError(path, err)
 	}
-	for _, o := range schema {
+	for _, o := range want {
 		if found[o.kind+" "+o.name] != o.sql {
 			return domain.E(domain.KindCorrupt, "%s: the %s %s is missing or changed", path, o.kind, o.name)
 		}
 	}
-	if len(found) != len(schema) {
-		return domain.E(domain.KindCorrupt, "%s has %d tables, indexes and triggers, %d are known", path, len(found), len(schema))
+	if len(found) != len(want) {
+		return domain.E(domain.KindCorrupt, "%s has %d tables, indexes and triggers, %d are known", path, len(found), len(want))
 	}
 	return nil
 }

@@ -13,10 +13,11 @@ import (
 type state struct {
 	mu      sync.Mutex
 	closed  bool
-	cause   error // for ever: something may or may not be on the disk
-	corrupt error // until opened again: the file contradicts itself
-	trouble error // until a write succeeds
-	full    error // until there is room
+	cause   error  // for ever: something may or may not be on the disk
+	corrupt error  // until opened again: the file contradicts itself
+	trouble error  // until a write succeeds
+	full    error  // until there is room
+	retired string // for ever: where the log has moved to
 	failed  chan struct{}
 }
 
@@ -32,6 +33,8 @@ func (st *state) usable() error {
 		return domain.E(domain.KindUnavailable, "the event store failed, restart the process: %w", st.cause)
 	case st.corrupt != nil:
 		return domain.E(domain.KindCorrupt, "the event store takes no appends: %w", st.corrupt)
+	case st.retired != "":
+		return domain.E(domain.KindUnavailable, "the event store takes no appends: its log has moved to %s", st.retired)
 	}
 	return st.full
 }
@@ -61,6 +64,16 @@ func (st *state) fail(cause error) {
 		st.cause = cause
 		close(st.failed)
 	}
+}
+
+// enter counts a caller in whom Close has to wait for; false when it is closed.
+func (st *state) enter(work *sync.WaitGroup) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.closed {
+		work.Add(1)
+	}
+	return !st.closed
 }
 
 // set puts one of the passing reasons and tells whether it came or went.

@@ -68,6 +68,9 @@ func (s *Store) open(ctx context.Context) error {
 	if s.writer, err = newWriter(s.path, s.o); err != nil {
 		return err
 	}
+	if s.state.retired, err = movedTo(s.writer.c); err != nil {
+		return openError(s.path, err)
+	}
 	for range s.o.Readers {
 		r, err := newReader(s.path)
 		if err != nil {

@@ -16,7 +16,6 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
-	esqlite "counterfoil/eventstore/sqlite"
 	"counterfoil/internal/config"
 	"counterfoil/ledger"
 	"counterfoil/operations"
@@ -64,13 +63,15 @@ func Open(ctx context.Context, cfg config.Config, logger *slog.Logger, clock fun
 }
 
 func (a *App) open(ctx context.Context) (err error) {
-	events, err := esqlite.Open(ctx, Path(a.Config, EventsFile), esqlite.Options{
-		Logger: a.Logger, Cache: a.Config.Limits.CacheMB << 20,
-	})
+	events, err := OpenEvents(ctx, a.Config, StoreOptions{Logger: a.Logger, Cache: a.Config.Limits.CacheMB << 20})
 	if err != nil {
-		return fmt.Errorf("open event store: %w", err)
+		return err
 	}
 	a.Events = events
+	if to := Retired(events); to != "" {
+		return domain.EField(domain.KindMismatch, "store", "%s takes no appends any more: its log has moved to %s; name that store here",
+			StoreName(a.Config), to)
+	}
 	ops, err := osqlite.Open(ctx, Path(a.Config, OperationsFile), osqlite.Options{Logger: a.Logger, Clock: a.Clock})
 	if err != nil {
 		return fmt.Errorf("open operations store: %w", err)

@@ -49,8 +49,8 @@ func wrong(field string, value any, want string) error {
 }
 
 func (c *Config) checkTop() error {
-	if c.Store != "sqlite" {
-		return wrong("store", c.Store, "must be sqlite")
+	if err := c.checkStore(); err != nil {
+		return err
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" &&
 		(err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.User != nil) {

@@ -17,18 +17,24 @@ const FileName = "counterfoil.yaml"
 // Config is a checked configuration. Relative paths are already joined to
 // Dir.
 type Config struct {
-	Dir        string             `koanf:"-"` // folder of the file: stores and secrets lie below it
-	Store      string             `koanf:"store"`
-	PublicURL  string             `koanf:"public_url"`
-	Listen     string             `koanf:"listen"`
-	OpsListen  string             `koanf:"ops_listen"`
-	LogFormat  string             `koanf:"log_format"`
-	LogLevel   string             `koanf:"log_level"`
-	Limits     Limits             `koanf:"limits"`
-	Payments   Payments           `koanf:"payments"`
-	Reconciler Reconciler         `koanf:"reconciler"`
-	Alerts     Alerts             `koanf:"alerts"`
-	Channels   map[string]Channel `koanf:"channels"`
+	Dir        string     `koanf:"-"`     // folder of the file: stores and secrets lie below it
+	Store      string     `koanf:"store"` // sqlite, or the address of an EventStoreDB, e.g. esdb://host:2113
+	PublicURL  string     `koanf:"public_url"`
+	Listen     string     `koanf:"listen"`
+	OpsListen  string     `koanf:"ops_listen"`
+	LogFormat  string     `koanf:"log_format"`
+	LogLevel   string     `koanf:"log_level"`
+	Limits     Limits     `koanf:"limits"`
+	Payments   Payments   `koanf:"payments"`
+	Reconciler Reconciler `koanf:"reconciler"`
+	Alerts     Alerts     `koanf:"alerts"`
+
+	// Of a store that is a server; see Remote.
+	StoreNamespace    string `koanf:"store_namespace"`     // begins the names of our streams there
+	StoreUserFile     string `koanf:"store_user_file"`     // holds the user's name
+	StorePasswordFile string `koanf:"store_password_file"` // holds the password
+
+	Channels map[string]Channel `koanf:"channels"`
 }
 
 // Limits bound what strangers can make the API do (R10).
@@ -93,7 +99,7 @@ type Channel struct {
 // Defaults is the configuration of an empty file.
 func Defaults() Config {
 	return Config{
-		Store: "sqlite", Listen: "127.0.0.1:8080", OpsListen: "127.0.0.1:9080",
+		Store: Embedded, Listen: "127.0.0.1:8080", OpsListen: "127.0.0.1:9080",
 		LogFormat: "json", LogLevel: "info",
 		Limits:   Limits{ConnsPerAddress: 64, ReplyWithin: 4 * time.Second, CacheMB: 128},
 		Payments: Payments{ExpireAfter: 2 * time.Hour},

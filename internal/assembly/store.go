@@ -1,0 +1,93 @@
+package assembly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/eventstore/eventstoredb"
+	esqlite "counterfoil/eventstore/sqlite"
+	"counterfoil/internal/config"
+)
+
+// StoreOptions shape how an event store is opened. The zero value is fit for
+// commands that look.
+type StoreOptions struct {
+	Logger *slog.Logger // nil discards
+	Cache  int          // bytes of an embedded store kept in memory; 0 means the store's default
+}
+
+// OpenEvents opens the event store that the configuration names: the file
+// beside it, or a server. This is the one place where an adapter is chosen;
+// nobody above the port knows which it is.
+//
+// A file that was retired opens, because its log can still be read; its appends
+// fail, and Retired tells where it went.
+func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventstore.Store, error) {
+	if cfg.Remote() {
+		return openServer(ctx, cfg, o.Logger)
+	}
+	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache})
+	if err != nil {
+		return nil, fmt.Errorf("open event store: %w", err)
+	}
+	return s, nil
+}
+
+func openServer(ctx context.Context, cfg config.Config, logger *slog.Logger) (*eventstoredb.Store, error) {
+	s, err := eventstoredb.Open(ctx, serverOptions(cfg, logger))
+	if err != nil {
+		return nil, fmt.Errorf("open event store %s: %w", StoreName(cfg), inConfig(err))
+	}
+	return s, nil
+}
+
+// CheckStore checks how the configuration names the event store, as far as that
+// can be done without opening it.
+func CheckStore(cfg config.Config) error {
+	if !cfg.Remote() {
+		return nil
+	}
+	return inConfig(serverOptions(cfg, nil).Check())
+}
+
+func serverOptions(cfg config.Config, logger *slog.Logger) eventstoredb.Options {
+	return eventstoredb.Options{
+		Connection: cfg.Store, Namespace: cfg.StoreNamespace, UserFile: cfg.StoreUserFile, PasswordFile: cfg.StorePasswordFile,
+		Logger: logger,
+	}
+}
+
+// settingNames are the adapter's options by their names in the file.
+var settingNames = map[string]string{
+	"connection": "store", "namespace": "store_namespace", "user_file": "store_user_file", "password_file": "store_password_file",
+}
+
+// inConfig names a wrong option as the configuration does.
+func inConfig(err error) error {
+	e, ok := errors.AsType[*domain.Error](err)
+	if !ok || settingNames[e.Field] == "" {
+		return err
+	}
+	return &domain.Error{Kind: e.Kind, Field: settingNames[e.Field], Msg: e.Msg, Err: e.Err}
+}
+
+// StoreName is where the events are, for people: a path, or an address with its
+// namespace. It holds no secret, because none may stand in an address.
+func StoreName(cfg config.Config) string {
+	if cfg.Remote() {
+		return cfg.Store + " (namespace " + cfg.StoreNamespace + ")"
+	}
+	return Path(cfg, EventsFile)
+}
+
+// Retired tells where the log of a store has gone, "" when it is in use.
+func Retired(s eventstore.Store) string {
+	if file, ok := s.(*esqlite.Store); ok {
+		return file.Retired()
+	}
+	return ""
+}
