@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"counterfoil/sandbox/stage"
 )
 
 // apiV1 is /api.php: the V1 queries, which carry the key in clear, and refunds.
@@ -52,7 +54,7 @@ func (s *Sandbox) orderV1(w http.ResponseWriter, r *http.Request, m *merchant, f
 	o := m.find(f["trade_no"], f["out_trade_no"])
 	trouble := s.takeTrouble(m, o)
 	s.mu.Unlock()
-	if s.troubled(w, r, trouble) {
+	if stage.Spoil(w, r, trouble) {
 		return
 	}
 	if o == nil || trouble.Class == QueryMissing {
@@ -137,7 +139,7 @@ func (s *Sandbox) ordersV1(w http.ResponseWriter, r *http.Request, m *merchant, 
 	s.mu.Lock()
 	trouble := s.takeTrouble(m, nil)
 	s.mu.Unlock()
-	if s.troubled(w, r, trouble) {
+	if stage.Spoil(w, r, trouble) {
 		return
 	}
 	rows := s.page1(m, f, f["status"])
@@ -213,7 +215,7 @@ func (s *Sandbox) summary(m *merchant) summary {
 	if m.suspended {
 		sum.active = "0"
 	}
-	now := s.clock.books()
+	now := s.stage.Books()
 	today, yesterday := now.Format(time.DateOnly), now.AddDate(0, 0, -1).Format(time.DateOnly)
 	money := noMoney
 	for _, o := range m.list {
@@ -221,7 +223,7 @@ func (s *Sandbox) summary(m *merchant) summary {
 			continue
 		}
 		money = minus(plus(money, o.money), o.refunded)
-		switch o.addTime.In(china).Format(time.DateOnly) {
+		switch o.addTime.In(stage.China).Format(time.DateOnly) {
 		case today:
 			sum.today++
 		case yesterday:

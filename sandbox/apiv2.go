@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 // signedCall is a V2 method: the request is authentic when it is called.
@@ -40,7 +41,7 @@ func (s *Sandbox) signed(serve signedCall) http.HandlerFunc {
 // writeSigned answers with the platform's signature over the top-level scalars
 // as text. Members that are empty are left out.
 func (s *Sandbox) writeSigned(w http.ResponseWriter, m *merchant, trouble Fault, o object) {
-	o = append(o, member{"timestamp", strconv.FormatInt(s.clock.wall().Unix(), 10)})
+	o = append(o, member{"timestamp", strconv.FormatInt(s.stage.Now().Unix(), 10)})
 	kept := make(object, 0, len(o)+2)
 	for _, x := range o {
 		if x.value != nil && x.value != "" {
@@ -95,7 +96,7 @@ func (s *Sandbox) queryV2(w http.ResponseWriter, r *http.Request, m *merchant, f
 	o := m.find(f["trade_no"], f["out_trade_no"])
 	trouble := s.takeTrouble(m, o)
 	s.mu.Unlock()
-	if s.troubled(w, r, trouble) {
+	if stage.Spoil(w, r, trouble) {
 		return
 	}
 	if o == nil || trouble.Class == QueryMissing {
@@ -120,7 +121,7 @@ func (s *Sandbox) ordersV2(w http.ResponseWriter, r *http.Request, m *merchant, 
 	s.mu.Lock()
 	trouble := s.takeTrouble(m, nil)
 	s.mu.Unlock()
-	if s.troubled(w, r, trouble) {
+	if stage.Spoil(w, r, trouble) {
 		return
 	}
 	status := ""

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"counterfoil/sandbox/stage"
 )
 
 func refuse(int, url.Values) (int, string) { return 500, "fail" }
@@ -70,7 +72,7 @@ func TestRetriesEndWithTheFirstAcceptedAnswer(t *testing.T) {
 		if got := whens(h.all()); !slices.Equal(got, []time.Duration{0, time.Minute, 3 * time.Minute}) {
 			t.Errorf("callbacks at %v", got)
 		}
-		attempts := s.Attempts(AttemptFilter{TradeNo: o.TradeNo})
+		attempts := s.Attempts(stage.AttemptFilter{TradeNo: o.TradeNo})
 		if len(attempts) != 3 || !attempts[0].Accepted || attempts[0].Body != "success" || attempts[0].Try != 3 ||
 			attempts[2].Status != 500 || attempts[2].Body != "fail" || attempts[2].Accepted {
 			t.Errorf("attempts %+v", attempts)

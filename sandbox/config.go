@@ -78,15 +78,6 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Speed == 0 {
-		c.Speed = 1
-	}
-	if c.Workers == 0 {
-		c.Workers = 32
-	}
-	if c.KeepAttempts == 0 {
-		c.KeepAttempts = 100_000
-	}
 	if c.MaxOrders == 0 {
 		c.MaxOrders = 1_000_000
 	}
@@ -98,25 +89,10 @@ func (c Config) check() error {
 	switch {
 	case c.Now == nil:
 		return domain.EField(domain.KindInvalid, "now", "a sandbox needs a clock")
-	case c.Workers < 1 || c.Workers > 1024:
-		return domain.EField(domain.KindInvalid, "workers", "workers %d is not 1 to 1024", c.Workers)
-	case c.KeepAttempts < 1:
-		return domain.EField(domain.KindInvalid, "keep_attempts", "keep_attempts %d is not positive", c.KeepAttempts)
 	case c.MaxOrders < 1:
 		return domain.EField(domain.KindInvalid, "max_orders", "max_orders %d is not positive", c.MaxOrders)
 	}
-	if err := checkSpeed(c.Speed); err != nil {
-		return err
-	}
 	return checkBaseURL(c.BaseURL)
-}
-
-// checkSpeed keeps waiting times within what a time.Duration counts.
-func checkSpeed(speed float64) error {
-	if !(speed >= 0.001 && speed <= 1e6) { // also refuses NaN
-		return domain.EField(domain.KindInvalid, "speed", "speed %g is not 0.001 to 1000000", speed)
-	}
-	return nil
 }
 
 func checkBaseURL(base string) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/sandbox/stage"
 )
 
 // controlRoutes is the control interface: JSON for programs, pages for people.
@@ -118,7 +119,7 @@ type purgeOrder struct {
 }
 
 func (s *Sandbox) controlPurge(_ *http.Request, p purgeOrder) (any, error) {
-	before := s.clock.books().Add(-time.Duration(p.Older))
+	before := s.stage.Books().Add(-time.Duration(p.Older))
 	return map[string]int{"purged": s.PurgePaid(p.PID, before)}, nil
 }
 
@@ -134,8 +135,8 @@ func (s *Sandbox) controlNext(_ *http.Request, n nextFaults) (any, error) {
 
 func (s *Sandbox) controlAttempts(r *http.Request) (any, error) {
 	q := r.URL.Query()
-	return s.Attempts(AttemptFilter{
-		PID: q.Get("pid"), TradeNo: q.Get("trade_no"), OutTradeNo: q.Get("out_trade_no"), Kind: q.Get("kind"),
+	return s.Attempts(stage.AttemptFilter{
+		Face: q.Get("face"), Merchant: q.Get("pid"), TradeNo: q.Get("trade_no"), OrderNo: q.Get("out_trade_no"), Kind: q.Get("kind"),
 		Limit: whole(q.Get("limit"), 100),
 	}), nil
 }

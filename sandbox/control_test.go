@@ -10,6 +10,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 // call makes a control request and decodes the answer.
@@ -37,12 +38,12 @@ func TestControlWalksAPayment(t *testing.T) {
 	o := call[Order](t, s, "POST", "/sandbox/orders",
 		`{"pid":"1001","out_trade_no":"A1","money":"7.30","notify_url":"http://shop.example/n"}`, 200)
 	call[any](t, s, "POST", "/sandbox/next", `{"pid":"1001","faults":[{"class":"repeated","copies":1,"delay":"1s"}]}`, 200)
-	call[ClockState](t, s, "POST", "/sandbox/clock", `{"speed":1000}`, 200)
+	call[stage.ClockState](t, s, "POST", "/sandbox/clock", `{"speed":1000}`, 200)
 	if paid := call[Order](t, s, "POST", "/sandbox/orders/"+o.TradeNo+"/pay", "", 200); paid.Status != 1 || len(paid.Faults) != 1 {
 		t.Errorf("paid %+v", paid)
 	}
 	settle(t, s)
-	attempts := call[[]Attempt](t, s, "GET", "/sandbox/attempts?out_trade_no=A1", "", 200)
+	attempts := call[[]stage.Attempt](t, s, "GET", "/sandbox/attempts?out_trade_no=A1", "", 200)
 	if len(attempts) != 2 || attempts[0].Kind != "repeated" || !attempts[1].Accepted || !strings.Contains(attempts[1].URL, "&money=7.30&") {
 		t.Errorf("attempts %+v", attempts)
 	}
@@ -239,21 +240,6 @@ func TestGeneratedCredentials(t *testing.T) {
 	}
 	if _, err := epay.ParsePublicKey(c[1].PlatformPublicKey); err != nil {
 		t.Errorf("platform key: %v", err)
-	}
-}
-
-func TestAttemptsAreBounded(t *testing.T) {
-	t.Parallel()
-	l := newAttemptLog(3)
-	for _, kind := range []string{"a", "b", "c", "d", "e"} {
-		l.add(Attempt{Kind: kind})
-	}
-	got := l.newest(AttemptFilter{})
-	if len(got) != 3 || got[0].Kind != "e" || got[2].Kind != "c" || got[0].ID != 5 {
-		t.Errorf("remembered %+v", got)
-	}
-	if got := l.newest(AttemptFilter{Limit: 1, Kind: "d"}); len(got) != 1 || got[0].ID != 4 {
-		t.Errorf("filtered %+v", got)
 	}
 }
 

@@ -273,7 +273,7 @@ func TestFaultsAreChecked(t *testing.T) {
 			{{Class: "nonsense"}},
 			{{Class: Lost, Unpaid: true}},
 			{{Class: Repeated, Copies: -1}},
-			{{Class: Repeated, Copies: maxCopies + 1}},
+			{{Class: Repeated, Copies: 1001}},
 			{{Class: Late, Delay: -1}},
 			{{Class: OtherAmount, Money: "1e3"}},
 			{{Class: Forged, Variant: "nonsense"}},

@@ -13,7 +13,7 @@ import (
 // and Reused take money a second time. KindConflict for what can no longer
 // happen to a paid order: Lost and OtherAmount.
 func (s *Sandbox) Fire(tradeNo string, f Fault) (Order, error) {
-	f, err := f.complete()
+	f, err := complete(f)
 	if err != nil {
 		return Order{}, err
 	}
@@ -23,10 +23,10 @@ func (s *Sandbox) Fire(tradeNo string, f Fault) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	if !f.fits(o) {
-		return Order{}, domain.E(domain.KindInvalid, "%s happens to %s orders only", f.Class, rows[f.Class].version)
+	if !fits(f, o) {
+		return Order{}, domain.E(domain.KindInvalid, "%s happens to %s orders only", f.Class, versionOf(f.Class))
 	}
-	if !o.wasPaid() && !rows[f.Class].query && !f.Unpaid {
+	if !o.wasPaid() && !classes[f.Class].Query && !f.Unpaid {
 		if o.purged {
 			return Order{}, domain.E(domain.KindConflict, "order %s was deleted", tradeNo)
 		}
@@ -43,7 +43,7 @@ func (s *Sandbox) Fire(tradeNo string, f Fault) (Order, error) {
 }
 
 func (s *Sandbox) fireLocked(m *merchant, o *order, f Fault) error {
-	if rows[f.Class].query {
+	if classes[f.Class].Query {
 		s.hinder(m, o, f)
 		return nil
 	}
@@ -53,7 +53,7 @@ func (s *Sandbox) fireLocked(m *merchant, o *order, f Fault) error {
 	case SecondTrade, Reused:
 		s.payAgain(m, o, f)
 	case Repeated, ReturnReplay:
-		s.copies(m, o, f)
+		m.lane.Join(s.callbacks(m, o)).Copy(string(f.Class), f.Copies, f.Class == Repeated)
 	case Forged, OtherPID, WrongStatus, Minted, Ambiguous:
 		f.Unpaid = true // the messages alone: what is genuine went out before
 		s.spoofFirst(m, o, f, nil)
@@ -72,7 +72,7 @@ func (s *Sandbox) hinder(m *merchant, o *order, f Fault) {
 		s.purgeTold(m, o)
 		return
 	}
-	o.answers = append(o.answers, f)
+	s.troubles.Plant(o.pid, o.tradeNo, f)
 }
 
 // purgeTold deletes an order that is marked for it and known to the merchant.
@@ -149,11 +149,11 @@ func (s *Sandbox) Freeze(tradeNo string) error {
 // merchants, fail for a while of real time. The class is one of the query
 // faults but Purged; QuerySlow takes its delay. A zero length ends an outage.
 func (s *Sandbox) Outage(pid string, f Fault, length time.Duration) error {
-	f, err := f.complete()
+	f, err := complete(f)
 	if err != nil {
 		return err
 	}
-	if !rows[f.Class].query || f.Class == Purged {
+	if f.Class == Purged {
 		return domain.EField(domain.KindInvalid, "class", "an outage is one of %v, not %q", QueryClasses(), f.Class)
 	}
 	s.mu.Lock()
@@ -163,15 +163,19 @@ func (s *Sandbox) Outage(pid string, f Fault, length time.Duration) error {
 			return err
 		}
 	}
+	until := s.stage.Now().Add(length)
 	for _, m := range s.merchants {
-		if pid == "" || pid == m.PID {
-			m.outage = outage{class: f.Class, delay: time.Duration(f.Delay), until: s.clock.wall().Add(length)}
-			m.count(f)
+		if pid != "" && pid != m.PID {
+			continue
 		}
+		if err := s.troubles.Outage(classes, m.PID, f, until); err != nil {
+			return err
+		}
+		m.count(f)
 	}
 	return nil
 }
 
 // After runs an act of the caller's when so much waiting time has passed, among
 // the sandbox's own: for a scenario that unfolds while callbacks go out.
-func (s *Sandbox) After(d time.Duration, act func(context.Context)) { s.jobs.after(d, act) }
+func (s *Sandbox) After(d time.Duration, act func(context.Context)) { s.stage.After(d, act) }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"counterfoil/sandbox/stage"
 )
 
 // Where Go reads a form at all, PHP's reading differs only in which of equal
@@ -36,7 +38,7 @@ func FuzzCutText(f *testing.F) {
 		if n < 0 || !utf8.ValidString(s) {
 			return
 		}
-		if got := cutText(s, n); len(got) > n || !strings.HasPrefix(s, got) || !utf8.ValidString(got) || len(s)-len(got) > max(0, len(s)-n)+3 {
+		if got := stage.CutText(s, n); len(got) > n || !strings.HasPrefix(s, got) || !utf8.ValidString(got) || len(s)-len(got) > max(0, len(s)-n)+3 {
 			t.Errorf("%q cut to %d is %q", s, n, got)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"counterfoil/sandbox/stage"
 )
 
 // maxBody is the longest request body read, in bytes.
@@ -16,7 +18,7 @@ const maxBody = 64 << 10
 var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"cut": cutText,
+	"cut": stage.CutText,
 }).ParseFS(pageFiles, "pages/*.html"))
 
 // routes is the whole gateway, under the path of Config.BaseURL if it has one.

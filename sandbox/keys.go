@@ -3,14 +3,13 @@ package sandbox
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 
 	"counterfoil/domain"
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 // keyBits is the modulus of the RSA keys the protocol uses.
@@ -51,23 +50,9 @@ func bareKey(key *rsa.PublicKey) string {
 	return base64.StdEncoding.EncodeToString(epay.PublicDER(key))
 }
 
-// digest mixes the seed with names: the only source of chance here.
-func digest(seed uint64, names ...string) [32]byte {
-	h := sha256.New()
-	var head [8]byte
-	binary.BigEndian.PutUint64(head[:], seed)
-	h.Write(head[:])
-	for _, n := range names {
-		binary.BigEndian.PutUint64(head[:], uint64(len(n)))
-		h.Write(head[:])
-		h.Write([]byte(n))
-	}
-	return [32]byte(h.Sum(nil))
-}
-
 // seededKey is the MD5 key of a merchant that was given none: 32 characters
 // that follow from the seed, so that a run can be repeated.
 func seededKey(seed uint64, pid string) string {
-	d := digest(seed, "md5 key", pid)
+	d := stage.Digest(seed, "md5 key", pid)
 	return hex.EncodeToString(d[:16])
 }

@@ -216,7 +216,7 @@ func signedV2(t testing.TB, s *Sandbox, kv ...string) string {
 		f[kv[i]] = kv[i+1]
 	}
 	if f["timestamp"] == "" {
-		f["timestamp"] = itoa(s.clock.wall().Unix())
+		f["timestamp"] = itoa(s.stage.Now().Unix())
 	}
 	key, err := epay.ParsePrivateKey(m.MerchantKey)
 	if err != nil {

@@ -3,7 +3,8 @@ package sandbox
 import (
 	"slices"
 	"strings"
-	"time"
+
+	"counterfoil/sandbox/stage"
 )
 
 // merchant is one account. Sandbox.mu guards all that changes.
@@ -17,15 +18,14 @@ type merchant struct {
 	planted   map[Class]int
 	unpaid    map[Class]int // planted without a payment
 	next      [][]Fault     // for the next payments, one entry each
-	held      []*series     // callbacks kept back to be overtaken
+	lane      *stage.Lane   // its callbacks
 	failed    int           // orders given up in a row
 	suspended bool
-	outage    outage
 }
 
-func newMerchant(c MerchantConfig, keys merchantKeys) *merchant {
+func newMerchant(c MerchantConfig, keys merchantKeys, lane *stage.Lane) *merchant {
 	return &merchant{
-		MerchantConfig: c, keys: keys, habits: styles[c.Style],
+		MerchantConfig: c, keys: keys, habits: styles[c.Style], lane: lane,
 		byOut: map[string][]*order{}, planted: make(map[Class]int), unpaid: make(map[Class]int),
 	}
 }
@@ -86,11 +86,4 @@ func (m *merchant) count(f Fault) {
 	if f.Unpaid {
 		m.unpaid[f.Class]++
 	}
-}
-
-// outage is a time in which the gateway does not answer a merchant's queries.
-type outage struct {
-	class Class
-	delay time.Duration
-	until time.Time // real time
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"counterfoil/sandbox/stage"
 )
 
 // The faults of the wire need a real one.
@@ -21,7 +23,7 @@ func TestHangingUpReachesTheShopAndComesAgain(t *testing.T) {
 	defer server.Close()
 	s := newBox(t, Config{Speed: 6000, Merchants: []MerchantConfig{v1Merchant(Rainbow)}})
 	o := pay(t, s, openedAt(t, s, "1001", "A1", "7.30", server.URL).TradeNo, Fault{Class: ReplyLost})
-	attempts := s.Attempts(AttemptFilter{TradeNo: o.TradeNo})
+	attempts := s.Attempts(stage.AttemptFilter{TradeNo: o.TradeNo})
 	if len(attempts) != 2 || !attempts[0].Accepted || attempts[1].Accepted || attempts[1].Error == "" {
 		t.Fatalf("attempts %+v", attempts)
 	}
@@ -55,7 +57,7 @@ func TestBreakingOffSendsHalfARequest(t *testing.T) {
 	if raw := <-half; !strings.HasPrefix(raw, "GET /?pid=1001&trade_no=") || strings.Contains(raw, "Host:") {
 		t.Errorf("the shop reads %q", raw)
 	}
-	attempts := s.Attempts(AttemptFilter{TradeNo: o.TradeNo})
+	attempts := s.Attempts(stage.AttemptFilter{TradeNo: o.TradeNo})
 	if len(attempts) != 1 || attempts[0].Accepted || attempts[0].Error == "" {
 		t.Errorf("attempts %+v", attempts)
 	}
@@ -80,7 +82,7 @@ func TestSlowSendersAreSlowAndArrive(t *testing.T) {
 	defer server.Close()
 	s := newBox(t, Config{Merchants: []MerchantConfig{v1Merchant(Rainbow)}})
 	o := pay(t, s, openedAt(t, s, "1001", "A1", "7.30", server.URL).TradeNo, Fault{Class: Slow, Delay: Duration(200 * time.Millisecond)})
-	attempts := s.Attempts(AttemptFilter{TradeNo: o.TradeNo})
+	attempts := s.Attempts(stage.AttemptFilter{TradeNo: o.TradeNo})
 	if len(attempts) != 1 || !attempts[0].Accepted || time.Duration(attempts[0].Took) < 200*time.Millisecond {
 		t.Errorf("attempts %+v", attempts)
 	}

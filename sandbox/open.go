@@ -9,6 +9,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 // refusal is a no of the gateway, in its own words and codes. All of them go
@@ -98,7 +99,7 @@ func (s *Sandbox) fresh(stamp string) bool {
 		}
 		at = at*10 + int64(d-'0')
 	}
-	off := s.clock.wall().Sub(time.Unix(at, 0))
+	off := s.stage.Now().Sub(time.Unix(at, 0))
 	return off <= freshness && off >= -freshness
 }
 
@@ -162,7 +163,7 @@ func (s *Sandbox) openLocked(m *merchant, f fields, v Version, money domain.Mone
 		return nil, no(-1, "商户支付权限已关闭 (this merchant is switched off: too many callbacks failed)")
 	}
 	form := m.form(f, money)
-	now := s.clock.books()
+	now := s.stage.Books()
 	if old := m.latest(f["out_trade_no"]); old != nil && now.Sub(old.addTime) < reopenable {
 		switch {
 		case old.wasPaid():
@@ -196,7 +197,7 @@ func (m *merchant) form(f fields, money domain.Money) orderForm {
 		keep = daunt
 	}
 	return orderForm{
-		money: money, name: keep(cutText(f["name"], 127)),
+		money: money, name: keep(stage.CutText(f["name"], 127)),
 		notifyURL: keep(f["notify_url"]), returnURL: keep(f["return_url"]), param: keep(f["param"]),
 	}
 }
@@ -206,7 +207,7 @@ func (s *Sandbox) enter(m *merchant, outTradeNo string, at time.Time) *order {
 	count := fmt.Sprint(len(m.byOut[outTradeNo]))
 	o := &order{
 		pid: m.PID, outTradeNo: outTradeNo, addTime: at.Truncate(time.Second),
-		rnd:      chance(s.cfg.Seed, m.PID, outTradeNo, count),
+		rnd:      s.stage.Chance(m.PID, outTradeNo, count),
 		refunded: domain.NewMoney(0, domain.CNY),
 	}
 	o.tradeNo = newTradeNo(at, o.rnd, func(no string) bool { return s.orders[no] != nil })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/sandbox/stage"
 )
 
 // Status of an order, as the protocol counts.
@@ -43,7 +44,6 @@ type order struct {
 	origin   Class // how it came to be: None by a form, else the fault that made it
 	faults   []Fault
 	extra    bool        // callbacks carry an undocumented field
-	answers  []Fault     // query faults left, Copies counting down
 	purge    bool        // deleted once it has been told
 	told     bool        // the merchant knows: callback accepted (V2), query answered (V1)
 	accepted bool        // some callback was accepted
@@ -115,12 +115,12 @@ func (o *order) view() Order {
 }
 
 // bookTime is an instant as the servers write it: China time without a zone.
-func bookTime(t time.Time) string { return t.In(china).Format(time.DateTime) }
+func bookTime(t time.Time) string { return t.In(stage.China).Format(time.DateTime) }
 
 // newTradeNo is 19 digits: the second in China and five of chance. Two orders
 // of one second that draw the same five draw again.
 func newTradeNo(at time.Time, rnd *rand.Rand, taken func(string) bool) string {
-	stamp := at.In(china).Format("20060102150405")
+	stamp := at.In(stage.China).Format("20060102150405")
 	for range 100 {
 		if no := fmt.Sprintf("%s%05d", stamp, rnd.IntN(100_000)); !taken(no) {
 			return no
@@ -140,6 +140,6 @@ func (o *order) markPaid(money domain.Money, at time.Time) {
 	o.status = statusPaid
 	o.money = money
 	o.endTime = at.Truncate(time.Second)
-	o.apiTradeNo = fmt.Sprintf("40%s%011d", at.In(china).Format("060102"), o.rnd.Int64N(100_000_000_000))
+	o.apiTradeNo = fmt.Sprintf("40%s%011d", at.In(stage.China).Format("060102"), o.rnd.Int64N(100_000_000_000))
 	o.buyer = fmt.Sprintf("2088%012d", o.rnd.Int64N(1_000_000_000_000))
 }

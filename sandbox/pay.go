@@ -52,14 +52,14 @@ func completeFaults(faults []Fault) ([]Fault, error) {
 	done := make([]Fault, 0, len(faults))
 	onCallbacks := 0
 	for _, f := range faults {
-		f, err := f.complete()
+		f, err := complete(f)
 		if err != nil {
 			return nil, err
 		}
 		if f.Class == None {
 			continue
 		}
-		if !rows[f.Class].query {
+		if !classes[f.Class].Query {
 			onCallbacks++
 		}
 		done = append(done, f)
@@ -86,7 +86,7 @@ func (s *Sandbox) payable(tradeNo string) (*order, *merchant, error) {
 // chooseFaults takes what was set for the merchant's next payment, else draws.
 func (s *Sandbox) chooseFaults(m *merchant, o *order) []Fault {
 	if len(m.next) == 0 {
-		return draw(s.rates, o, o.rnd)
+		return draw(s.rates, o)
 	}
 	faults := m.next[0]
 	m.next = m.next[1:]
@@ -96,12 +96,12 @@ func (s *Sandbox) chooseFaults(m *merchant, o *order) []Fault {
 func (s *Sandbox) payLocked(m *merchant, o *order, faults []Fault) (Order, error) {
 	onCallbacks := Fault{}
 	for _, f := range faults {
-		if !f.fits(o) {
+		if !fits(f, o) {
 			continue
 		}
 		m.count(f)
 		o.faults = append(o.faults, f)
-		if rows[f.Class].query {
+		if classes[f.Class].Query {
 			s.hinder(m, o, f)
 			continue
 		}
@@ -113,7 +113,7 @@ func (s *Sandbox) payLocked(m *merchant, o *order, faults []Fault) (Order, error
 			// complete has parsed it; an order over just this amount gets one more fen.
 			money = otherThan(o.placed, onCallbacks.Money)
 		}
-		o.markPaid(money, s.clock.books())
+		o.markPaid(money, s.stage.Books())
 	}
 	s.plant(m, o, onCallbacks)
 	return o.view(), nil
@@ -130,7 +130,7 @@ func otherThan(placed domain.Money, text string) domain.Money {
 // autoPay is a payer who needs no button.
 func (s *Sandbox) autoPay(o *order, after time.Duration) {
 	tradeNo := o.tradeNo
-	s.jobs.after(after, func(context.Context) {
+	s.stage.After(after, func(context.Context) {
 		// Somebody may have pressed the button before: then there is nothing to do.
 		_, _ = s.Pay(tradeNo)
 	})
@@ -162,7 +162,7 @@ func (s *Sandbox) merchant(pid string) (*merchant, error) {
 
 // SetRates replaces the faults by chance for payments from now on.
 func (s *Sandbox) SetRates(rates []Rate) error {
-	rates, err := completeRates(rates)
+	rates, err := classes.CompleteRates(rates)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // The servers imitated here are written in PHP, and receivers see it: in how a
@@ -64,17 +63,6 @@ var slashes = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`, "\x00", `\0`)
 // and then htmlspecialchars. An address with two query parameters comes out
 // broken; that is how it is.
 func daunt(s string) string { return htmlSpecial.Replace(slashes.Replace(s)) }
-
-// cutText cuts s to at most n bytes without splitting a character.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
 
 // member is one name of a JSON object. Values are string, int, nil (null) or
 // []object.

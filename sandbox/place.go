@@ -60,7 +60,7 @@ func (s *Sandbox) formFor(m *merchant, in OpenOrder) (fields, error) {
 	if m.MerchantKey == "" {
 		return nil, domain.EField(domain.KindInvalid, "pid", "the private key of merchant %s is not known here", m.PID)
 	}
-	f["timestamp"] = strconv.FormatInt(s.clock.wall().Unix(), 10)
+	f["timestamp"] = strconv.FormatInt(s.stage.Now().Unix(), 10)
 	key, err := epay.ParsePrivateKey(m.MerchantKey)
 	if err != nil {
 		return nil, err

@@ -2,116 +2,46 @@ package sandbox
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/sandbox/stage"
 )
 
 // plant sets in motion what follows from paying o, or from a trick without a
 // payment. Sandbox.mu is held.
 func (s *Sandbox) plant(m *merchant, o *order, f Fault) {
-	d := &series{s: s, m: m, o: o}
+	d := s.callbacks(m, o)
 	switch f.Class {
-	case Lost:
-		return
-	case Late:
-		s.jobs.after(time.Duration(f.Delay), d.run)
-		return
-	case Reordered:
-		s.hold(m, d, time.Duration(f.Delay))
-		return
-	case NoRetry:
-		d.first, d.noRetry = breakingOff, true
-	case Closed:
-		d.first = breakingOff
-	case ReplyLost:
-		d.first = hangingUp
-	case Slow:
-		d.first, d.over = dribbled, time.Duration(f.Delay)
-	case Concurrent:
-		d.burst = f.Copies
 	case Double:
-		d.then = append(d.then, func(ctx context.Context) {
-			s.callBack(ctx, m, o, outgoing{kind: string(Double), genuine: true, post: !m.PostCallbacks})
+		d.Then(func(ctx context.Context) {
+			s.callBack(ctx, m, o, outgoing{Shot: stage.Shot{Kind: string(Double), Genuine: true}, post: !m.PostCallbacks})
 		})
 	case ExtraField:
 		o.extra = true
 	case SecondTrade, Reused:
 		s.payAgain(m, o, f)
-	case Repeated, ReturnReplay:
-		// After the first one has its answer, at whatever speed.
-		d.then = append(d.then, func(context.Context) { s.copies(m, o, f) })
+	case ReturnReplay:
+		d.Then(func(context.Context) { d.Copy(string(f.Class), f.Copies, false) })
 	case Forged, OtherPID, WrongStatus, Minted, Ambiguous:
-		s.spoofFirst(m, o, f, d)
+		s.spoofFirst(m, o, f, m.lane.Join(d))
 		return
-	default: // None and OtherAmount: a plain callback
+	default: // a plain callback, or one in a manner that the lane knows
 	}
-	s.jobs.after(0, d.run)
+	m.lane.Deliver(d, f)
 }
 
 // spoofFirst sends the false messages and, only then, the first true one: a
 // receiver must not need the true one to see through them.
-func (s *Sandbox) spoofFirst(m *merchant, o *order, f Fault, d *series) {
+func (s *Sandbox) spoofFirst(m *merchant, o *order, f Fault, d *stage.Series) {
 	spoofs := s.spoofs(m, o, f)
-	s.jobs.after(0, func(ctx context.Context) {
+	s.stage.After(0, func(ctx context.Context) {
 		for _, send := range spoofs {
 			send(ctx)
 		}
 		if !f.Unpaid {
-			d.run(ctx)
-		}
-	})
-}
-
-// copies sends the genuine message again and again, a second of waiting time
-// apart. A payer who replays his return address does just that.
-func (s *Sandbox) copies(m *merchant, o *order, f Fault) {
-	for i := range f.Copies {
-		out := outgoing{kind: string(f.Class), genuine: f.Class == Repeated, try: i + 1, post: m.PostCallbacks}
-		s.jobs.after(time.Duration(i+1)*time.Second, func(ctx context.Context) { s.callBack(ctx, m, o, out) })
-	}
-}
-
-// hold keeps a payment's callback back until a later payment's has gone out,
-// or for at most a while.
-func (s *Sandbox) hold(m *merchant, d *series, atMost time.Duration) {
-	m.held = append(m.held, d)
-	s.jobs.after(atMost, func(ctx context.Context) {
-		if s.unhold(m, d) {
-			d.run(ctx)
-		}
-	})
-}
-
-// unhold takes d off the held ones; false when it went already.
-func (s *Sandbox) unhold(m *merchant, d *series) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range m.held {
-		if m.held[i] == d {
-			m.held = append(m.held[:i:i], m.held[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// release lets the held callbacks go, the newest first, now that the callback
-// of a later order has gone out.
-func (s *Sandbox) release(m *merchant, overtaker *order) {
-	s.mu.Lock()
-	held := m.held
-	m.held = nil
-	s.mu.Unlock()
-	held = slices.DeleteFunc(held, func(d *series) bool { return d.o == overtaker })
-	if len(held) == 0 {
-		return
-	}
-	s.jobs.after(0, func(ctx context.Context) {
-		for _, d := range slices.Backward(held) {
-			d.run(ctx)
+			d.Run(ctx)
 		}
 	})
 }
@@ -120,7 +50,7 @@ func (s *Sandbox) release(m *merchant, overtaker *order) {
 // money a second time. For Reused the first one's opening is moved ten days
 // into the past, which is when servers take a number again.
 func (s *Sandbox) payAgain(m *merchant, o *order, f Fault) {
-	now := s.clock.books()
+	now := s.stage.Books()
 	if f.Class == Reused {
 		o.addTime = o.addTime.Add(-reopenable - 24*time.Hour)
 	}
@@ -128,8 +58,7 @@ func (s *Sandbox) payAgain(m *merchant, o *order, f Fault) {
 	s.copyForm(twin, o)
 	twin.origin = f.Class
 	twin.markPaid(o.placed, now)
-	d := &series{s: s, m: m, o: twin}
-	s.jobs.after(time.Duration(f.Delay), d.run)
+	m.lane.Deliver(s.callbacks(m, twin), Fault{Class: Late, Delay: f.Delay})
 }
 
 func (s *Sandbox) copyForm(to, from *order) {
@@ -142,7 +71,7 @@ func (s *Sandbox) copyForm(to, from *order) {
 // placed, named so that its signed text can be cut anew for the order o.
 func (s *Sandbox) payCheap(m *merchant, o *order, f Fault) *order {
 	o.siblings++
-	cheap := s.enter(m, "CHEAP-"+o.tradeNo+"-"+strconv.Itoa(o.siblings), s.clock.books())
+	cheap := s.enter(m, "CHEAP-"+o.tradeNo+"-"+strconv.Itoa(o.siblings), s.stage.Books())
 	s.copyForm(cheap, o)
 	cheap.origin = Ambiguous
 	cheap.param = ""
@@ -152,6 +81,6 @@ func (s *Sandbox) payCheap(m *merchant, o *order, f Fault) *order {
 		money = domain.NewMoney(1, domain.CNY)
 	}
 	cheap.placed = money
-	cheap.markPaid(money, s.clock.books())
+	cheap.markPaid(money, s.stage.Books())
 	return cheap
 }

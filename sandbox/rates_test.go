@@ -81,7 +81,7 @@ func TestEveryFaultComesUp(t *testing.T) {
 		switch {
 		case c == Minted || c == Purged:
 			want = 0
-		case rows[c].version == V2:
+		case versionOf(c) == V2:
 			want /= 2
 		}
 		if got := float64(planted[c]); got < want*0.5 || got > want*1.6 {
@@ -141,11 +141,11 @@ func TestRatesAreChecked(t *testing.T) {
 		"over 1 for one":       {{Fault: Fault{Class: Lost}, Share: 0.6}, {Fault: Fault{Class: Late}, Share: 0.6, PID: "1"}},
 		"of no class there is": {{Fault: Fault{Class: "x"}, Share: 0.1}},
 	} {
-		if _, err := completeRates(rates); domain.KindOf(err) != domain.KindInvalid {
+		if _, err := classes.CompleteRates(rates); domain.KindOf(err) != domain.KindInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := completeRates([]Rate{
+	if _, err := classes.CompleteRates([]Rate{
 		{Fault: Fault{Class: Lost}, Share: 0.6},
 		{Fault: Fault{Class: Query5xx}, Share: 0.6},
 		{Fault: Fault{Class: Late}, Share: 0.4, PID: "1"},

@@ -233,7 +233,7 @@ func TestReceiverKnowsSpoiledAnswers(t *testing.T) {
 	for _, m := range []MerchantConfig{v1Merchant(Rainbow), v2Merchant()} {
 		r := newReceiver(t, m)
 		for _, class := range []Class{Query5xx, QueryClosed, QueryHTML, QueryUnsigned, QueryForged} {
-			if rows[class].version == V2 && m.Version != V2 {
+			if versionOf(class) == V2 && m.Version != V2 {
 				continue
 			}
 			o := r.place("A-"+string(class), "7.30")

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"counterfoil/domain"
+	"counterfoil/sandbox/stage"
 )
 
 // noMoney is zero yuan.
@@ -60,7 +61,7 @@ func (s *Sandbox) giveBack(m *merchant, o *order, money domain.Money, outNo stri
 		}
 		return false
 	}
-	r := &refund{no: newTradeNo(s.clock.books(), o.rnd, taken), outNo: outNo, order: o, money: money}
+	r := &refund{no: newTradeNo(s.stage.Books(), o.rnd, taken), outNo: outNo, order: o, money: money}
 	o.refunds = append(o.refunds, r)
 	o.refunded = plus(o.refunded, money)
 	o.status = statusRefunded
@@ -174,7 +175,7 @@ func (s *Sandbox) refundQueryV2(w http.ResponseWriter, r *http.Request, m *merch
 	found := m.refund(f["refund_no"], f["out_refund_no"])
 	trouble := s.takeTrouble(m, nil)
 	s.mu.Unlock()
-	if s.troubled(w, r, trouble) {
+	if stage.Spoil(w, r, trouble) {
 		return
 	}
 	if found == nil {

@@ -9,25 +9,21 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/sandbox/stage"
 )
 
-// Sandbox is the gateway: an http.Handler for merchants, payers and whoever
-// controls it, and a scheduler that calls merchants back. Make it with New,
-// then Start it; without Start it answers but calls nobody. All methods may be
-// called at the same time.
+// Sandbox is the Epay gateway and the place where the faces of other providers
+// are mounted: an http.Handler for merchants, payers and whoever controls it,
+// on a stage that calls merchants back. Make it with New, then Start it;
+// without Start it answers but calls nobody. All methods may be called at the
+// same time.
 type Sandbox struct {
 	cfg     Config
-	clock   *clock
-	jobs    *scheduler
-	sender  *sender
-	log     *attemptLog
+	stage   *stage.Stage
 	handler http.Handler
 
 	strangerKey func() (*rsa.PrivateKey, error) // signs forgeries; made when first needed
-
-	life sync.Mutex // Start and Stop
-	stop context.CancelFunc
-	done chan struct{}
+	troubles    stage.Troubles                  // of answers about orders
 
 	mu        sync.Mutex
 	merchants map[string]*merchant
@@ -47,16 +43,23 @@ func New(c Config) (*Sandbox, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	rates, err := completeRates(c.Rates)
+	rates, err := classes.CompleteRates(c.Rates)
 	if err != nil {
 		return nil, err
 	}
-	clk := newClock(c.Now, c.Speed)
+	on, err := stage.New(stage.Config{
+		Now: c.Now, Log: c.Log, Seed: c.Seed, Speed: c.Speed, Workers: c.Workers, KeepAttempts: c.KeepAttempts,
+		Transport: c.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s := &Sandbox{
-		cfg: c, clock: clk, jobs: newScheduler(clk, c.Workers), sender: newSender(c.Transport),
-		log: newAttemptLog(c.KeepAttempts), merchants: map[string]*merchant{}, orders: map[string]*order{}, rates: rates,
+		cfg: c, stage: on, merchants: map[string]*merchant{}, orders: map[string]*order{}, rates: rates,
 		strangerKey: sync.OnceValues(newStranger),
 	}
+	// Unpaid orders older than a day are deleted, as the operator's daily job does.
+	on.OnAdvance(func(books time.Time) { s.PurgeUnpaid("", books.Add(-24*time.Hour)) })
 	for _, m := range c.Merchants {
 		if _, err := s.AddMerchant(m); err != nil {
 			return nil, err
@@ -66,73 +69,44 @@ func New(c Config) (*Sandbox, error) {
 	return s, nil
 }
 
+// Stage is what the sandbox stands on, for faces to be mounted and for whoever
+// drives the clock.
+func (s *Sandbox) Stage() *stage.Stage { return s.stage }
+
 // Start lets callbacks go out. It returns at once; a second call does nothing.
-func (s *Sandbox) Start() {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.stop != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop, s.done = cancel, make(chan struct{})
-	go func() {
-		defer close(s.done)
-		s.jobs.loop(ctx)
-	}()
-}
+func (s *Sandbox) Start() { s.stage.Start() }
 
 // Stop breaks off callbacks under way and waits for them. Callbacks not due
 // yet stay due and follow when Start is called again. A second call does
 // nothing.
-func (s *Sandbox) Stop() {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.stop == nil {
-		return
-	}
-	s.stop()
-	<-s.done
-	s.stop = nil
-	s.sender.closeIdle()
-}
+func (s *Sandbox) Stop() { s.stage.Stop() }
 
 // ServeHTTP answers merchants, payers and the control interface.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Settled waits until no callback is due, under way or waiting for a retry.
-func (s *Sandbox) Settled(ctx context.Context) error { return s.jobs.settled(ctx) }
+func (s *Sandbox) Settled(ctx context.Context) error { return s.stage.Settled(ctx) }
 
 // Pending is how many callbacks and other acts are due, under way or waiting.
-func (s *Sandbox) Pending() int { return s.jobs.pending() }
+func (s *Sandbox) Pending() int { return s.stage.Pending() }
 
 // Clock is how the times stand.
-func (s *Sandbox) Clock() ClockState { return s.clock.state() }
+func (s *Sandbox) Clock() stage.ClockState { return s.stage.Clock() }
 
 // SetSpeed changes how fast waiting times pass, from now on.
-func (s *Sandbox) SetSpeed(speed float64) error {
-	if err := checkSpeed(speed); err != nil {
-		return err
-	}
-	s.clock.setSpeed(speed)
-	s.jobs.poke()
-	return nil
-}
-
-// maxAdvance keeps book dates within four digits of year.
-const maxAdvance = 100 * 365 * 24 * time.Hour
+func (s *Sandbox) SetSpeed(speed float64) error { return s.stage.SetSpeed(speed) }
 
 // Advance moves the book dates and all waiting times forward. What falls due
 // goes out at once, in order. Unpaid orders older than a day are deleted, as
 // the operator's daily job does.
-func (s *Sandbox) Advance(d time.Duration) error {
-	if d < 0 || d > maxAdvance {
-		return domain.EField(domain.KindInvalid, "advance", "advance %s is not 0 to a hundred years", d)
-	}
-	s.clock.advance(d)
-	s.PurgeUnpaid("", s.clock.books().Add(-24*time.Hour))
-	s.jobs.poke()
-	return nil
-}
+func (s *Sandbox) Advance(d time.Duration) error { return s.stage.Advance(d) }
+
+// Attempts lists what was sent, the newest first.
+func (s *Sandbox) Attempts(f stage.AttemptFilter) []stage.Attempt { return s.stage.Attempts(f) }
+
+// AttemptCount is how many attempts were made, also those no longer
+// remembered.
+func (s *Sandbox) AttemptCount() uint64 { return s.stage.AttemptCount() }
 
 // AddMerchant opens an account and tells its credentials. KindConflict for a
 // pid that is taken.
@@ -150,7 +124,7 @@ func (s *Sandbox) AddMerchant(c MerchantConfig) (Credentials, error) {
 	if _, taken := s.merchants[c.PID]; taken {
 		return Credentials{}, domain.EField(domain.KindConflict, "pid", "merchant %s is there already", c.PID)
 	}
-	m := newMerchant(c, keys)
+	m := newMerchant(c, keys, s.stage.Lane())
 	s.merchants[c.PID] = m
 	s.pids = append(s.pids, c.PID)
 	return s.credentials(m), nil

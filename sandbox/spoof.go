@@ -5,18 +5,19 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 // spoofs are the false messages of a fault, ready to be sent one after another.
 // Sandbox.mu is held.
 func (s *Sandbox) spoofs(m *merchant, o *order, f Fault) []func(context.Context) {
-	msg := m.messageOf(o, s.clock.wall())
+	msg := m.messageOf(o, s.stage.Now())
 	if msg.apiTradeNo == "" {
 		msg.apiTradeNo, msg.buyer = "40001249985198893", "2088000000000000"
 	}
 	signed := func(kind string, msg message) func(context.Context) {
 		return func(ctx context.Context) {
-			s.signAndSend(ctx, m, o, msg, outgoing{kind: kind, post: m.PostCallbacks})
+			s.signAndSend(ctx, m, o, msg, outgoing{Shot: stage.Shot{Kind: kind}, post: m.PostCallbacks})
 		}
 	}
 	switch f.Class {
@@ -52,16 +53,16 @@ func (s *Sandbox) otherPID(m *merchant) string {
 // message in which that is a field. The cheap order's own callbacks follow.
 func (s *Sandbox) recut(m *merchant, o *order, f Fault) []func(context.Context) {
 	cheap := s.payCheap(m, o, f)
-	d := &series{s: s, m: m, o: cheap}
+	d := m.lane.Join(s.callbacks(m, cheap))
 	return []func(context.Context){
 		func(ctx context.Context) { s.sendRecut(ctx, m, o, cheap) },
-		d.run,
+		d.Run,
 	}
 }
 
 func (s *Sandbox) sendRecut(ctx context.Context, m *merchant, victim, cheap *order) {
 	s.mu.Lock()
-	msg := m.messageOf(cheap, s.clock.wall())
+	msg := m.messageOf(cheap, s.stage.Now())
 	// The trick needs the name in the text, so the operator's switch is off for it.
 	msg.name = cheap.name
 	s.mu.Unlock()
@@ -80,7 +81,7 @@ func (s *Sandbox) sendRecut(ctx context.Context, m *merchant, victim, cheap *ord
 		cut = append(cut, p)
 	}
 	cut = append(cut, epay.Param{Name: "pax", Value: "1&out_trade_no=" + cheap.outTradeNo})
-	s.transmit(ctx, m, victim, outgoing{kind: string(Ambiguous), fields: cut, post: m.PostCallbacks})
+	s.transmit(ctx, m, victim, outgoing{Shot: stage.Shot{Kind: string(Ambiguous)}, fields: cut, post: m.PostCallbacks})
 }
 
 // forgeries are the messages that somebody without the merchant's keys can
@@ -94,7 +95,9 @@ func (s *Sandbox) forgeries(m *merchant, o *order, msg message, variant string) 
 		sends = append(sends, func(ctx context.Context) {
 			signed, err := s.forge(m, msg, v)
 			if err == nil {
-				s.transmit(ctx, m, o, outgoing{kind: string(Forged) + "/" + v, fields: signed, post: m.PostCallbacks})
+				s.transmit(ctx, m, o, outgoing{
+					Shot: stage.Shot{Kind: string(Forged) + "/" + v}, fields: signed, post: m.PostCallbacks,
+				})
 			}
 		})
 	}

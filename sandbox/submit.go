@@ -96,7 +96,7 @@ const returnable = 5 * time.Minute
 func (s *Sandbox) payPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	o, m, err := s.order(r.PathValue("trade_no"))
-	recent := err == nil && o.wasPaid() && s.clock.books().Sub(o.endTime) <= returnable
+	recent := err == nil && o.wasPaid() && s.stage.Books().Sub(o.endTime) <= returnable
 	s.mu.Unlock()
 	switch {
 	case err != nil:

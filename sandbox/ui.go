@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"counterfoil/sandbox/stage"
 )
 
 // shown is how many orders and attempts the start page lists.
@@ -14,12 +16,12 @@ type startData struct {
 	Root      string
 	Base      string
 	Note      string
-	Clock     ClockState
+	Clock     stage.ClockState
 	Pending   int
 	PID       string // shown alone; empty means all
 	Merchants []merchantLine
 	Orders    []Order
-	Attempts  []Attempt
+	Attempts  []stage.Attempt
 	OnPaid    []Class // faults that can be fired at an order
 	OnQuery   []Class
 }
@@ -36,9 +38,9 @@ func (s *Sandbox) startPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	pid := q.Get("pid")
 	data := startData{
-		Root: s.rootPath(), Base: s.baseURL(), Note: cutText(q.Get("note"), 300), Clock: s.Clock(), Pending: s.Pending(),
+		Root: s.rootPath(), Base: s.baseURL(), Note: stage.CutText(q.Get("note"), 300), Clock: s.Clock(), Pending: s.Pending(),
 		PID: pid, Merchants: s.merchantLines(), Orders: s.Orders(pid, "", shown),
-		Attempts: s.Attempts(AttemptFilter{PID: pid, Limit: shown}),
+		Attempts: s.Attempts(stage.AttemptFilter{Merchant: pid, Limit: shown}),
 		OnPaid:   CallbackClasses(), OnQuery: QueryClasses(),
 	}
 	s.page(w, "start.html", http.StatusOK, data)

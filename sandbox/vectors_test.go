@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/providers/epay"
+	"counterfoil/sandbox/stage"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -26,7 +28,7 @@ func vectorOrder(money string) *order {
 
 func vectorMerchant(style Style, key string) *merchant {
 	c := v1Merchant(style)
-	return newMerchant(c, merchantKeys{md5: key})
+	return newMerchant(c, merchantKeys{md5: key}, nil)
 }
 
 // The callbacks are byte for byte those of the public vectors.
@@ -131,7 +133,7 @@ func TestFormVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := newMerchant(MerchantConfig{PID: "1001", Style: Rainbow, RSAOnly: c.rsaOnly}, merchantKeys{md5: testKey, merchant: public})
+			m := newMerchant(MerchantConfig{PID: "1001", Style: Rainbow, RSAOnly: c.rsaOnly}, merchantKeys{md5: testKey, merchant: public}, nil)
 			if r := s.authentic(m, c.form, c.version); (r == nil) != c.ok {
 				t.Errorf("let in: %v, want %v (%v)", r == nil, c.ok, r)
 			}
@@ -190,7 +192,7 @@ func TestTradeNumbersAre19DigitsInChina(t *testing.T) {
 	at := time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC) // New Year in China
 	seen := map[string]bool{}
 	for i := range 3000 {
-		no := newTradeNo(at, chance(1, strconv.Itoa(i)), func(no string) bool { return seen[no] })
+		no := newTradeNo(at, rand.New(rand.NewPCG(1, uint64(i))), func(no string) bool { return seen[no] })
 		if len(no) != 19 || !strings.HasPrefix(no, "20270101000000") {
 			t.Fatalf("trade number %s", no)
 		}
@@ -213,7 +215,7 @@ func TestPHPText(t *testing.T) {
 	if f := readForm("a=1&a=2&b[]=3&c=%zz%41+d&e"); f["a"] != "2" || f["c"] != "%zzA d" || len(f) != 3 {
 		t.Errorf("form reads as %v", f)
 	}
-	if got := cutText("会员会员", 7); got != "会员" {
+	if got := stage.CutText("会员会员", 7); got != "会员" {
 		t.Errorf("cut gives %q", got)
 	}
 }
