@@ -87,6 +87,11 @@ func (v Value) Bool() (value, ok bool) { return v == "true", v == "true" || v ==
 // Object is v's members. The error is an *Error, also where v is no object.
 func (v Value) Object() (Members, error) { return v.limits().object(string(v)) }
 
+// ObjectUnder is Object by the rules of l, so that a value inside a text that
+// was read with Limits.Opaque is read as the text was. Its size and depth are
+// those of l, too.
+func (v Value) ObjectUnder(l Limits) (Members, error) { return l.object(string(v)) }
+
 // Array is v's elements. The error is an *Error, also where v is no array.
 func (v Value) Array() ([]Value, error) {
 	s := scanner{src: string(v), depthLeft: v.limits().MaxDepth}

@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -124,4 +125,37 @@ func ExampleObject() {
 	status, _ := answer.Text("status")
 	fmt.Println(money, status)
 	// Output: 7.30 1
+}
+
+// TestOpaque: twins are let pass inside the named members and nowhere else.
+func TestOpaque(t *testing.T) {
+	t.Parallel()
+	l := Limits{Opaque: "metadata"}
+	for text, want := range map[string]Reason{
+		`{"metadata":{"a":1,"A":2,"b":{"c":1,"c":2}},"x":1}`: 0,
+		`{"o":{"metadata":{"a":1,"a":2},"y":1}}`:             0,
+		`{"metadata":{"a":1,"a":2},"x":1,"X":2}`:             Duplicate,
+		`{"metadata":1,"metadata":2}`:                        Duplicate,
+		`{"Metadata":{"a":1,"a":2}}`:                         Duplicate,
+		`{"o":{"x":1,"x":2},"metadata":{}}`:                  Duplicate,
+		`{"metadata":{"a":1,}}`:                              Syntax,
+		`{"metadata":{"a":"\xff"}}`:                          Syntax,
+		"{\"metadata\":{\"a\":\"\xff\"}}":                    Encoding,
+	} {
+		m, err := l.Object([]byte(text))
+		if refused, _ := errors.AsType[*Error](err); (refused == nil) != (want == 0) || (refused != nil && refused.Reason != want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+		if err != nil {
+			continue
+		}
+		for _, x := range m {
+			if x.Value[0] != '{' {
+				continue
+			}
+			if _, err := x.Value.ObjectUnder(l); (err == nil) != (x.Name != "metadata") {
+				t.Errorf("%s: %s alone: %v", text, x.Name, err)
+			}
+		}
+	}
 }

@@ -10,6 +10,9 @@ type scanner struct {
 	depthLeft int
 	names     openNames
 
+	opaque string // see Limits.Opaque
+	loose  int    // values of opaque members that are open
+
 	// wanted makes the members of the outermost object be kept.
 	wanted  bool
 	nesting int
@@ -155,17 +158,29 @@ func (s *scanner) member(scope *nameScope) bool {
 	if !ok {
 		return false
 	}
-	if !s.names.add(scope, s.src, start, end, plain) {
+	if s.loose == 0 && !s.names.add(scope, s.src, start, end, plain) {
 		return s.failName(Duplicate, start, end)
 	}
 	from := s.pos
-	if !s.value() {
+	if !s.memberValue(start, end) {
 		return false
 	}
 	if s.wanted && s.nesting == 1 {
 		s.members = append(s.members, Member{Name: unescape(s.src[start:end]), Value: Value(s.src[from:s.pos])})
 	}
 	return true
+}
+
+// memberValue reads the value of the member whose name stands between start
+// and end.
+func (s *scanner) memberValue(start, end int) bool {
+	if s.opaque == "" || s.src[start:end] != s.opaque {
+		return s.value()
+	}
+	s.loose++
+	ok := s.value()
+	s.loose--
+	return ok
 }
 
 // name reads a member's name and goes on to its value. The name is what stands

@@ -24,6 +24,10 @@ type Limits struct {
 	MaxDepth int
 	// ObjectOnly refuses a text whose outermost value is not an object.
 	ObjectOnly bool
+	// Opaque names members whose values are maps that users fill, such as
+	// "metadata": inside of them names may be twins. Everything else is checked
+	// there, too. Empty means none.
+	Opaque string
 }
 
 const (
@@ -104,6 +108,7 @@ func Check(data []byte, limits Limits) error {
 
 // run reads the whole source.
 func (s *scanner) run(limits Limits) error {
+	s.opaque = limits.Opaque
 	maxBytes := limits.MaxBytes
 	if maxBytes == 0 {
 		maxBytes = defaultMaxBytes
