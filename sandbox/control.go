@@ -18,6 +18,8 @@ import (
 func (s *Sandbox) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sandbox/{$}", s.startPage)
+	mux.HandleFunc("GET /sandbox/{face}/{$}", s.facePage)
+	mux.HandleFunc("POST /sandbox/{face}/do", s.facePressed)
 	mux.HandleFunc("GET /sandbox/style.css", styleSheet)
 	mux.HandleFunc("POST /sandbox/do", s.pressed)
 
@@ -40,6 +42,7 @@ func (s *Sandbox) controlRoutes() http.Handler {
 	mux.HandleFunc("POST /sandbox/next", answer1(s.controlNext))
 	mux.HandleFunc("GET /sandbox/attempts", answer0(s.controlAttempts))
 	s.orderRoutes(mux)
+	s.faceControl(mux)
 	return mux
 }
 

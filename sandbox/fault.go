@@ -93,14 +93,6 @@ func QueryClasses() []Class {
 	return []Class{Query5xx, QueryClosed, QueryHTML, QueryMissing, QuerySlow, QueryUnsigned, QueryForged, Purged}
 }
 
-// complete checks f and fills its defaults in.
-func complete(f Fault) (Fault, error) {
-	if f.Class == WrongStatus && f.Status == "" {
-		f.Status = "TRADE_CLOSED"
-	}
-	return classes.Complete(f)
-}
-
 // versionOf is the only version whose orders a class can happen to, or empty
 // for all: V1 answers carry no signature that could be wrong.
 func versionOf(c Class) Version {

@@ -13,7 +13,7 @@ import (
 // and Reused take money a second time. KindConflict for what can no longer
 // happen to a paid order: Lost and OtherAmount.
 func (s *Sandbox) Fire(tradeNo string, f Fault) (Order, error) {
-	f, err := complete(f)
+	f, err := classes.Complete(f)
 	if err != nil {
 		return Order{}, err
 	}
@@ -149,7 +149,7 @@ func (s *Sandbox) Freeze(tradeNo string) error {
 // merchants, fail for a while of real time. The class is one of the query
 // faults but Purged; QuerySlow takes its delay. A zero length ends an outage.
 func (s *Sandbox) Outage(pid string, f Fault, length time.Duration) error {
-	f, err := complete(f)
+	f, err := classes.Complete(f)
 	if err != nil {
 		return err
 	}

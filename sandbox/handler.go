@@ -18,11 +18,25 @@ const maxBody = 64 << 10
 var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"cut": stage.CutText,
+	"cut": stage.CutText, "provider": providerName,
 }).ParseFS(pageFiles, "pages/*.html"))
 
-// routes is the whole gateway, under the path of Config.BaseURL if it has one.
+// routes is the whole sandbox, under the path of Config.BaseURL if it has one:
+// mounted faces below their names, the Epay gateway at the root.
 func (s *Sandbox) routes() http.Handler {
+	root := s.gatewayRoutes()
+	return s.common(http.StripPrefix(s.rootPath(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, _, below := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if m, err := s.mounted(name); below && err == nil && m.routes != nil {
+			m.routes.ServeHTTP(w, r)
+			return
+		}
+		root.ServeHTTP(w, r)
+	})))
+}
+
+// gatewayRoutes is the Epay gateway and the control interface.
+func (s *Sandbox) gatewayRoutes() http.Handler {
 	mux := http.NewServeMux()
 	for _, method := range []string{"GET ", "POST "} {
 		mux.HandleFunc(method+"/submit.php", s.submit(V1, "return_url"))
@@ -48,7 +62,25 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.rootPath()+"/sandbox/", http.StatusSeeOther)
 	})
-	return s.common(http.StripPrefix(s.rootPath(), mux))
+	return mux
+}
+
+// faceRoutes is a face below its name, with the page where its payers pay.
+func (s *Sandbox) faceRoutes(m mount) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /pay/{id}", func(w http.ResponseWriter, r *http.Request) { s.facePayPage(w, r, m.face) })
+	guard := http.NewCrossOriginProtection()
+	mux.Handle("POST /pay/{id}", guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.facePayPressed(w, r, m.face)
+	})))
+	routes := m.face.Routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/pay/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	})
 }
 
 // rootPath is the path part of the base URL, without a slash at its end.

@@ -52,7 +52,7 @@ func completeFaults(faults []Fault) ([]Fault, error) {
 	done := make([]Fault, 0, len(faults))
 	onCallbacks := 0
 	for _, f := range faults {
-		f, err := complete(f)
+		f, err := classes.Complete(f)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (s *Sandbox) payable(tradeNo string) (*order, *merchant, error) {
 // chooseFaults takes what was set for the merchant's next payment, else draws.
 func (s *Sandbox) chooseFaults(m *merchant, o *order) []Fault {
 	if len(m.next) == 0 {
-		return draw(s.rates, o)
+		return draw(s.ratesOf(Name), o)
 	}
 	faults := m.next[0]
 	m.next = m.next[1:]
@@ -158,23 +158,4 @@ func (s *Sandbox) merchant(pid string) (*merchant, error) {
 		return nil, domain.EField(domain.KindNotFound, "pid", "there is no merchant %.64q", pid)
 	}
 	return m, nil
-}
-
-// SetRates replaces the faults by chance for payments from now on.
-func (s *Sandbox) SetRates(rates []Rate) error {
-	rates, err := classes.CompleteRates(rates)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rates = rates
-	return nil
-}
-
-// Rates lists the faults by chance.
-func (s *Sandbox) Rates() []Rate {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Rate{}, s.rates...)
 }

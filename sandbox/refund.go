@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"counterfoil/domain"
@@ -18,6 +19,7 @@ type refund struct {
 	outNo string // the merchant's number, V2 only
 	order *order
 	money domain.Money
+	at    time.Time // of the books
 }
 
 func minus(a, b domain.Money) domain.Money {
@@ -61,7 +63,7 @@ func (s *Sandbox) giveBack(m *merchant, o *order, money domain.Money, outNo stri
 		}
 		return false
 	}
-	r := &refund{no: newTradeNo(s.stage.Books(), o.rnd, taken), outNo: outNo, order: o, money: money}
+	r := &refund{no: newTradeNo(s.stage.Books(), o.rnd, taken), outNo: outNo, order: o, money: money, at: s.stage.Books().Truncate(time.Second)}
 	o.refunds = append(o.refunds, r)
 	o.refunded = plus(o.refunded, money)
 	o.status = statusRefunded

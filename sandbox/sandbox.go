@@ -30,8 +30,11 @@ type Sandbox struct {
 	pids      []string          // in the order they were added
 	orders    map[string]*order // every order ever, by trade number
 	truth     []*order          // the same, in the order they were opened
-	rates     []Rate
 	opened    int
+
+	mounts sync.RWMutex
+	faces  []mount // the gateway first
+	rates  []Rate  // as they were given, of all faces
 
 	origin atomic.Pointer[string] // root as the last request named it, where Config.BaseURL is empty
 }
@@ -43,10 +46,6 @@ func New(c Config) (*Sandbox, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	rates, err := classes.CompleteRates(c.Rates)
-	if err != nil {
-		return nil, err
-	}
 	on, err := stage.New(stage.Config{
 		Now: c.Now, Log: c.Log, Seed: c.Seed, Speed: c.Speed, Workers: c.Workers, KeepAttempts: c.KeepAttempts,
 		Transport: c.Transport,
@@ -55,7 +54,7 @@ func New(c Config) (*Sandbox, error) {
 		return nil, err
 	}
 	s := &Sandbox{
-		cfg: c, stage: on, merchants: map[string]*merchant{}, orders: map[string]*order{}, rates: rates,
+		cfg: c, stage: on, merchants: map[string]*merchant{}, orders: map[string]*order{},
 		strangerKey: sync.OnceValues(newStranger),
 	}
 	// Unpaid orders older than a day are deleted, as the operator's daily job does.
@@ -66,7 +65,8 @@ func New(c Config) (*Sandbox, error) {
 		}
 	}
 	s.handler = s.routes()
-	return s, nil
+	s.faces = []mount{{face: gateway{s}}}
+	return s, s.SetRates(c.Rates)
 }
 
 // Stage is what the sandbox stands on, for faces to be mounted and for whoever

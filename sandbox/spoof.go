@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 
 	"counterfoil/domain"
@@ -22,7 +23,7 @@ func (s *Sandbox) spoofs(m *merchant, o *order, f Fault) []func(context.Context)
 	}
 	switch f.Class {
 	case WrongStatus:
-		msg.status = f.Status
+		msg.status = cmp.Or(f.Status, "TRADE_CLOSED")
 		return []func(context.Context){signed(string(WrongStatus), msg)}
 	case OtherPID:
 		msg.pid = s.otherPID(m)

@@ -24,6 +24,7 @@ type startData struct {
 	Attempts  []stage.Attempt
 	OnPaid    []Class // faults that can be fired at an order
 	OnQuery   []Class
+	Faces     []string
 }
 
 // merchantLine is one merchant on the start page.
@@ -42,6 +43,7 @@ func (s *Sandbox) startPage(w http.ResponseWriter, r *http.Request) {
 		PID: pid, Merchants: s.merchantLines(), Orders: s.Orders(pid, "", shown),
 		Attempts: s.Attempts(stage.AttemptFilter{Merchant: pid, Limit: shown}),
 		OnPaid:   CallbackClasses(), OnQuery: QueryClasses(),
+		Faces: s.faceNames(),
 	}
 	s.page(w, "start.html", http.StatusOK, data)
 }
