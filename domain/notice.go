@@ -66,6 +66,7 @@ const (
 	DoubtLooseText     Doubt = "loose_text"     // verified only by a gateway's known deviation from the protocol
 	DoubtUnsigned      Doubt = "unsigned"       // only encrypted, so that blocks of it could have been moved
 	DoubtNoRefundID    Doubt = "no_refund_id"   // a refund that cannot be told from the next one
+	DoubtNoOrderNo     Doubt = "no_order_no"    // money under the provider's number alone: another message or the query names the order
 )
 
 // Notice is what one verified message says: never what we want it to mean.

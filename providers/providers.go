@@ -81,6 +81,7 @@ type Answer struct {
 	Notice   domain.Notice
 	Also     []domain.Notice
 	Evidence domain.Evidence
+	Cursor   string // with Recoverer: where to go on behind this answer
 }
 
 // Channel is one merchant account at one provider, ready to work: it has its

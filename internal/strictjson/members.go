@@ -93,8 +93,11 @@ func (v Value) Object() (Members, error) { return v.limits().object(string(v)) }
 func (v Value) ObjectUnder(l Limits) (Members, error) { return l.object(string(v)) }
 
 // Array is v's elements. The error is an *Error, also where v is no array.
-func (v Value) Array() ([]Value, error) {
-	s := scanner{src: string(v), depthLeft: v.limits().MaxDepth}
+func (v Value) Array() ([]Value, error) { return v.ArrayUnder(Limits{}) }
+
+// ArrayUnder is Array for a value inside a text that was read with l.Opaque.
+func (v Value) ArrayUnder(l Limits) ([]Value, error) {
+	s := scanner{src: string(v), depthLeft: v.limits().MaxDepth, opaque: l.Opaque}
 	if s.peek() != '[' || !s.enter() {
 		return nil, &Error{Reason: Syntax}
 	}

@@ -159,3 +159,19 @@ func TestOpaque(t *testing.T) {
 		}
 	}
 }
+
+// TestArrayUnder: elements of a text that was read loosely are read the same.
+func TestArrayUnder(t *testing.T) {
+	t.Parallel()
+	l := Limits{Opaque: "metadata"}
+	m, err := l.Object([]byte(`{"data":[{"metadata":{"a":1,"A":2}},1]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if elements, err := m.Value("data").ArrayUnder(l); err != nil || len(elements) != 2 {
+		t.Errorf("ArrayUnder = %q, %v", elements, err)
+	}
+	if elements, err := m.Value("data").Array(); err == nil {
+		t.Errorf("Array = %q", elements)
+	}
+}
