@@ -1,0 +1,182 @@
+package tamperlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+)
+
+// writer adds leaves to a folder. What it adds is collected in memory and
+// written by flush, so that a busy log costs a handful of syncs every few
+// seconds. It never changes a byte below the last signed size.
+type writer struct {
+	*Folder
+	size  uint64   // leaves, those in memory among them
+	saved uint64   // leaves on the disk, durably
+	open  [][]byte // the incomplete tile of each level
+	fresh [][]byte // hashes of each level that are not written
+	index []byte   // entries that are not written
+}
+
+// openWriter opens the tree at its signed size. Leaves behind it were never
+// promised to anyone and may be torn: they are dropped and read from the log
+// again. A file that is shorter than it must be is cut to what the others
+// have; the log fills it up, and must give the signed root.
+func openWriter(dir string) (*writer, error) {
+	w := &writer{Folder: OpenFolder(dir)}
+	head, err := w.Checkpoint()
+	if err == nil {
+		err = w.adopt(head.Size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// adopt finds how many leaves, up to size, every file holds.
+func (w *writer) adopt(size uint64) error {
+	n, err := w.count(indexName, entryBytes)
+	if err != nil {
+		return err
+	}
+	size = min(size, n)
+	for level := 0; level < maxLevels && size>>(tileHeight*level) > 0; level++ {
+		n, err := w.count(tileName+strconv.Itoa(level), tlog.HashSize)
+		if err != nil {
+			return err
+		}
+		if n < size>>(tileHeight*level) {
+			size = n << (tileHeight * level)
+		}
+	}
+	w.size, w.saved = size, size
+	w.open, w.fresh = make([][]byte, maxLevels), make([][]byte, maxLevels)
+	for level := range maxLevels {
+		if n := size >> (tileHeight * level); n%tileWidth > 0 {
+			t := Tile{Level: level, N: n / tileWidth, Width: int(n % tileWidth)}
+			if w.open[level], err = w.Tile(t, size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writer) count(name string, each int64) (uint64, error) {
+	info, err := os.Stat(filepath.Join(w.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fileError(err)
+	}
+	return uint64(info.Size() / each), nil
+}
+
+// add appends the leaf of e.
+func (w *writer) add(e eventstore.Recorded) {
+	w.push(0, tlog.Hash(leafOf(e)))
+	w.index = binary.BigEndian.AppendUint64(w.index, uint64(e.Position))
+	w.index = append(w.index, e.ID[:]...)
+	w.size++
+}
+
+// push adds a hash to a level; a tile that it completes is one hash above.
+func (w *writer) push(level int, h tlog.Hash) {
+	w.fresh[level] = append(w.fresh[level], h[:]...)
+	w.open[level] = append(w.open[level], h[:]...)
+	if len(w.open[level]) == tileBytes {
+		above := fold(w.open[level])
+		w.open[level] = w.open[level][:0]
+		w.push(level+1, above)
+	}
+}
+
+// leafOf is the leaf hash of an event, by its bytes.
+func leafOf(e eventstore.Recorded) [32]byte {
+	return eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash)
+}
+
+// unsaved is how many leaves are in memory only.
+func (w *writer) unsaved() uint64 { return w.size - w.saved }
+
+// flush makes all leaves durable.
+func (w *writer) flush() error {
+	if w.unsaved() == 0 {
+		return nil
+	}
+	for level, hashes := range w.fresh {
+		if len(hashes) == 0 {
+			continue
+		}
+		at := int64(w.saved>>(tileHeight*level)) * tlog.HashSize
+		if err := w.write(tileName+strconv.Itoa(level), hashes, at); err != nil {
+			return err
+		}
+	}
+	if err := w.write(indexName, w.index, int64(w.saved)*entryBytes); err != nil {
+		return err
+	}
+	if err := syncFolder(w.dir); err != nil {
+		return err
+	}
+	before := w.saved
+	w.saved, w.index = w.size, w.index[:0]
+	for level := range w.fresh {
+		w.fresh[level] = w.fresh[level][:0]
+	}
+	return w.writeIDs(before)
+}
+
+// writeIDs makes the files of ids that became complete since before. Those of
+// the tier below are not needed any more.
+func (w *writer) writeIDs(before uint64) error {
+	for tier := range tiers {
+		each := span{tier: tier}.count()
+		for n := before / each; n < w.saved/each; n++ {
+			if err := w.writeSpan(span{tier, n}); err != nil {
+				return err
+			}
+			for i := n * segmentTier; tier > 0 && i < (n+1)*segmentTier; i++ {
+				_ = os.Remove(filepath.Join(w.dir, span{tier - 1, i}.name())) // waste, at worst
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writer) write(name string, data []byte, at int64) error {
+	path := filepath.Join(w.dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600) // the operator's own path
+	if err != nil {
+		return domain.E(domain.KindUnavailable, "open %s: %w", path, err)
+	}
+	_, err = f.WriteAt(data, at)
+	if err == nil {
+		err = f.Truncate(at + int64(len(data))) // what lay behind was never signed
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return domain.E(domain.KindUnavailable, "write %s: %w", path, err)
+	}
+	return nil
+}
+
+func (w *writer) writeSpan(s span) error {
+	leaves, err := w.leaves(s.n*s.count(), int(s.count()))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(w.dir, idsName), 0o700); err != nil {
+		return domain.E(domain.KindUnavailable, "make %s: %w", idsName, err)
+	}
+	return writeFile(filepath.Join(w.dir, s.name()), s.content(leaves))
+}
