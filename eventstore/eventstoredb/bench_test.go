@@ -1,11 +1,7 @@
 package eventstoredb_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -16,55 +12,15 @@ import (
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/eventstore/eventstoredb"
-	"counterfoil/eventstore/eventstoredb/esdbtest"
 )
 
-// serveEnv makes the test binary a server, so that a benchmark measures the
-// client's processor time alone.
-const serveEnv = "COUNTERFOIL_ESDBTEST_SERVE"
-
-// serve runs until standard input ends.
-func serve() int {
-	s, err := esdbtest.Start(esdbtest.Options{})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer s.Close()
-	fmt.Println(s.ConnectionString())
-	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
-	return 0
-}
-
 // elsewhere is a server in another process, or the true one.
-func elsewhere(b *testing.B) string {
+func elsewhere(b testing.TB) string {
 	b.Helper()
 	if real() != "" {
 		return real()
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveEnv+"=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	return strings.TrimSpace(line)
+	return launch(b).Connection
 }
 
 func bare(b *testing.B, connection string) *esdb.Client {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -21,12 +22,65 @@ import (
 // TestMain holds that nothing this package starts outlives it: clients,
 // connections, calls and subscriptions, whatever befell them.
 //
-// With serveEnv the test binary is a server for another one's benchmarks.
+// With serveEnv the test binary is a server for another one.
 func TestMain(m *testing.M) {
 	if os.Getenv(serveEnv) != "" {
-		os.Exit(serve())
+		if err := esdbtest.Serve(esdbtest.Options{}, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// serveEnv makes the test binary a server in another process, so that a
+// benchmark measures the client's processor time alone.
+const serveEnv = "COUNTERFOIL_ESDBTEST_SERVE"
+
+// launch starts this binary again as a server.
+func launch(t testing.TB) *esdbtest.Process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveEnv+"=1")
+	cmd.Stderr = os.Stderr
+	p, err := esdbtest.Launch(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// TestServerProcess: a server in another process obeys, and answers what it
+// does not know.
+func TestServerProcess(t *testing.T) {
+	t.Parallel()
+	server := launch(t)
+	s := open(t, quick(server.Connection))
+	for i, command := range []string{"next aborted-after cut", "kill 0", "next pass"} {
+		if err := server.Do(command); err != nil {
+			t.Fatal(err)
+		}
+		if command == "kill 0" {
+			if err := server.Do("restart 0"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Append(t.Context(), "s", eventstore.Expected(i-1), names("s", i, 1)); err != nil {
+			t.Errorf("after %s: %v", command, err)
+		}
+	}
+	for _, command := range []string{"", "dance 0", "kill 7", "kill x", "next nothing", "write s"} {
+		if err := server.Do(command); err == nil {
+			t.Errorf("%q was obeyed", command)
+		}
+	}
+	storetest.CheckLog(t, s)
 }
 
 // leaderMoves is called by tests in which a server is not the leader any more.
