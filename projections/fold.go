@@ -199,7 +199,7 @@ func (f *folder) post(e *event) error {
 	dates, _ := domain.DatesOf(e.fact)
 	f.out.Posted = append(f.out.Posted, Posted{
 		Position: e.Position, EventID: e.ID, Type: e.Type, Stream: e.Stream,
-		ValueDate: dates.ValueDate, Recorded: e.recorded,
+		ValueDate: dates.ValueDate, Recorded: e.recorded, Line: lineOf(e.fact),
 	})
 	for leg, p := range postings {
 		if err := f.leg(e, leg, p); err != nil {

@@ -73,6 +73,7 @@ type Posted struct {
 	Stream    domain.Stream
 	ValueDate string
 	Recorded  time.Time
+	Line      domain.OurLine // what the provider's bill must have of it; without a kind where it moves nothing there
 }
 
 // EntryRow is one leg of a posted event.

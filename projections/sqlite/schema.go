@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -22,6 +22,9 @@ const schemaVersion = 1
 //   - entries is its own index: the balance as of a position is one seek, and
 //     the current balance is that of the last entry. A row of its own for it
 //     would cost one more scattered page for every credit.
+//   - posted also carries what a bill must have of the event: bills are
+//     compared along the entries of the provider's account, without a look at
+//     the payments.
 //   - payments and callbacks have one index by (channel, word, position) that
 //     serves every filter: the pairs of channel and word that occur stand in
 //     groups, they are few, and their answers are merged.
@@ -46,7 +49,8 @@ CREATE TABLE entries(
   PRIMARY KEY(ledger, position, leg)) WITHOUT ROWID;
 CREATE TABLE posted(
   position INTEGER PRIMARY KEY, event BLOB NOT NULL, type INTEGER NOT NULL, stream TEXT NOT NULL,
-  value_date TEXT NOT NULL, recorded INTEGER NOT NULL);
+  value_date TEXT NOT NULL, recorded INTEGER NOT NULL, line INTEGER, state INTEGER, trade_no TEXT, ref TEXT,
+  ref_no TEXT, gross INTEGER, occurred INTEGER);
 CREATE TABLE payments(
   id INTEGER PRIMARY KEY, channel INTEGER NOT NULL, ref TEXT NOT NULL, order_no TEXT,
   account TEXT, currency TEXT, amount INTEGER NOT NULL, state INTEGER NOT NULL, trade_no TEXT,

@@ -37,18 +37,28 @@ func (w *writer) ledgers(c projections.Changes) error {
 }
 
 func (w *writer) posted(c projections.Changes) error {
-	types := make([]int64, len(c.Posted))
+	words := make([][3]driver.Value, len(c.Posted)) // type, kind of line, state
 	for i, p := range c.Posted {
-		var err error
-		if types[i], err = w.intern(p.Type); err != nil {
-			return err
+		for j, word := range [3]string{p.Type, string(p.Line.Kind), string(p.Line.State)} {
+			if word == "" {
+				continue
+			}
+			id, err := w.intern(word)
+			if err != nil {
+				return err
+			}
+			words[i][j] = id
 		}
 	}
-	_, err := w.c.many("INSERT OR ROLLBACK INTO posted(position, event, type, stream, value_date, recorded) VALUES ", 6, "",
+	_, err := w.c.many(`INSERT OR ROLLBACK INTO posted(position, event, type, stream, value_date, recorded,
+		line, state, trade_no, ref, ref_no, gross, occurred) VALUES `, 13, "",
 		len(c.Posted), func(i int, v []driver.NamedValue) {
 			p := &c.Posted[i]
-			v[0].Value, v[1].Value, v[2].Value = signed(p.Position), p.EventID[:], types[i]
+			v[0].Value, v[1].Value, v[2].Value = signed(p.Position), p.EventID[:], words[i][0]
 			v[3].Value, v[4].Value, v[5].Value = string(p.Stream), p.ValueDate, stored(p.Recorded)
+			v[6].Value, v[7].Value, v[8].Value = words[i][1], words[i][2], text(p.Line.TradeNo)
+			v[9].Value, v[10].Value = text(refOf(p.Line)), text(p.Line.RefundNo)
+			v[11].Value, v[12].Value = p.Line.Amount.Minor(), stored(p.Line.At)
 		})
 	return err
 }
