@@ -30,5 +30,7 @@ func SameContent(a, b domain.Notice) bool {
 	return a.Index == b.Index && a.Source == b.Source && a.Channel == b.Channel &&
 		a.OrderNo == b.OrderNo && a.TradeNo == b.TradeNo && a.Amount == b.Amount &&
 		a.Status == b.Status && a.ProviderStatus == b.ProviderStatus &&
-		a.OccurredAt.Equal(b.OccurredAt) && slices.Equal(a.Doubts, b.Doubts)
+		a.OccurredAt.Equal(b.OccurredAt) && slices.Equal(a.Doubts, b.Doubts) &&
+		a.About == b.About && a.RefundID == b.RefundID && a.RefundNo == b.RefundNo && a.Total == b.Total &&
+		a.DisputeID == b.DisputeID && a.Fee == b.Fee && a.Account == b.Account
 }

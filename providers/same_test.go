@@ -42,6 +42,13 @@ func TestSameContent(t *testing.T) {
 		"occurred":        func(n *domain.Notice) { n.OccurredAt = at.Add(time.Second) },
 		"no time":         func(n *domain.Notice) { n.OccurredAt = time.Time{} },
 		"doubts":          func(n *domain.Notice) { n.Doubts = nil },
+		"about":           func(n *domain.Notice) { n.About = domain.AboutRefund },
+		"refund":          func(n *domain.Notice) { n.RefundID = "r" },
+		"refund number":   func(n *domain.Notice) { n.RefundNo = "r" },
+		"total":           func(n *domain.Notice) { n.Total = true },
+		"dispute":         func(n *domain.Notice) { n.DisputeID = "d" },
+		"fee":             func(n *domain.Notice) { n.Fee = domain.NewMoney(1, domain.CNY) },
+		"account":         func(n *domain.Notice) { n.Account = "u" },
 	} {
 		other := notice
 		change(&other)
