@@ -110,6 +110,11 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypePaymentParked:     factDecoder[PaymentParked](),
 	TypePaymentAllocated:  factDecoder[PaymentAllocated](),
 	TypePaymentClosed:     factDecoder[PaymentClosed](),
+	TypePaymentRefunded:   factDecoder[PaymentRefunded](),
+	TypeRefundFailed:      factDecoder[RefundFailed](),
+	TypeDisputeWithdrawn:  factDecoder[DisputeWithdrawn](),
+	TypeDisputeReinstated: factDecoder[DisputeReinstated](),
+	TypeDisputeLost:       factDecoder[DisputeLost](),
 	TypeDiscrepancyFound:  factDecoder[DiscrepancyFound](),
 	TypeCorrectionIssued:  factDecoder[CorrectionIssued](),
 }

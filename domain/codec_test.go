@@ -80,6 +80,19 @@ var rare = map[string]bool{
 	"payment.parked.v1.Dates.Estimated":    true, // in the minimal form
 	"payment.allocated.v1.Dates.Estimated": true, // in the form by rule
 	"payment.allocated.v1.ByRule":          true,
+
+	"dispute.withdrawn.v1.Postings.Wallet":  true, // no wallet has a part in it
+	"dispute.reinstated.v1.Postings.Wallet": true,
+	"payment.notified.v1.About":             true, // in the forms of refund and dispute
+	"payment.notified.v1.RefundID":          true,
+	"payment.notified.v1.RefundNo":          true,
+	"payment.notified.v1.Total":             true,
+	"payment.notified.v1.DisputeID":         true,
+	"payment.notified.v1.Fee":               true,
+	"payment.notified.v1.Account":           true,
+	"channel.configured.v1.Currencies":      true, // in the wide form
+	"channel.configured.v1.AccountFrom":     true,
+	"channel.configured.v1.DisputeLost":     true,
 }
 
 // wantMembers fails the test where a full form leaves a member zero.

@@ -19,12 +19,15 @@ func fixtures() map[string]domain.Fact {
 		"ledger.opened.v1.minimal":      domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeTest},
 		"channel.configured.v1.full":    fullChannel(),
 		"channel.configured.v1.minimal": minimalChannel(),
+		"channel.configured.v1.wide":    wideChannel(),
 		"payment.placed.v1.full":        placed(),
 		"payment.placed.v1.minimal":     domain.PaymentPlaced{Channel: "a", OrderNo: "!", Account: "b", Amount: yen, PlacedAt: noon, ExpiresAt: expiry},
 		"payment.notified.v1.full":      fullNotice(),
 		"payment.notified.v1.callback":  kept(callback(1, "2026031422001412345678901234", ten), domain.OutcomeCredited, ""),
 		"payment.notified.v1.query":     kept(query(2, "T1", ten), domain.OutcomeCredited, ""),
 		"payment.notified.v1.minimal":   minimalNotice(),
+		"payment.notified.v1.refund":    refundNotice(),
+		"payment.notified.v1.dispute":   disputeNotice(),
 		"payment.held.v1.full":          domain.PaymentHeld{TradeNo: "T1", Amount: ten, Reason: domain.ReasonConfirmByQuery, Basis: id},
 		"payment.held.v1.minimal":       domain.PaymentHeld{Reason: domain.ReasonDoubtful, Basis: id},
 		"payment.credited.v1.full":      domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: ten, Late: true, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, ten), Rules: 1},
@@ -34,6 +37,17 @@ func fixtures() map[string]domain.Fact {
 		"payment.allocated.v1.full":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12", Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
 		"payment.allocated.v1.rule":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ByRule: true, Reason: "the order was placed right after its money came", Dates: estimated, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
 		"payment.allocated.v1.minimal":  domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.refunded.v1.full":      domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", RefundNo: "our-1", Account: alice, Amount: ten, Excess: five, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: three("liabilities:wallet", alice, five, "suspense:epay-main", five, "assets:psp:epay-main"), Rules: 1},
+		"payment.refunded.v1.parked":    domain.PaymentRefunded{TradeNo: "T1", RefundID: "total:5.00", Amount: five, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("liabilities:parked", "assets:psp:epay-main", "", five), Rules: 1},
+		"payment.refunded.v1.minimal":   domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("suspense:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
+		"refund.failed.v1.full":         domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: five, Refund: ledgerID, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()}, {Book: "assets:psp:epay-main", Amount: five}}, Rules: 1},
+		"refund.failed.v1.minimal":      domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: yen, Refund: ledgerID, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", yen), Rules: 1},
+		"dispute.withdrawn.v1.full":     domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five, Basis: id, Dates: estimated, Postings: append(legs("assets:disputes:epay-main", "assets:psp:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five)...), Rules: 1},
+		"dispute.withdrawn.v1.minimal":  domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:disputes:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
+		"dispute.reinstated.v1.full":    domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five.Neg(), Basis: id, Dates: estimated, Postings: append(legs("assets:psp:epay-main", "assets:disputes:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five.Neg())...), Rules: 1},
+		"dispute.reinstated.v1.minimal": domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "assets:disputes:epay-main", "", yen), Rules: 1},
+		"dispute.lost.v1.full":          domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Account: alice, Amount: ten, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: ten}, {Book: "assets:disputes:epay-main", Amount: ten.Neg()}}, Rules: 1},
+		"dispute.lost.v1.minimal":       domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("expenses:chargeback", "assets:disputes:epay-main", "", yen), Rules: 1},
 		"payment.closed.v1.full":        domain.PaymentClosed{Cause: domain.ClosedProvider, Basis: id, Reason: "TRADE_CLOSED"},
 		"payment.closed.v1.minimal":     domain.PaymentClosed{Cause: domain.ClosedExpired},
 		"discrepancy.found.v1.full":     domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
@@ -50,6 +64,28 @@ func fullChannel() domain.ChannelConfigured {
 	f.PublicKeys = []domain.PublicKey{{Fingerprint: "sha256:0a1b", Use: "platform", DER: []byte{0x30, 0x82, 0x01, 0xff}, Obtained: "config"}}
 	f.Secrets = []domain.SecretMark{{Use: "md5", Fingerprint: "hmac:2c3d"}}
 	f.Test = true
+	return f
+}
+
+// wideChannel takes more than one currency, and names accounts.
+func wideChannel() domain.ChannelConfigured {
+	f := minimalChannel()
+	f.Currencies = []domain.Currency{domain.CNY, domain.USD}
+	f.AccountFrom, f.DisputeLost = "attach", domain.LostByExpense
+	return f
+}
+
+// refundNotice names its payer's account, and a refund in two ways.
+func refundNotice() domain.PaymentNotified {
+	f := kept(callback(3, "T1", five), domain.OutcomeNoted, domain.ReasonBeforePayment)
+	f.Status, f.About, f.RefundID, f.RefundNo, f.Total = domain.StatusSucceeded, domain.AboutRefund, "R1", "our-1", true
+	f.Account = alice
+	return f
+}
+
+func disputeNotice() domain.PaymentNotified {
+	f := kept(query(4, "T1", ten), domain.OutcomeNoted, "")
+	f.Status, f.About, f.DisputeID, f.Fee = domain.StatusWithdrawn, domain.AboutDispute, "D1", five
 	return f
 }
 

@@ -41,8 +41,8 @@ const (
 	StatusOther    Status = "other" // verified, but a word we do not know
 )
 
-// What else a provider can say of a refund. StatusFailed takes back a refund
-// that had succeeded: a bank may send money back.
+// StatusSucceeded is what else a provider can say of a refund. StatusFailed
+// takes back one that had succeeded: a bank may send money back.
 const StatusSucceeded Status = "succeeded" // the money left us
 
 // What a provider can say of a dispute.

@@ -20,17 +20,22 @@ type Verdict struct {
 //
 // It keeps R1 (every notice is kept, equal ones beyond the limit counted), R2
 // (one credit an order, one decision a trade_no), R3 (the placed amount,
-// currency and account only) and R7 (it only gives, on positive evidence). A
-// query that changes nothing yields no facts: the sweep appends only what it
-// changes.
+// currency and account only; an order nobody placed has those of its notice)
+// and R7 (it takes only what the provider positively says went away). A query
+// that changes nothing yields no facts: the sweep appends only what it changes.
+//
+// Refunds and disputes whose payment had not come before are booked in the same
+// append as the credit.
 func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, repeats int) Verdict {
 	n = n.storable()
-	v := p.judge(c, n)
-	if n.Source == SourceQuery && len(v.Facts) == 0 {
-		return v
-	}
-	if len(v.Facts) == 0 && p.overLimit(n) && n.ReceivedAt.Sub(p.LastNoticeAt) < RepeatsEvery {
-		return v
+	v := p.judge(c, n, ref.Grade)
+	if v.Facts = append(v.Facts, p.overdue(c, n, v)...); len(v.Facts) == 0 && !p.learns(n, v.Outcome) {
+		if n.Source == SourceQuery {
+			return v
+		}
+		if p.overLimit(n) && n.ReceivedAt.Sub(p.LastNoticeAt) < RepeatsEvery {
+			return v
+		}
 	}
 	v.Facts = slices.Insert(v.Facts, 0, Fact(notified(c, n, ref, reply, v, repeats)))
 	return v
@@ -46,7 +51,25 @@ func (n Notice) storable() Notice {
 	if !inCalendar(n.OccurredAt) {
 		n.OccurredAt = time.Time{}
 	}
+	if n.Fee.IsZero() {
+		n.Fee = Money{}
+	}
+	if _, err := ParseAccountID(string(n.Account)); err != nil {
+		n.Account = ""
+	}
 	return n
+}
+
+// overdue are the facts for which other notices have waited until n.
+func (p Payment) overdue(c Context, n Notice, v Verdict) []Fact {
+	if len(p.pending) == 0 || len(v.Facts) == 0 {
+		return nil
+	}
+	p = p.remember(n, v.Outcome)
+	for _, f := range v.Facts {
+		p = p.Apply(f)
+	}
+	return p.due(c)
 }
 
 // overLimit reports whether n equals an earlier notice of a payment that has
@@ -61,6 +84,8 @@ func notified(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, v
 		TradeNo: n.TradeNo, Amount: n.Amount, Status: n.Status, ProviderStatus: n.ProviderStatus, Doubts: n.Doubts,
 		ReceivedAt: Instant(n.ReceivedAt), Run: n.Run, Evidence: ref, Repeats: repeats,
 		Decision: Decision{Outcome: v.Outcome, Reason: v.Reason, Config: c.Revision, Rules: RulesVersion},
+		About:    n.About, RefundID: n.RefundID, RefundNo: n.RefundNo, Total: n.Total, DisputeID: n.DisputeID,
+		Fee: n.Fee, Account: n.Account,
 	}
 	if !n.OccurredAt.IsZero() {
 		f.OccurredAt = Instant(n.OccurredAt)
@@ -78,8 +103,21 @@ func (c Context) basis(n Notice) ID {
 	return c.ID(PaymentNotified{Delivery: n.Delivery, Index: n.Index})
 }
 
-// judge decides a notice; its facts are the effects only.
-func (p Payment) judge(c Context, n Notice) Verdict {
+// judge decides a notice on evidence of a grade; its facts are the effects
+// only.
+func (p Payment) judge(c Context, n Notice, g Grade) Verdict {
+	switch n.About {
+	case AboutRefund:
+		return p.judgeRefund(c, n)
+	case AboutDispute:
+		return p.judgeDispute(c, n)
+	case AboutPayment:
+		return p.judgePayment(c, n, g)
+	}
+	return Verdict{Outcome: OutcomeNoted}
+}
+
+func (p Payment) judgePayment(c Context, n Notice, g Grade) Verdict {
 	if n.Status != StatusPaid {
 		return p.judgeUnpaid(c, n)
 	}
@@ -90,8 +128,8 @@ func (p Payment) judge(c Context, n Notice) Verdict {
 	if t.State.Decided() {
 		return p.judgeRepeat(c, n, t)
 	}
-	wait := p.waitReason(c, n)
-	park := p.parkReason(n, t)
+	wait := p.waitReason(c, n, g)
+	park := p.parkReason(c, n, t)
 	if wait == ReasonNone {
 		if park == ReasonNone {
 			return p.credit(c, n, t)
@@ -109,8 +147,9 @@ func (p Payment) judge(c Context, n Notice) Verdict {
 }
 
 // waitReason says why n alone may not move money; ReasonNone when it may. A
-// query is the confirmation itself.
-func (p Payment) waitReason(c Context, n Notice) Reason {
+// query is the confirmation itself. Whose money it is that came for an order
+// nobody placed, only strangers' proof or the query may say.
+func (p Payment) waitReason(c Context, n Notice, g Grade) Reason {
 	switch {
 	case len(n.Doubts) > 0 || n.TradeNo == "":
 		return ReasonDoubtful
@@ -118,18 +157,28 @@ func (p Payment) waitReason(c Context, n Notice) Reason {
 		return ReasonNone
 	case c.needsQuery(n.Amount):
 		return ReasonConfirmByQuery
+	case p.names(c, n) && g != GradeA:
+		return ReasonConfirmByQuery
 	}
 	return ReasonNone
 }
 
+// names reports whether n itself says whose money it is that came for an order
+// nobody placed, by the channel's rule and in a currency that it takes.
+func (p Payment) names(c Context, n Notice) bool {
+	return !p.IsPlaced() && !p.settled && n.Account != "" && c.Channel.Takes(n.Amount.Currency())
+}
+
 // parkReason says why real money of n may not be credited to the order (R2,
 // R3); ReasonNone when it may.
-func (p Payment) parkReason(n Notice, t Trade) Reason {
+func (p Payment) parkReason(c Context, n Notice, t Trade) Reason {
 	switch {
-	case !p.IsPlaced() || p.Placed.Channel != n.Channel:
-		return ReasonUnknownOrder
+	case p.names(c, n):
+		return ReasonNone
 	case p.settled:
 		return ReasonSecondPayment
+	case !p.IsPlaced() || p.Placed.Channel != n.Channel:
+		return ReasonUnknownOrder
 	case n.Amount.Currency() != p.Placed.Amount.Currency():
 		return ReasonOtherCurrency
 	case n.Amount != p.Placed.Amount:
@@ -137,6 +186,8 @@ func (p Payment) parkReason(n Notice, t Trade) Reason {
 	case p.Closed == ClosedMerchant:
 		return ReasonCancelled
 	case t.Reason == ReasonUnknownOrder && !p.placedInTime(t):
+		return ReasonPlacedTooLate
+	case t.Early && n.Account != p.Placed.Account && !p.placedInTime(t):
 		return ReasonPlacedTooLate
 	}
 	return ReasonNone
@@ -148,15 +199,18 @@ func (p Payment) placedInTime(t Trade) bool {
 	return p.Placed.PlacedAt.Sub(t.FirstAt) <= AllocateWithin
 }
 
-// credit gives the order its money. Money that no callback announced was lost
-// on the way: the heal says so beside the credit.
+// credit gives the order its money; where nobody placed it, what and to whom
+// the notice says. Money that no callback announced was lost on the way: the
+// heal says so beside the credit.
 func (p Payment) credit(c Context, n Notice, t Trade) Verdict {
 	d := c.dates(n)
-	m := p.Placed.Amount
+	to, m, late := n.Account, n.Amount, false
+	if p.IsPlaced() {
+		to, m, late = p.Placed.Account, p.Placed.Amount, p.Closed != "" || d.OccurredAt.After(p.Placed.ExpiresAt)
+	}
 	f := PaymentCredited{
-		TradeNo: n.TradeNo, Account: p.Placed.Account, Amount: m, Source: n.Source, Basis: c.basis(n),
-		Late:  p.Closed != "" || d.OccurredAt.After(p.Placed.ExpiresAt),
-		Dates: d, Postings: creditPostings(n.Channel, p.Placed.Account, m), Rules: RulesVersion,
+		TradeNo: n.TradeNo, Account: to, Amount: m, Source: n.Source, Basis: c.basis(n), Late: late,
+		Dates: d, Postings: creditPostings(n.Channel, to, m), Rules: RulesVersion,
 	}
 	v := Verdict{OutcomeCredited, ReasonNone, []Fact{f}}
 	if n.Source == SourceQuery && !p.called(t) {
@@ -224,11 +278,14 @@ func (p Payment) judgeUnpaid(c Context, n Notice) Verdict {
 		v.Facts = p.closeByProvider(c, n)
 	case StatusRefunded:
 		v.Reason = ReasonTakenBack
-		v.Facts = p.differ(c, n, RefundMissing, string(p.State()))
+		if !p.knowsRefund(n.TradeNo) {
+			v.Facts = p.differ(c, n, RefundMissing, string(p.State()))
+		}
 	case StatusFrozen:
 		v.Reason = ReasonTakenBack
 		v.Facts = p.differ(c, n, Frozen, string(p.State()))
-	case StatusPaid, StatusWaiting, StatusFailed, StatusOther:
+	case StatusPaid, StatusWaiting, StatusFailed, StatusOther,
+		StatusSucceeded, StatusOpened, StatusWithdrawn, StatusReinstated, StatusLost:
 	}
 	if n.Source == SourceQuery && p.denies(n) {
 		v.Facts = append(v.Facts, p.differ(c, n, StatusMismatch, string(p.State()))...)
@@ -236,16 +293,29 @@ func (p Payment) judgeUnpaid(c Context, n Notice) Verdict {
 	return v
 }
 
+// knowsRefund reports whether refunds of a trade, or of the one that settled
+// the order where none is named, are in the books or wait for their payment.
+func (p Payment) knowsRefund(trade string) bool {
+	if trade == "" {
+		trade = p.Settled
+	}
+	t, _ := p.Trade(trade)
+	return t.Refunded.IsPositive() || slices.ContainsFunc(p.pending, func(n Notice) bool {
+		return n.About == AboutRefund && n.TradeNo == trade
+	})
+}
+
 // denies reports whether an unpaid answer contradicts money we have decided.
+// What was refunded as a whole may be closed.
 func (p Payment) denies(n Notice) bool {
 	if n.Status != StatusWaiting && n.Status != StatusClosed && n.Status != StatusFailed {
 		return false
 	}
 	if n.TradeNo == "" {
-		return p.settled
+		return p.settled && p.State() != StateRefunded
 	}
 	t, _ := p.Trade(n.TradeNo)
-	return t.State.Decided()
+	return t.State.Decided() && (n.Status != StatusClosed || !t.gone())
 }
 
 func (p Payment) closeByProvider(c Context, n Notice) []Fact {

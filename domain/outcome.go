@@ -52,6 +52,8 @@ const (
 	ReasonPlacedTooLate   Reason = "placed_too_late"   // parked: the order was placed long after its money came
 	ReasonNotPaid         Reason = "not_paid"          // noted: waiting, failed, closed
 	ReasonTakenBack       Reason = "taken_back"        // noted: refunded or frozen at the provider
+	ReasonBeforePayment   Reason = "before_payment"    // noted: a refund or dispute that waits for what comes before it
+	ReasonUnmatched       Reason = "unmatched"         // noted: it names no order, and nobody knows its payment yet
 	ReasonAmountDisagrees Reason = "amount_disagrees"  // repeated, but with another amount than decided
 	ReasonWrongSignature  Reason = "wrong_signature"   // refused
 	ReasonForeignMerchant Reason = "foreign_merchant"  // refused

@@ -10,7 +10,7 @@ type State string
 
 // The states of a payment.
 const (
-	StateNoticed   State = "noticed"   // only notices, never placed, no money in them
+	StateNoticed   State = "noticed"   // only notices, never placed, no money left in them
 	StatePlaced    State = "placed"    // waiting for its money
 	StateHeld      State = "held"      // its money waits for confirmation
 	StateCredited  State = "credited"  // settled
@@ -18,7 +18,14 @@ const (
 	StateExpired   State = "expired"   // nobody paid in time
 	StateClosed    State = "closed"    // the provider closed it
 	StateCancelled State = "cancelled" // the merchant cancelled it
+	StateRefunded  State = "refunded"  // settled, and all of it went back to the payer
+	StateDisputed  State = "disputed"  // settled, and money of it is away until a dispute is decided
 )
+
+// Settled reports whether an order in this state has had its own credit.
+func (s State) Settled() bool {
+	return s == StateCredited || s == StateRefunded || s == StateDisputed
+}
 
 // TradeState is where the money under one trade_no stands.
 type TradeState string
@@ -50,6 +57,10 @@ type Trade struct {
 	Reason  Reason
 	FirstAt time.Time // receipt of its first notice
 	Called  bool      // the provider called us about it; false when only our query found it
+
+	Early    bool      // held before its order was placed
+	Account  AccountID // the wallet it was credited or allocated to
+	Refunded Money     // what went back to the payer of it; more than Amount with refunds that are in suspense
 }
 
 // MaxEqualNotices is how many deliveries of a payment are kept as events each.
@@ -70,10 +81,14 @@ type Payment struct {
 	Notices      int           // payment.notified events
 	LastNoticeAt time.Time     // receipt of the last of them
 	Version      int           // events folded
+	Refunds      []Refund      // in order of first notice
+	Disputes     []Dispute     // in order of first notice
 
 	seen    []notion // distinct notices, for R1's limit
 	settled bool     // an own credit exists
 	differs []notion // discrepancies found
+	pending []Notice // verified, but what they change has not come yet
+	totals  []tradeTotal
 }
 
 // notion is what makes two notices equal, whatever their bytes: V2 callbacks of
@@ -85,6 +100,16 @@ type notion struct {
 	amount  Money
 	kind    DiscrepancyKind
 	doubted bool
+	total   bool
+	about   About
+	id      string // of the refund or dispute
+	number  string // the merchant's, of the refund
+}
+
+// content is what n says, whoever said it.
+func (n notion) content() notion {
+	n.source, n.doubted = "", false
+	return n
 }
 
 // IsPlaced reports whether the order was placed.
@@ -97,13 +122,24 @@ func (p Payment) IsSettled() bool { return p.settled }
 func (p Payment) State() State {
 	switch {
 	case p.settled:
-		return StateCredited
+		return p.settledState()
 	case p.any(func(t Trade) bool { return t.State == TradeHeld }):
 		return StateHeld
-	case p.any(func(t Trade) bool { return t.State == TradeSuspect || t.State == TradeParked }):
+	case p.any(func(t Trade) bool { return t.State == TradeSuspect || (t.State == TradeParked && !t.gone()) }):
 		return StateParked
 	}
 	return p.quietState()
+}
+
+func (p Payment) settledState() State {
+	t, _ := p.Trade(p.Settled)
+	switch {
+	case p.disputed():
+		return StateDisputed
+	case t.gone():
+		return StateRefunded
+	}
+	return StateCredited
 }
 
 func (p Payment) quietState() State {
@@ -120,7 +156,8 @@ func (p Payment) quietState() State {
 	return StateNoticed
 }
 
-// Waiting are the trades the provider must be asked about, oldest first.
+// Waiting are the trades the provider must be asked about, oldest first. See
+// WaitingRefunds and WaitingDisputes for the rest.
 func (p Payment) Waiting() []Trade {
 	var out []Trade
 	for _, t := range p.Trades {
@@ -165,14 +202,24 @@ func (p Payment) Apply(f Fact) Payment {
 		p = p.applyNotified(f)
 	case PaymentHeld:
 		p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
-			t.State, t.Amount, t.Reason = TradeHeld, f.Amount, f.Reason
+			t.State, t.Amount, t.Reason, t.Early = TradeHeld, f.Amount, f.Reason, !p.IsPlaced()
 		})
 	case PaymentCredited:
-		p = p.settle(f.TradeNo, f.Amount, TradeCredited)
+		p = p.settle(f.TradeNo, f.Account, f.Amount, TradeCredited)
 	case PaymentParked:
 		p = p.applyParked(f)
 	case PaymentAllocated:
 		p = p.applyAllocated(f)
+	case PaymentRefunded:
+		p = p.applyRefunded(f)
+	case RefundFailed:
+		p = p.applyRefundFailed(f)
+	case DisputeWithdrawn:
+		p = p.applyWithdrawn(f)
+	case DisputeReinstated:
+		p = p.applyReinstated(f)
+	case DisputeLost:
+		p = p.applyLost(f)
 	case PaymentClosed:
 		p.Closed = f.Cause
 	case DiscrepancyFound:
@@ -186,9 +233,13 @@ func (p Payment) Apply(f Fact) Payment {
 func (p Payment) applyNotified(f PaymentNotified) Payment {
 	p.Notices++
 	p.LastNoticeAt = f.ReceivedAt
-	n := notionOf(f.notice())
+	kept := f.Notice()
+	n := notionOf(kept)
 	if !slices.Contains(p.seen, n) {
 		p.seen = append(slices.Clip(p.seen), n)
+	}
+	if f.About != AboutPayment {
+		return p.remember(kept, f.Decision.Outcome)
 	}
 	if f.Status == StatusPaid {
 		p.Trades = withTrade(p.Trades, p.numberOf(f.TradeNo, f.Amount), func(t *Trade) {
@@ -216,16 +267,21 @@ func (p Payment) applyParked(f PaymentParked) Payment {
 // applyAllocated: an allocation to the order's own account settles the order.
 func (p Payment) applyAllocated(f PaymentAllocated) Payment {
 	if p.IsPlaced() && !p.settled && f.Account == p.Placed.Account {
-		return p.settle(f.TradeNo, f.Amount, TradeAllocated)
+		return p.settle(f.TradeNo, f.Account, f.Amount, TradeAllocated)
 	}
-	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.State = TradeAllocated })
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.State, t.Account = TradeAllocated, f.Account })
 	return p
 }
 
-func (p Payment) settle(trade string, m Money, s TradeState) Payment {
+// settle gives the order its own credit. What was parked keeps its amount: a
+// part of it may have been refunded before it was allocated.
+func (p Payment) settle(trade string, to AccountID, m Money, s TradeState) Payment {
 	p.Settled, p.settled = trade, true
 	p.Trades = withTrade(withoutNameless(p.Trades, m), trade, func(t *Trade) {
-		t.State, t.Amount, t.Reason = s, m, ReasonNone
+		if !t.State.Decided() {
+			t.Amount = m
+		}
+		t.State, t.Account, t.Reason = s, to, ReasonNone
 	})
 	return p
 }
@@ -252,15 +308,18 @@ func withoutNameless(ts []Trade, m Money) []Trade {
 func notionOf(n Notice) notion {
 	return notion{
 		source: n.Source, trade: n.TradeNo, status: n.Status, amount: n.Amount, doubted: len(n.Doubts) > 0,
+		total: n.Total, about: n.About, id: n.RefundID + n.DisputeID, number: n.RefundNo,
 	}
 }
 
-// notice is the notice an event kept.
-func (f PaymentNotified) notice() Notice {
+// Notice is the notice an event kept.
+func (f PaymentNotified) Notice() Notice {
 	return Notice{
 		Delivery: f.Delivery, Index: f.Index, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
 		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, ProviderStatus: f.ProviderStatus,
 		OccurredAt: f.OccurredAt, ReceivedAt: f.ReceivedAt, Doubts: f.Doubts, Run: f.Run,
+		About: f.About, RefundID: f.RefundID, RefundNo: f.RefundNo, Total: f.Total, DisputeID: f.DisputeID,
+		Fee: f.Fee, Account: f.Account,
 	}
 }
 

@@ -59,7 +59,7 @@ func TestTrades(t *testing.T) {
 	want := []domain.Trade{
 		{TradeNo: "T1", State: domain.TradeHeld, Amount: ten, Reason: domain.ReasonDoubtful, FirstAt: cb.ReceivedAt, Called: true},
 		{TradeNo: "T2", State: domain.TradeSuspect, Amount: five, Reason: domain.ReasonOtherAmount, FirstAt: less.ReceivedAt, Called: true},
-		{TradeNo: "T3", State: domain.TradeCredited, Amount: ten, FirstAt: q.ReceivedAt},
+		{TradeNo: "T3", State: domain.TradeCredited, Amount: ten, FirstAt: q.ReceivedAt, Account: alice},
 	}
 	same(t, "trades", want, p.Trades)
 	same(t, "waiting", want[:2], p.Waiting())

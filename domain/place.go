@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // AllocateWithin is how long after parked money came an order may still be
 // placed to receive it by rule.
@@ -19,8 +22,10 @@ type Order struct {
 }
 
 // Place opens the payment. Placing the same order again yields no facts;
-// placing it with any other field is KindConflict. Parked money that came
-// within AllocateWithin before and equals the order is allocated by rule.
+// placing it with any other field is KindConflict, and so is another account or
+// amount than that of the credit which an order has had before it was placed.
+// Parked money that came within AllocateWithin before and equals the order is
+// allocated by rule, less what was refunded of it.
 func (p Payment) Place(c Context, o Order) ([]Fact, error) {
 	if p.IsPlaced() {
 		return nil, p.samePlacing(o)
@@ -31,13 +36,16 @@ func (p Payment) Place(c Context, o Order) ([]Fact, error) {
 	if err := o.check(c); err != nil {
 		return nil, err
 	}
+	if err := p.sameCredit(o); err != nil {
+		return nil, err
+	}
 	placed := PaymentPlaced{
 		Channel: o.Channel, OrderNo: o.OrderNo, Account: o.Account, Amount: o.Amount, Method: o.Method,
 		PlacedAt: Instant(c.Now), ExpiresAt: Instant(o.ExpiresAt), Config: c.Revision,
 	}
 	facts := []Fact{placed}
 	for _, t := range p.Trades {
-		if t.State == TradeParked && t.Reason == ReasonUnknownOrder && t.Amount == o.Amount &&
+		if !p.settled && t.State == TradeParked && !t.gone() && t.Reason == ReasonUnknownOrder && t.Amount == o.Amount &&
 			p.Apply(placed).placedInTime(t) {
 			return append(facts, allocation(c, placed, t)), nil
 		}
@@ -47,7 +55,7 @@ func (p Payment) Place(c Context, o Order) ([]Fact, error) {
 
 func (o Order) check(c Context) error {
 	switch {
-	case o.Amount.Currency() != c.Channel.Currency:
+	case !c.Channel.Takes(o.Amount.Currency()):
 		return EField(KindMismatch, "currency", "channel %s takes %s, not %s",
 			o.Channel, c.Channel.Currency, o.Amount.Currency())
 	case !o.Amount.IsPositive():
@@ -79,12 +87,32 @@ func (p Payment) samePlacing(o Order) error {
 	return nil
 }
 
+// sameCredit: an order that was credited before it was placed, because its
+// notice said to whom, can only be placed as what it was credited for.
+func (p Payment) sameCredit(o Order) error {
+	t, credited := p.Trade(p.Settled)
+	switch {
+	case !p.settled || !credited:
+		return nil
+	case o.Account != t.Account:
+		return EField(KindConflict, "account", "order %s was credited to another account", o.OrderNo)
+	case o.Amount != t.Amount:
+		return EField(KindConflict, "amount", "order %s was credited with %s, not %s", o.OrderNo, t.Amount, o.Amount)
+	}
+	return nil
+}
+
+// Takes reports whether the channel takes money of a currency.
+func (f ChannelConfigured) Takes(c Currency) bool {
+	return c == f.Currency || slices.Contains(f.Currencies, c)
+}
+
 func allocation(c Context, placed PaymentPlaced, t Trade) PaymentAllocated {
 	d := c.dates(Notice{ReceivedAt: c.Now})
 	return PaymentAllocated{
-		TradeNo: t.TradeNo, Account: placed.Account, Amount: t.Amount, ByRule: true,
+		TradeNo: t.TradeNo, Account: placed.Account, Amount: t.left(), ByRule: true,
 		Reason: "the order was placed right after its money came", Dates: d,
-		Postings: allocatePostings(placed.Account, t.Amount), Rules: RulesVersion,
+		Postings: allocatePostings(placed.Account, t.left()), Rules: RulesVersion,
 	}
 }
 
@@ -97,7 +125,7 @@ type Allocation struct {
 	Reason     string
 }
 
-// Allocate moves parked money to an account. It takes two different persons
+// Allocate moves parked money, less what was refunded of it, to an account. It takes two different persons
 // and a reason (R7); money that is not parked and confirmed is KindConflict.
 func (p Payment) Allocate(c Context, a Allocation) ([]Fact, error) {
 	switch {
@@ -115,10 +143,13 @@ func (p Payment) Allocate(c Context, a Allocation) ([]Fact, error) {
 	if !ok || t.State != TradeParked {
 		return nil, EField(KindConflict, "trade_no", "%q is not parked and confirmed here", a.TradeNo)
 	}
+	if t.gone() {
+		return nil, EField(KindConflict, "trade_no", "%q went back to its payer", a.TradeNo)
+	}
 	return []Fact{PaymentAllocated{
-		TradeNo: t.TradeNo, Account: a.Account, Amount: t.Amount, ProposedBy: a.ProposedBy, ApprovedBy: a.ApprovedBy,
+		TradeNo: t.TradeNo, Account: a.Account, Amount: t.left(), ProposedBy: a.ProposedBy, ApprovedBy: a.ApprovedBy,
 		Reason: a.Reason, Dates: c.dates(Notice{ReceivedAt: c.Now}),
-		Postings: allocatePostings(a.Account, t.Amount), Rules: RulesVersion,
+		Postings: allocatePostings(a.Account, t.left()), Rules: RulesVersion,
 	}}, nil
 }
 

@@ -1,6 +1,9 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // RulesVersion is the version of the decision and posting rules written into
 // every decision. Verify derives postings again with the version an event
@@ -18,12 +21,24 @@ type Posting struct {
 
 // The books money stands in. Assets at a provider are kept per channel.
 const (
-	BookWallet = "liabilities:wallet"
-	BookParked = "liabilities:parked"
+	BookWallet     = "liabilities:wallet"
+	BookParked     = "liabilities:parked"
+	BookChargeback = "expenses:chargeback" // lost disputes that we bear
 )
 
 // BookPSP is the money the provider of a channel holds for us.
 func BookPSP(ch ChannelID) string { return "assets:psp:" + string(ch) }
+
+// BookSuspense is what a channel's movements have taken without our knowing
+// from whom, until people have looked.
+func BookSuspense(ch ChannelID) string { return "suspense:" + string(ch) }
+
+// BookDisputes is disputed money that the provider of a channel keeps away
+// until it is decided.
+func BookDisputes(ch ChannelID) string { return "assets:disputes:" + string(ch) }
+
+// BookDisputeFee is what disputes of a channel cost beside their amounts.
+func BookDisputeFee(ch ChannelID) string { return "expenses:dispute-fee:" + string(ch) }
 
 // transfer is a debit of one book and the credit of another by the same amount.
 func transfer(debit, credit Posting, m Money) []Posting {
@@ -46,6 +61,54 @@ func allocatePostings(account AccountID, m Money) []Posting {
 	return transfer(Posting{Book: BookParked}, Posting{Book: BookWallet, Wallet: account}, m)
 }
 
+// refundPostings take m from where the money sits now; excess of it, which is
+// more than was left of the money, from suspense.
+func refundPostings(ch ChannelID, from Posting, m, excess Money) []Posting {
+	ps := make([]Posting, 0, 3)
+	if from.Amount = minus(m, excess); !from.Amount.IsZero() {
+		ps = append(ps, from)
+	}
+	if excess.IsPositive() {
+		ps = append(ps, Posting{Book: BookSuspense(ch), Amount: excess})
+	}
+	return append(ps, Posting{Book: BookPSP(ch), Amount: m.Neg()})
+}
+
+// negated is the exact opposite of ps.
+func negated(ps []Posting) []Posting {
+	out := slices.Clone(ps)
+	for i := range out {
+		out[i].Amount = out[i].Amount.Neg()
+	}
+	return out
+}
+
+// withdrawnPostings: the provider took m, and its fee, away.
+func withdrawnPostings(ch ChannelID, m, fee Money) []Posting {
+	return append(transfer(Posting{Book: BookDisputes(ch)}, Posting{Book: BookPSP(ch)}, m), disputeFee(ch, fee)...)
+}
+
+// reinstatedPostings: m came back, and its fee where that is negative.
+func reinstatedPostings(ch ChannelID, m, fee Money) []Posting {
+	return append(transfer(Posting{Book: BookPSP(ch)}, Posting{Book: BookDisputes(ch)}, m), disputeFee(ch, fee)...)
+}
+
+func disputeFee(ch ChannelID, fee Money) []Posting {
+	if fee.IsZero() {
+		return nil
+	}
+	return transfer(Posting{Book: BookDisputeFee(ch)}, Posting{Book: BookPSP(ch)}, fee)
+}
+
+// lostPostings: m stays away, and the wallet bears it; we do where it is empty.
+func lostPostings(ch ChannelID, bearer AccountID, m Money) []Posting {
+	debit := Posting{Book: BookWallet, Wallet: bearer}
+	if bearer == "" {
+		debit = Posting{Book: BookChargeback}
+	}
+	return transfer(debit, Posting{Book: BookDisputes(ch)}, m)
+}
+
 // PostingsOf are the postings a fact carries; nil for facts that move no money.
 func PostingsOf(f Fact) []Posting {
 	switch f := f.(type) {
@@ -54,6 +117,16 @@ func PostingsOf(f Fact) []Posting {
 	case PaymentParked:
 		return f.Postings
 	case PaymentAllocated:
+		return f.Postings
+	case PaymentRefunded:
+		return f.Postings
+	case RefundFailed:
+		return f.Postings
+	case DisputeWithdrawn:
+		return f.Postings
+	case DisputeReinstated:
+		return f.Postings
+	case DisputeLost:
 		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionIssued:
@@ -70,6 +143,16 @@ func DatesOf(f Fact) (Dates, bool) {
 	case PaymentParked:
 		return f.Dates, len(f.Postings) > 0
 	case PaymentAllocated:
+		return f.Dates, true
+	case PaymentRefunded:
+		return f.Dates, true
+	case RefundFailed:
+		return f.Dates, true
+	case DisputeWithdrawn:
+		return f.Dates, true
+	case DisputeReinstated:
+		return f.Dates, true
+	case DisputeLost:
 		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionIssued:

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"counterfoil/domain"
@@ -74,7 +75,7 @@ func TestOneCentOffIsFoundR5(t *testing.T) {
 	})
 }
 
-// TestWhichFactsPost: money moves in three facts only, and those have dates.
+// TestWhichFactsPost: money moves in these facts only, and they have dates.
 func TestWhichFactsPost(t *testing.T) {
 	t.Parallel()
 	posting := map[string]bool{
@@ -82,7 +83,9 @@ func TestWhichFactsPost(t *testing.T) {
 		"payment.allocated.v1.full": true, "payment.allocated.v1.rule": true, "payment.allocated.v1.minimal": true,
 	}
 	for name, f := range fixtures() {
-		ps, want := domain.PostingsOf(f), posting[name]
+		typ := typeOf(name)
+		ps, want := domain.PostingsOf(f), posting[name] || typ == domain.TypePaymentRefunded ||
+			typ == domain.TypeRefundFailed || strings.HasPrefix(typ, "dispute.")
 		d, dated := domain.DatesOf(f)
 		if (len(ps) > 0) != want || dated != want {
 			t.Errorf("%s has %d postings, dates %t, want %t", name, len(ps), dated, want)
@@ -99,5 +102,10 @@ func TestBooks(t *testing.T) {
 	if domain.BookWallet != "liabilities:wallet" || domain.BookParked != "liabilities:parked" ||
 		domain.BookPSP("epay-main") != "assets:psp:epay-main" {
 		t.Errorf("books are %q, %q, %q", domain.BookWallet, domain.BookParked, domain.BookPSP("epay-main"))
+	}
+	if domain.BookSuspense("a") != "suspense:a" || domain.BookDisputes("a") != "assets:disputes:a" ||
+		domain.BookDisputeFee("a") != "expenses:dispute-fee:a" || domain.BookChargeback != "expenses:chargeback" {
+		t.Errorf("books are %q, %q, %q, %q", domain.BookSuspense("a"), domain.BookDisputes("a"),
+			domain.BookDisputeFee("a"), domain.BookChargeback)
 	}
 }

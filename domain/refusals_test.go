@@ -10,7 +10,7 @@ import (
 // TestUnknownTypes: what newer software wrote stops the reader.
 func TestUnknownTypes(t *testing.T) {
 	t.Parallel()
-	for _, typ := range []string{"payment.refunded.v1", "payment.credited.v2", "payment.credited", "Payment.credited.v1", ""} {
+	for _, typ := range []string{"payment.vanished.v1", "payment.credited.v2", "payment.credited", "Payment.credited.v1", ""} {
 		f, err := domain.DecodeFact(typ, golden(t, "payment.credited.v1.full"))
 		if f != nil {
 			t.Errorf("%q decodes to %v", typ, f)

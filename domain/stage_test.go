@@ -125,6 +125,8 @@ func kept(n domain.Notice, o domain.Outcome, r domain.Reason) domain.PaymentNoti
 		Amount: n.Amount, Status: n.Status, ProviderStatus: n.ProviderStatus, Doubts: n.Doubts,
 		OccurredAt: n.OccurredAt, ReceivedAt: n.ReceivedAt, Run: n.Run, Evidence: evidence,
 		Decision: domain.Decision{Outcome: o, Reason: r, Config: 3, Rules: 1},
+		About:    n.About, RefundID: n.RefundID, RefundNo: n.RefundNo, Total: n.Total, DisputeID: n.DisputeID,
+		Fee: n.Fee, Account: n.Account,
 	}
 	if n.Source == domain.SourceCallback {
 		reply := answer(o)
@@ -154,6 +156,14 @@ func legs(debit, credit string, wallet domain.AccountID, m domain.Money) []domai
 		{Book: debit, Amount: m},
 		{Book: credit, Wallet: wallet, Amount: m.Neg()},
 	}
+}
+
+// three are two debits and the credit of their sum.
+func three(
+	debit string, wallet domain.AccountID, m domain.Money, second string, more domain.Money, credit string,
+) []domain.Posting {
+	sum := domain.NewMoney(-m.Minor()-more.Minor(), m.Currency())
+	return []domain.Posting{{Book: debit, Wallet: wallet, Amount: m}, {Book: second, Amount: more}, {Book: credit, Amount: sum}}
 }
 
 func credited(n domain.Notice) domain.PaymentCredited {

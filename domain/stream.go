@@ -11,6 +11,7 @@ import (
 //
 //	payment-<channel>:<order_no>        one order
 //	payment-<channel>:trade:<trade_no>  money without an order
+//	unmatched-<channel>                 notices whose payment nobody knows yet
 //	channel-<channel>
 //	reconciliation-<channel>:<YYYY-MM-DD>
 //	ledger
@@ -58,6 +59,10 @@ func TradeStream(ch ChannelID, tradeNo TradeNo) Stream {
 	}
 	return Stream("payment-" + string(ch) + ":" + tradeMark + no)
 }
+
+// UnmatchedStream keeps a channel's notices that name no order and whose
+// payment nobody knows yet.
+func UnmatchedStream(ch ChannelID) Stream { return Stream("unmatched-" + string(ch)) }
 
 // ChannelStream is the stream of one channel's settings.
 func ChannelStream(ch ChannelID) Stream { return Stream("channel-" + string(ch)) }

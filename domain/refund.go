@@ -1,0 +1,445 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// RefundState is where one refund of a payment stands.
+type RefundState string
+
+// The states of a refund. Waiting, held and pending ones are asked about.
+const (
+	RefundWaiting  RefundState = "waiting" // asked for or on its way: no money moved yet
+	RefundHeld     RefundState = "held"    // told by a message that may not move money alone
+	RefundPending  RefundState = "pending" // it went through, but the money it is taken from has not come yet
+	RefundBooked   RefundState = "booked"
+	RefundReversed RefundState = "failed" // it never came through, or came back: final
+)
+
+// Refund is what is known of one refund of a payment.
+type Refund struct {
+	TradeNo  string
+	RefundID string // empty for a message that names none
+	RefundNo string // the merchant's number, where one was named
+	State    RefundState
+	Amount   Money     // as the provider says it, zero while it never did; with Total, of all refunds together
+	Total    bool      //
+	Booked   Money     // what was booked under its id, also when it failed later
+	Account  AccountID // whose money it was; empty when it was parked or nothing is booked
+	FirstAt  time.Time // receipt of the first notice of it
+
+	named    bool      // the provider told this refund's own amount
+	doubted  bool      // a message about it may not move money alone, and waits for the provider's word
+	postings []Posting // of its booking
+}
+
+// waits reports whether the provider must be asked about r.
+func (r Refund) waits() bool {
+	return r.doubted || r.State == RefundWaiting || r.State == RefundHeld
+}
+
+// tradeTotal is all that was refunded of a trade by a provider that tells sums.
+type tradeTotal struct {
+	trade string
+	most  Money
+}
+
+// WaitingRefunds are the refunds that the provider must be asked about, oldest
+// first: those on their way, those told by a message that may not move money
+// alone, and those whose payment has not come.
+func (p Payment) WaitingRefunds() []Refund {
+	var out []Refund
+	for _, r := range p.Refunds {
+		if r.waits() {
+			out = append(out, r)
+		}
+	}
+	for _, n := range p.pending {
+		if n.About == AboutRefund && p.waitsStill(n) {
+			out = append(out, Refund{
+				TradeNo: n.TradeNo, RefundID: n.RefundID, RefundNo: n.RefundNo, State: RefundPending,
+				Amount: n.Amount, Total: n.Total, FirstAt: n.ReceivedAt,
+			})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Refund) int { return a.FirstAt.Compare(b.FirstAt) })
+	return out
+}
+
+// refund is what is known under one refund id.
+func (p Payment) refund(id string) (Refund, bool) {
+	i := slices.IndexFunc(p.Refunds, func(r Refund) bool { return r.RefundID == id && id != "" })
+	if i < 0 {
+		return Refund{}, false
+	}
+	return p.Refunds[i], true
+}
+
+// judgeRefund decides a notice about a refund. It books a refund once, takes
+// it back once when it failed, and lets nothing that is doubtful move money.
+func (p Payment) judgeRefund(c Context, n Notice) Verdict {
+	r, known := p.refund(n.RefundID)
+	switch n.Status {
+	case StatusSucceeded:
+		if known && r.State == RefundReversed {
+			return Verdict{Outcome: OutcomeNoted} // failed is final
+		}
+		if known && r.named && !n.Total && r.State == RefundBooked {
+			return p.repeatRefund(c, n, r)
+		}
+	case StatusFailed:
+		if known && r.State == RefundReversed {
+			return Verdict{Outcome: OutcomeRepeated}
+		}
+	case StatusPaid, StatusWaiting, StatusClosed, StatusRefunded, StatusFrozen, StatusOther,
+		StatusOpened, StatusWithdrawn, StatusReinstated, StatusLost:
+		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
+	default:
+		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
+	}
+	if wait := p.doubtOf(c, n); wait != ReasonNone {
+		v := Verdict{Outcome: OutcomeHeld, Reason: wait}
+		if n.Source == SourceQuery { // nobody is left to ask
+			v.Facts = p.differ(c, n, RefundMissing, string(p.State()))
+		}
+		return v
+	}
+	if n.Status == StatusFailed {
+		return Verdict{Outcome: OutcomeNoted, Facts: p.failRefund(c, n, r)}
+	}
+	return p.bookRefund(c, n)
+}
+
+// repeatRefund: it is booked; another amount is worth an alert, and when the
+// provider's query says so, a difference.
+func (p Payment) repeatRefund(c Context, n Notice, r Refund) Verdict {
+	if n.Amount == r.Amount {
+		return Verdict{Outcome: OutcomeRepeated}
+	}
+	v := Verdict{Outcome: OutcomeRepeated, Reason: ReasonAmountDisagrees}
+	if n.Source == SourceQuery {
+		v.Facts = p.differ(c, n, AmountMismatch, string(r.State))
+	}
+	return v
+}
+
+// doubtOf says why n, about a refund or a dispute, may not move money alone;
+// ReasonNone when it may.
+func (p Payment) doubtOf(c Context, n Notice) Reason {
+	nameless := n.About == AboutRefund && n.RefundID == "" && !n.Total
+	nameless = nameless || (n.About == AboutDispute && n.DisputeID == "")
+	switch {
+	case len(n.Doubts) > 0 || n.TradeNo == "" || nameless:
+		return ReasonDoubtful
+	case n.Source == SourceQuery:
+		return ReasonNone
+	case c.needsQuery(n.Amount):
+		return ReasonConfirmByQuery
+	}
+	return ReasonNone
+}
+
+// bookRefund books a refund that nothing speaks against, or keeps it until the
+// money it is taken from has come.
+func (p Payment) bookRefund(c Context, n Notice) Verdict {
+	if !n.Amount.IsPositive() { // how much is unknown, never assumed to be all
+		return Verdict{OutcomeNoted, ReasonTakenBack, p.differ(c, n, RefundMissing, string(p.State()))}
+	}
+	if t, _ := p.Trade(n.TradeNo); !t.State.Decided() {
+		return Verdict{Outcome: OutcomeNoted, Reason: ReasonBeforePayment}
+	}
+	fs := p.remember(n, OutcomeNoted).refundFacts(c, n)
+	if len(fs) == 0 {
+		return Verdict{Outcome: OutcomeRepeated}
+	}
+	return Verdict{Outcome: OutcomeNoted, Facts: fs}
+}
+
+// refundFacts are what follows from a refund whose money is here, once the
+// fold knows of it: none when all of it is booked.
+func (p Payment) refundFacts(c Context, n Notice) []Fact {
+	t, _ := p.Trade(n.TradeNo)
+	if n.Amount.currency != t.Amount.currency {
+		return p.differ(c, n, CurrencyMismatch, string(t.State))
+	}
+	m, due := p.refundDue(n, t)
+	if !due {
+		return nil
+	}
+	from := Posting{Book: BookParked}
+	if t.State != TradeParked {
+		from = Posting{Book: BookWallet, Wallet: t.Account}
+	}
+	var excess Money
+	if left := t.left(); m.minor > left.minor {
+		excess = minus(m, left)
+	}
+	return []Fact{PaymentRefunded{
+		TradeNo: n.TradeNo, RefundID: p.refundName(n, m), RefundNo: n.RefundNo, Account: from.Wallet,
+		Amount: m, Excess: excess, Source: n.Source, Basis: c.basis(n), Dates: c.dates(n),
+		Postings: refundPostings(n.Channel, from, m, excess), Rules: RulesVersion,
+	}}
+}
+
+// refundDue is how much of n is still to be booked. What is known to have been
+// refunded of the trade is the larger of the greatest sum that was told and of
+// the single refunds that were told: a provider may tell both of one refund,
+// in either order.
+func (p Payment) refundDue(n Notice, t Trade) (Money, bool) {
+	var booked, named Money
+	for _, r := range p.Refunds {
+		if r.TradeNo != t.TradeNo {
+			continue
+		}
+		booked = plus(booked, r.Booked)
+		if r.named && r.Amount.currency == t.Amount.currency {
+			named = plus(named, r.Amount)
+		}
+	}
+	due := max(named.minor, p.toldTotal(t).minor) - booked.minor
+	m := n.Amount.minor
+	if n.Total {
+		m -= booked.minor
+	}
+	if m = min(m, due); m <= 0 {
+		return Money{}, false
+	}
+	return Money{m, t.Amount.currency}, true
+}
+
+// toldTotal is the greatest sum of refunds that was told of a trade.
+func (p Payment) toldTotal(t Trade) Money {
+	i := slices.IndexFunc(p.totals, func(s tradeTotal) bool { return s.trade == t.TradeNo })
+	if i < 0 || p.totals[i].most.currency != t.Amount.currency {
+		return Money{}
+	}
+	return p.totals[i].most
+}
+
+// refundName is the id under which m of n is booked: the provider's own, or
+// where that has none or another use, the sum that is reached.
+func (p Payment) refundName(n Notice, m Money) string {
+	used := func(id string) bool {
+		r, _ := p.refund(id)
+		return r.Booked.IsPositive() || (n.Total && r.named)
+	}
+	if n.RefundID != "" && !used(n.RefundID) {
+		return n.RefundID
+	}
+	for _, r := range p.Refunds {
+		if r.TradeNo == n.TradeNo {
+			m = plus(m, r.Booked)
+		}
+	}
+	if id := "total:" + m.Amount(); !used(id) {
+		return id
+	}
+	return "total:" + m.Amount() + "@" + n.TradeNo
+}
+
+// failRefund takes back what was booked of a refund that failed. One that only
+// a sum of refunds had covered is for people.
+func (p Payment) failRefund(c Context, n Notice, r Refund) []Fact {
+	switch {
+	case r.Booked.IsPositive() && (r.Booked == r.Amount || r.Booked == n.Amount):
+		return []Fact{RefundFailed{
+			TradeNo: r.TradeNo, RefundID: r.RefundID, Amount: r.Booked, Refund: c.ID(PaymentRefunded{RefundID: r.RefundID}),
+			Basis: c.basis(n), Dates: c.dates(n), Postings: negated(r.postings), Rules: RulesVersion,
+		}}
+	case r.State == RefundBooked:
+		return p.differ(c, n, StatusMismatch, string(r.State))
+	}
+	return nil // it never came through, or stands in no book yet
+}
+
+// rememberRefund is p after a notice about a refund was kept with outcome o.
+func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
+	r, known := p.refund(n.RefundID)
+	switch {
+	case o == OutcomeHeld:
+		if n.Source == SourceQuery {
+			return p
+		}
+		return p.holdRefund(n)
+	case n.Status == StatusSucceeded && n.Amount.IsPositive():
+		p = p.releaseRefunds(n)
+		if known && r.State == RefundReversed {
+			return p
+		}
+		return p.learnRefund(n)
+	case n.Status == StatusFailed:
+		return p.releaseRefunds(n).voidRefund(n)
+	case n.Status == StatusWaiting && n.RefundID != "" && !known:
+		return p.changeRefund(n, func(r *Refund) { r.State = RefundWaiting })
+	}
+	return p
+}
+
+// voidRefund remembers that a refund which is in no book never will be.
+func (p Payment) voidRefund(n Notice) Payment {
+	if n.RefundID == "" {
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if r.State != RefundBooked {
+			r.State, r.named = RefundReversed, false
+		}
+	}).sift()
+}
+
+// holdRefund remembers that the provider must be asked about what n says.
+func (p Payment) holdRefund(n Notice) Payment {
+	if n.RefundID == "" && slices.ContainsFunc(p.Refunds, func(r Refund) bool {
+		return r.waits() && r.RefundID == "" && r.TradeNo == n.TradeNo && r.RefundNo == n.RefundNo && r.Amount == n.Amount
+	}) {
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if r.doubted = true; r.State == "" {
+			r.State = RefundHeld
+		}
+		if r.Amount.IsZero() && !r.named {
+			r.Amount = n.Amount
+		}
+	})
+}
+
+// learnRefund takes over what a refund that went through says.
+func (p Payment) learnRefund(n Notice) Payment {
+	t, _ := p.Trade(n.TradeNo)
+	waits := !t.State.Decided()
+	if !waits && n.Amount.currency != t.Amount.currency {
+		return p
+	}
+	if waits && !slices.ContainsFunc(p.pending, n.tells) {
+		p.pending = append(slices.Clip(p.pending), n)
+	}
+	if n.Total {
+		p.totals = withTotal(p.totals, n.TradeNo, n.Amount)
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if !r.named {
+			r.Amount, r.named = n.Amount, true
+		}
+		if !r.Booked.IsPositive() {
+			r.TradeNo = n.TradeNo
+		}
+		if r.State = RefundBooked; waits {
+			r.State = RefundPending
+		}
+	})
+}
+
+func withTotal(ts []tradeTotal, trade string, m Money) []tradeTotal {
+	out := slices.Clone(ts)
+	i := slices.IndexFunc(out, func(t tradeTotal) bool { return t.trade == trade })
+	switch {
+	case i < 0:
+		out = append(out, tradeTotal{trade, m})
+	case out[i].most.currency == m.currency && out[i].most.minor < m.minor:
+		out[i].most = m
+	}
+	return out
+}
+
+// releaseRefunds ends the wait of those messages that n, which may move money,
+// answers.
+func (p Payment) releaseRefunds(n Notice) Payment {
+	if !slices.ContainsFunc(p.Refunds, n.answers) {
+		return p
+	}
+	rs := slices.DeleteFunc(slices.Clone(p.Refunds), func(r Refund) bool {
+		return n.answers(r) && r.State == RefundHeld && r.RefundID != n.RefundID
+	})
+	for i := range rs {
+		if !n.answers(rs[i]) {
+			continue
+		}
+		if rs[i].doubted = false; rs[i].State == RefundHeld {
+			rs[i].State = RefundWaiting // until what n says is taken over
+		}
+	}
+	p.Refunds = rs
+	return p
+}
+
+// answers reports whether n tells what the waiting r asks for: a refund of the
+// same number or id, or where one of them names none, of the same money and
+// amount.
+func (n Notice) answers(r Refund) bool {
+	switch {
+	case !r.doubted:
+		return false
+	case r.RefundNo != "" && r.RefundNo == n.RefundNo:
+		return true
+	case r.RefundID != "" && n.RefundID != "":
+		return r.RefundID == n.RefundID
+	case r.RefundNo != "" && n.RefundNo != "":
+		return false
+	case r.TradeNo != "" && r.TradeNo != n.TradeNo:
+		return false
+	case r.Amount.IsZero() || r.Amount == n.Amount:
+		return true
+	}
+	return n.Total && n.Amount.currency == r.Amount.currency && n.Amount.minor >= r.Amount.minor
+}
+
+// tells reports whether o says what n says.
+func (n Notice) tells(o Notice) bool { return notionOf(n).content() == notionOf(o).content() }
+
+// changeRefund changes the refund of n's id, or one without an id, in a copy:
+// a new one where there is none.
+func (p Payment) changeRefund(n Notice, change func(*Refund)) Payment {
+	rs := slices.Clone(p.Refunds)
+	i := slices.IndexFunc(rs, func(r Refund) bool { return r.RefundID == n.RefundID && n.RefundID != "" })
+	if i < 0 {
+		rs = append(rs, Refund{TradeNo: n.TradeNo, RefundID: n.RefundID, Total: n.Total, FirstAt: n.ReceivedAt})
+		i = len(rs) - 1
+	}
+	if rs[i].RefundNo == "" {
+		rs[i].RefundNo = n.RefundNo
+	}
+	change(&rs[i])
+	p.Refunds = rs
+	return p
+}
+
+func (p Payment) applyRefunded(f PaymentRefunded) Payment {
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount) })
+	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, RefundNo: f.RefundNo, ReceivedAt: f.Dates.ReceivedAt}
+	return p.changeRefund(n, func(r *Refund) {
+		r.State, r.Booked, r.Account, r.postings = RefundBooked, f.Amount, f.Account, f.Postings
+	}).sift()
+}
+
+func (p Payment) applyRefundFailed(f RefundFailed) Payment {
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount.Neg()) })
+	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, ReceivedAt: f.Dates.ReceivedAt}
+	return p.changeRefund(n, func(r *Refund) { r.State = RefundReversed })
+}
+
+// left is what is left of the money: never below zero.
+func (t Trade) left() Money {
+	return Money{max(0, t.Amount.minor-t.Refunded.minor), t.Amount.currency}
+}
+
+// gone reports whether all of the money went back to its payer.
+func (t Trade) gone() bool { return t.Refunded.IsPositive() && t.left().IsZero() }
+
+// minus is m − o for a part o of m.
+func minus(m, o Money) Money { return Money{m.minor - o.minor, m.currency} }
+
+// plus is m + o. A sum beyond the range of money, which no provider moves,
+// stays what it was: a fold cannot fail.
+func plus(m, o Money) Money {
+	if m.currency == "" {
+		return o
+	}
+	sum, err := m.Add(o)
+	if err != nil {
+		return m
+	}
+	return sum
+}
