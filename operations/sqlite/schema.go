@@ -134,6 +134,47 @@ CREATE INDEX runs_kind ON runs (kind, started_at, id);
 CREATE TABLE cursors (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 `, `
 CREATE INDEX asks_held ON asks (next_at) WHERE done = 0 AND why = 'held';
+`, `
+CREATE TABLE bill_runs (
+  seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+  id      TEXT NOT NULL UNIQUE,
+  channel TEXT NOT NULL,
+  bill    TEXT NOT NULL,
+  day     TEXT NOT NULL,
+  state   TEXT NOT NULL,
+  body    BLOB NOT NULL             -- JSON of operations.BillRun
+) STRICT;
+CREATE INDEX bill_runs_day ON bill_runs (channel, day);
+
+CREATE TABLE discrepancies (
+  seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+  id       BLOB NOT NULL UNIQUE,
+  channel  TEXT NOT NULL,
+  bill     TEXT NOT NULL,
+  day      TEXT NOT NULL,
+  kind     TEXT NOT NULL,
+  state    TEXT NOT NULL,
+  item     TEXT NOT NULL,           -- with trade_no and ref: what it is about
+  trade_no TEXT NOT NULL,
+  ref      TEXT NOT NULL,
+  body     BLOB NOT NULL            -- JSON of operations.Discrepancy
+) STRICT;
+CREATE INDEX discrepancies_item ON discrepancies (channel, trade_no);
+CREATE INDEX discrepancies_day ON discrepancies (channel, day);
+CREATE INDEX discrepancies_open ON discrepancies (seq) WHERE state = 'open';
+
+CREATE TABLE carried (
+  channel  TEXT NOT NULL,
+  bill     TEXT NOT NULL,
+  kind     TEXT NOT NULL,
+  trade_no TEXT NOT NULL,
+  ref      TEXT NOT NULL,
+  our_day  TEXT NOT NULL,
+  since    TEXT NOT NULL,           -- '' for one that never waited
+  on_day   TEXT NOT NULL,           -- '' while it waits
+  line     BLOB NOT NULL,           -- JSON of domain.OurLine
+  PRIMARY KEY (channel, bill, kind, trade_no, ref)
+) WITHOUT ROWID, STRICT;
 `}
 
 // identify refuses a file that is not an operations store, by its first bytes

@@ -1,0 +1,175 @@
+package operations
+
+import (
+	"context"
+	"time"
+
+	"counterfoil/domain"
+)
+
+// BillCause says why a bill run could not be finished: a closed vocabulary.
+// Nothing is concluded and nothing corrected from such a run.
+type BillCause string
+
+// Why a bill run is incomplete.
+const (
+	CauseProviderDown BillCause = "provider_down" // no answer, or a broken one
+	CauseBillMissing  BillCause = "bill_missing"  // the provider has not made it yet
+	CauseBillBroken   BillCause = "bill_broken"   // cut short, unreadable, of another day or merchant, a wrong hash or total
+	CauseBillDoubled  BillCause = "bill_doubled"  // lines stand in it twice
+	CauseTooLarge     BillCause = "too_large"     // beyond what is taken in
+	CauseTooMany      BillCause = "too_many"      // more differences than one run may judge
+	CauseUnanswered   BillCause = "unanswered"    // questions about single payments had no answer
+	CauseStopped      BillCause = "stopped"       // the process was told to end
+	CauseOurs         BillCause = "ours"          // our own stores could not be read or written
+)
+
+// BillTotal is what one currency came to on both sides.
+type BillTotal struct {
+	Currency      domain.Currency `json:"currency"`
+	OurPayments   domain.Money    `json:"our_payments"`
+	TheirPayments domain.Money    `json:"their_payments"`
+	OurRefunds    domain.Money    `json:"our_refunds"` // and disputes, less what came back
+	TheirRefunds  domain.Money    `json:"their_refunds"`
+	Fees          string          `json:"fees"`      // decimal, positive when we pay
+	Tolerated     string          `json:"tolerated"` // by how much fees were off the rate, within the tolerance
+}
+
+// BillRun is one comparison of a bill with the books.
+type BillRun struct {
+	Seq       int64 // assigned by the store, increasing
+	ID        string
+	Channel   domain.ChannelID
+	Day       domain.Day
+	Bill      string // the kind of bill, or "answers" where the provider makes none
+	Holder    string
+	State     RunState
+	Cause     BillCause // with RunIncomplete
+	Note      string    // the cause in words
+	StartedAt time.Time
+	EndedAt   time.Time
+
+	Import   int    // which different bill of the day this is, from 1; 0 while none was had
+	SHA256   string // of its bytes, by which the archive has it
+	Size     int64
+	Empty    bool // the provider says that the day had nothing
+	Final    bool // the provider will not change it
+	Position uint64
+
+	OurLines, TheirLines                 int64
+	Matched, Split, Noted                int64
+	Waiting, Settled                     int64
+	ToleratedTimes, ToleratedFees        int64
+	Differing, Healed, Asked, Unanswered int64
+	Kinds                                map[domain.DiscrepancyKind]int64 // open differences
+	Totals                               []BillTotal
+	Rows                                 int64 // lines of the bill read so far, while it runs
+}
+
+// BillRunFilter selects bill runs, newest first.
+type BillRunFilter struct {
+	Channel  domain.ChannelID
+	Bill     string
+	From, To domain.Day // both included; empty is no bound
+	State    RunState
+	Before   int64 // Seq cursor; 0 means from the newest
+	Limit    int   // 1..1000
+}
+
+// DiscrepancyState says whether somebody has to look.
+type DiscrepancyState string
+
+// A discrepancy is open until a later bill, a correction or a person resolves
+// it.
+const (
+	DiscrepancyOpen     DiscrepancyState = "open"
+	DiscrepancyResolved DiscrepancyState = "resolved"
+)
+
+// Discrepancy is one item in which the books and a bill do not agree. Its id is
+// made of channel, item and kind, never of a day or run: the same difference
+// found again is the same row.
+type Discrepancy struct {
+	Seq     int64     `json:"-"` // assigned by the store, increasing
+	ID      domain.ID `json:"-"`
+	Channel domain.ChannelID
+	Day     domain.Day // of the bill that first showed it
+	Bill    string     // the kind of that bill
+	Kind    domain.DiscrepancyKind
+	State   DiscrepancyState
+
+	Item       domain.ItemKey
+	OrderNo    string
+	Ours       domain.Money `json:",omitzero"`
+	Theirs     domain.Money `json:",omitzero"`
+	Delta      domain.Money `json:",omitzero"`
+	OurState   string       // of the money, e.g. "credited"
+	TheirState string       // the provider's word
+	OurDay     domain.Day
+	At         time.Time // when it happened, by the bill where it has it
+	Row        int       // in the bill
+	Note       string
+
+	FoundRun   string
+	FoundAt    time.Time
+	SeenRun    string // the last run that saw it
+	SeenAt     time.Time
+	ResolvedBy string // a run, or a person
+	ResolvedAt time.Time
+	Resolution string
+	ByPerson   bool // resolved by a person: seeing it again does not open it
+}
+
+// DiscrepancyFilter selects discrepancies, newest first.
+type DiscrepancyFilter struct {
+	Channel domain.ChannelID
+	Kind    domain.DiscrepancyKind
+	State   DiscrepancyState
+	Day     domain.Day
+	Before  int64 // Seq cursor; 0 means from the newest
+	Limit   int   // 1..1000
+}
+
+// Carried is a line of ours in the carry-over pool: it waits for a later bill,
+// or it was found on the bill of another day than its own.
+type Carried struct {
+	Channel domain.ChannelID
+	Bill    string
+	Line    domain.OurLine // Since is the day whose bill lacked it first
+	On      domain.Day     // the bill that has it; empty while it waits
+}
+
+// BillResult is what a complete run came to. It is written as one: all or
+// nothing.
+type BillResult struct {
+	Run     BillRun
+	Found   []Discrepancy // seen in this run; those with DiscrepancyResolved were settled on the way
+	Carried []Carried     // waits since this bill, or was found on it
+}
+
+// Bills keeps bill runs, what they found and the carry-over pool. Bill runs are
+// kept for ever: there are a few a day.
+type Bills interface {
+	// PutBillRun inserts or replaces a run by its id.
+	PutBillRun(ctx context.Context, r BillRun) error
+	// BillRun is KindNotFound for an unknown id.
+	BillRun(ctx context.Context, id string) (BillRun, error)
+	BillRuns(ctx context.Context, f BillRunFilter) ([]BillRun, error)
+	// CloseBill writes a complete run with all it found. A discrepancy that is
+	// there already keeps its first day and run; one that was resolved by a run
+	// is opened again, one that a person resolved is not. Open discrepancies of
+	// the same day and kind of bill that the run did not see are resolved, and
+	// so is what was only ours and now stands on this bill. The pool is brought
+	// to what this run says of this bill.
+	CloseBill(ctx context.Context, r BillResult) error
+	// Discrepancy is KindNotFound for an unknown id.
+	Discrepancy(ctx context.Context, id domain.ID) (Discrepancy, error)
+	Discrepancies(ctx context.Context, f DiscrepancyFilter) ([]Discrepancy, error)
+	// ResolveDiscrepancy is a person's act. One that is resolved already is
+	// KindConflict.
+	ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)
+	// Carried is the pool as a run of this day's bill must see it: what waits and
+	// is not younger than the day after, what this bill had the last time, and
+	// what other bills have of the days around it.
+	Carried(ctx context.Context, ch domain.ChannelID, bill string, day domain.Day) ([]Carried, error)
+}
