@@ -4,14 +4,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"counterfoil/domain"
-	"counterfoil/providers"
 )
 
 // finish fills what follows from other fields and checks everything; the
@@ -116,90 +112,5 @@ func (c *Config) checkReconciler() error {
 	case r.AskPerSecond <= 0 || r.AskPerSecond > 10000:
 		return domain.EField(domain.KindInvalid, "reconciler.ask_per_second", "%v: must be above 0, to 10000", r.AskPerSecond)
 	}
-	return nil
-}
-
-func (ch *Channel) finish(dir string) error {
-	field := func(name string) string { return "channels." + string(ch.ID) + "." + name }
-	if _, err := domain.ParseChannelID(string(ch.ID)); err != nil {
-		return wrong("channels", string(ch.ID), "a channel's id is 1 to 32 of a-z, 0-9 and -, not beginning with -")
-	}
-	if ch.Currency == "" {
-		ch.Currency = "CNY"
-	}
-	if ch.Zone == "" {
-		ch.Zone = "Asia/Shanghai"
-	}
-	if ch.Funds == "" {
-		ch.Funds = "gateway"
-	}
-	if _, err := domain.ParseCurrency(ch.Currency); err != nil {
-		return wrong(field("currency"), ch.Currency, "must be an ISO 4217 code in capitals, e.g. CNY")
-	}
-	if _, err := time.LoadLocation(ch.Zone); err != nil {
-		return wrong(field("zone"), ch.Zone, "must be an IANA time zone, e.g. Asia/Shanghai")
-	}
-	if ch.Funds != "gateway" && ch.Funds != "own_account" {
-		return wrong(field("funds"), ch.Funds, "must be gateway or own_account")
-	}
-	if ch.Provider == "" {
-		return wrong(field("provider"), ch.Provider, "must name the provider, e.g. epay")
-	}
-	if err := ch.readSecrets(dir, field); err != nil {
-		return err
-	}
-	return ch.parseConfirm(field("confirm_by_query"))
-}
-
-// readSecrets fills keys from their files. A key given twice is an error: one
-// of them would be without effect.
-func (ch *Channel) readSecrets(dir string, field func(string) string) error {
-	platform := providers.NewSecret(ch.PlatformKey)
-	for _, s := range []struct {
-		name string
-		file string
-		into *providers.Secret
-	}{
-		{"key", ch.KeyFile, &ch.Key},
-		{"merchant_key", ch.MerchantKeyFile, &ch.MerchantKey},
-		{"platform_key", ch.PlatformKeyFile, &platform},
-	} {
-		if s.file == "" {
-			continue
-		}
-		if !s.into.IsZero() {
-			return domain.EField(domain.KindInvalid, field(s.name), "set both here and as %s_file", s.name)
-		}
-		path := s.file
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return domain.EField(domain.KindInvalid, field(s.name+"_file"), "%w", err)
-		}
-		*s.into = providers.NewSecret(strings.TrimSpace(string(raw)))
-	}
-	ch.PlatformKey = platform.Reveal()
-	return nil
-}
-
-func (ch *Channel) parseConfirm(field string) error {
-	mode, amount, _ := strings.Cut(ch.Confirm, " ")
-	switch domain.ConfirmMode(mode) {
-	case "", domain.ConfirmNever, domain.ConfirmAlways:
-		if amount != "" {
-			return wrong(field, ch.Confirm, "must be never, always or above AMOUNT")
-		}
-	case domain.ConfirmAbove:
-		m, err := domain.ParseMoney(strings.TrimSpace(amount), domain.Currency(ch.Currency))
-		if err != nil {
-			return wrong(field, ch.Confirm, "must be never, always or above AMOUNT, e.g. above 100.00")
-		}
-		ch.ConfirmAbove = m
-	default:
-		return wrong(field, ch.Confirm, "must be never, always or above AMOUNT")
-	}
-	ch.ConfirmMode = domain.ConfirmMode(mode)
 	return nil
 }

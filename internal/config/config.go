@@ -3,12 +3,7 @@
 // the first wrong field is named with its value, secrets masked.
 package config
 
-import (
-	"time"
-
-	"counterfoil/domain"
-	"counterfoil/providers"
-)
+import "time"
 
 // FileName is the name of the configuration inside a folder that `counterfoil
 // init` made.
@@ -68,32 +63,6 @@ type Alerts struct {
 	Command      []string      `koanf:"command"` // run with the JSON on standard input
 	HeldAfter    time.Duration `koanf:"held_after"`
 	SilenceAfter time.Duration `koanf:"silence_after"` // 0: silence is not told
-}
-
-// Channel is one merchant account at one provider, as written in the file. The
-// provider's adapter checks its own part.
-type Channel struct {
-	ID              domain.ChannelID `koanf:"-"`
-	Provider        string           `koanf:"provider"`
-	Protocol        string           `koanf:"protocol"`
-	Gateway         string           `koanf:"gateway"`
-	PID             string           `koanf:"pid"`
-	Key             providers.Secret `koanf:"key"`
-	KeyFile         string           `koanf:"key_file"`
-	MerchantKey     providers.Secret `koanf:"merchant_key"`
-	MerchantKeyFile string           `koanf:"merchant_key_file"`
-	PlatformKey     string           `koanf:"platform_key"`
-	PlatformKeyFile string           `koanf:"platform_key_file"`
-	Currency        string           `koanf:"currency"`
-	Zone            string           `koanf:"zone"`
-	Confirm         string           `koanf:"confirm_by_query"` // never | above AMOUNT | always
-	Funds           string           `koanf:"funds"`            // gateway | own_account
-	AllowPlainHTTP  bool             `koanf:"allow_plain_http"`
-	Test            bool             `koanf:"test"`
-
-	// What Confirm says.
-	ConfirmMode  domain.ConfirmMode `koanf:"-"`
-	ConfirmAbove domain.Money       `koanf:"-"`
 }
 
 // Defaults is the configuration of an empty file.

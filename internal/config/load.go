@@ -118,33 +118,14 @@ func known(k *koanf.Koanf) error {
 	top := fields(reflect.TypeFor[Config]())
 	for _, key := range k.Keys() {
 		parts := strings.Split(key, ".")
-		set := top
 		if len(parts) > 2 && parts[0] == "channels" {
-			set, parts = fields(reflect.TypeFor[Channel]()), parts[2:]
-		}
-		if name := strings.Join(parts, "."); !slices.Contains(set, name) {
-			return domain.EField(domain.KindInvalid, key, "unknown setting; known here: %s", strings.Join(set, ", "))
-		}
-	}
-	return nil
-}
-
-// quoted refuses numbers where a channel has text: YAML has forgotten by then
-// which digits stood there, leading zeros and all. The value stays untold, it
-// may be a secret.
-func quoted(k *koanf.Koanf) error {
-	for f := range reflect.TypeFor[Channel]().Fields() {
-		text := f.Type.Kind() == reflect.String || f.Type == reflect.TypeFor[providers.Secret]()
-		for _, id := range k.MapKeys("channels") {
-			key := "channels." + id + "." + f.Tag.Get("koanf")
-			if !text || !k.Exists(key) {
-				continue
+			if err := knownInChannel(k, key, parts[1], parts[2]); err != nil {
+				return err
 			}
-			switch k.Get(key).(type) {
-			case string, nil:
-			default:
-				return domain.EField(domain.KindInvalid, key, "is no text: put it in quotes, as in %s: \"123\"", f.Tag.Get("koanf"))
-			}
+			continue
+		}
+		if name := strings.Join(parts, "."); !slices.Contains(top, name) {
+			return unknown(key, top)
 		}
 	}
 	return nil
