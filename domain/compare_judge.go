@@ -5,8 +5,11 @@ import (
 )
 
 // moved reports whether the line is about money that moved. A bill may also
-// list what was tried.
+// list what was tried; a refund that failed is one whose money came back.
 func (b *BillLine) moved() bool {
+	if b.Kind == LineRefundFailed {
+		return true
+	}
 	switch b.Status {
 	case StatusWaiting, StatusClosed, StatusFailed, StatusOpened:
 		return false
@@ -30,6 +33,8 @@ func (c *comparison) pair(o *OurLine, t *BillLine) error {
 	c.crossing(o, t)
 	differs := Difference{State: DifferenceOpen, Ours: o, Theirs: t}
 	switch {
+	case t.Kind == LineRefund && t.Status == StatusWaiting:
+		// The bill tells how it stood when it was made; we have heard since.
 	case !t.moved():
 		differs.Kind = StatusMismatch
 	case t.Status == StatusFrozen:

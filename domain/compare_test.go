@@ -206,10 +206,19 @@ var plants = map[string]func(trade string, n int64) item{
 		i.theirs[1].Amount = yuanOf(2)
 		return i.says("amount_mismatch open refund %s/r1", trade)
 	},
+	"refund on its way when the bill was made": func(trade string, n int64) item {
+		i := agreed(trade, n).refunded("r1", 1)
+		i.theirs[1].Status = StatusWaiting
+		return i
+	},
+	"refund refused there": func(trade string, n int64) item {
+		i := agreed(trade, n).refunded("r1", 1)
+		i.theirs[1].Status = StatusFailed
+		return i.says("status_mismatch open refund %s/r1", trade)
+	},
 	"refund that came back": func(trade string, n int64) item {
 		i := agreed(trade, n).refunded("r1", 1).refunded("r1", 1)
 		i.theirs[2].Kind, i.theirs[2].Status = LineRefundFailed, StatusFailed
-		i.theirs[2].Status = ""
 		i.ours = i.ours[:2]
 		return i.says("only_theirs open refund_failed %s/r1", trade)
 	},
