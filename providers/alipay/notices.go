@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -100,6 +101,7 @@ func (c *Channel) notices(p Params) ([]domain.Notice, error) {
 		refundNo: t.text(fieldRefundNo), paidAt: parseTime(t.text(fieldPaidAt)), refundedAt: parseTime(t.text(fieldRefundedAt)),
 		closedAt: parseTime(t.text(fieldClosedAt)), wasPaid: p.Value(fieldPaidAt) != "",
 	}
+	trade.loose = trade.refunded.IsPositive() && trade.refundedAt.IsZero()
 	base := domain.Notice{
 		Source: domain.SourceCallback, Channel: c.cfg.Channel, OrderNo: t.text(fieldOrderNo), TradeNo: t.text(fieldTradeNo),
 		Doubts: doubtsOf(p), Account: c.account(p.Value(fieldPassback)),
@@ -142,6 +144,7 @@ type trade struct {
 	refundedAt time.Time
 	closedAt   time.Time
 	wasPaid    bool // a time of payment is named
+	loose      bool // a sum of refunds is named, but no time of a refund
 }
 
 // notices is what t says: of the payment, if it proves one, and then of its
@@ -180,8 +183,14 @@ func (t trade) payment(n domain.Notice, status domain.Status, at time.Time) doma
 }
 
 // refund is the sum of all refunds so far. The number is the merchant's, by
-// which refunds are made and asked about; Alipay has none of its own.
+// which refunds are made and asked about; Alipay has none of its own. A sum
+// without its time could have been cut out of passback_params, which sorts
+// right before it: every true refund notice has both, and the time sorts where
+// nothing of the payer's stands.
 func (t trade) refund(n domain.Notice) domain.Notice {
+	if t.loose && !slices.Contains(n.Doubts, domain.DoubtAmbiguousText) {
+		n.Doubts = slices.Insert(slices.Clone(n.Doubts), 0, domain.DoubtAmbiguousText)
+	}
 	n.About, n.Amount, n.Total = domain.AboutRefund, t.refunded, true
 	n.RefundID, n.RefundNo = t.refundNo, t.refundNo
 	n.Status, n.ProviderStatus, n.OccurredAt = domain.StatusSucceeded, t.word, t.refundedAt
