@@ -244,7 +244,10 @@ func (p Payment) applyNotified(f PaymentNotified) Payment {
 	if f.Status == StatusPaid {
 		p.Trades = withTrade(p.Trades, p.numberOf(f.TradeNo, f.Amount), func(t *Trade) {
 			if t.FirstAt.IsZero() {
-				t.FirstAt, t.Amount = f.ReceivedAt, f.Amount
+				t.FirstAt = f.ReceivedAt
+				if t.State == TradeSeen {
+					t.Amount = f.Amount
+				}
 			}
 			t.Called = t.Called || f.Source == SourceCallback
 		})
@@ -269,7 +272,12 @@ func (p Payment) applyAllocated(f PaymentAllocated) Payment {
 	if p.IsPlaced() && !p.settled && f.Account == p.Placed.Account {
 		return p.settle(f.TradeNo, f.Account, f.Amount, TradeAllocated)
 	}
-	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.State, t.Account = TradeAllocated, f.Account })
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+		if !t.State.Decided() {
+			t.Amount = f.Amount
+		}
+		t.State, t.Account = TradeAllocated, f.Account
+	})
 	return p
 }
 
@@ -278,7 +286,7 @@ func (p Payment) applyAllocated(f PaymentAllocated) Payment {
 func (p Payment) settle(trade string, to AccountID, m Money, s TradeState) Payment {
 	p.Settled, p.settled = trade, true
 	p.Trades = withTrade(withoutNameless(p.Trades, m), trade, func(t *Trade) {
-		if !t.State.Decided() {
+		if s == TradeCredited || !t.State.Decided() {
 			t.Amount = m
 		}
 		t.State, t.Account, t.Reason = s, to, ReasonNone

@@ -7,27 +7,40 @@ import (
 	"counterfoil/domain"
 )
 
+// markDispute marks money that is away until a dispute is decided.
+const markDispute domain.TradeState = "dispute"
+
 // markLetters are the states a Mark can have and how they are stored.
-var markLetters = map[domain.TradeState]byte{ //nolint:exhaustive // the other states give a payment no state
-	domain.TradeHeld: 'h', domain.TradeSuspect: 's', domain.TradeParked: 'p',
+var markLetters = map[domain.TradeState]byte{
+	domain.TradeHeld: 'h', domain.TradeSuspect: 's', domain.TradeParked: 'p', domain.TradeCredited: 'c',
+	domain.TradeAllocated: 'a', domain.TradeSeen: 'n', markDispute: 'd',
 }
 
 var markStates = map[byte]domain.TradeState{
-	'h': domain.TradeHeld, 's': domain.TradeSuspect, 'p': domain.TradeParked,
+	'h': domain.TradeHeld, 's': domain.TradeSuspect, 'p': domain.TradeParked, 'c': domain.TradeCredited,
+	'a': domain.TradeAllocated, 'n': domain.TradeSeen, 'd': markDispute,
 }
 
 // MarksText is ms as adapters store them: for each the letter of its state, the
-// length of its trade number, ":", the number, the amount in minor units, a
-// blank, the currency and ";". Empty for none.
+// length of its number, ":", the number, the amount in minor units, a blank and
+// the currency; where some was refunded "/" and that money in the same form;
+// and ";". Empty for none.
 func MarksText(ms []Mark) string {
 	var b []byte
 	for _, m := range ms {
 		b = strconv.AppendInt(append(b, markLetters[m.State]), int64(len(m.TradeNo)), 10)
-		b = append(append(b, ':'), m.TradeNo...)
-		b = strconv.AppendInt(b, m.Amount.Minor(), 10)
-		b = append(append(append(b, ' '), m.Amount.Currency()...), ';')
+		b = appendMinor(append(append(b, ':'), m.TradeNo...), m.Amount)
+		if m.Refunded != (domain.Money{}) {
+			b = appendMinor(append(b, '/'), m.Refunded)
+		}
+		b = append(b, ';')
 	}
 	return string(b)
+}
+
+func appendMinor(b []byte, m domain.Money) []byte {
+	b = strconv.AppendInt(b, m.Minor(), 10)
+	return append(append(b, ' '), m.Currency()...)
 }
 
 // ParseMarks reads what MarksText wrote; anything else is KindCorrupt.
@@ -50,15 +63,24 @@ func parseMark(s string) (m Mark, rest string, ok bool) {
 	if !known || !colon || err != nil || n < 0 || n > len(tail) {
 		return Mark{}, "", false
 	}
-	amount, rest, end := strings.Cut(tail[n:], ";")
-	minor, currency, blank := strings.Cut(amount, " ")
-	v, err := strconv.ParseInt(minor, 10, 64)
-	if !end || !blank || err != nil {
-		return Mark{}, "", false
-	}
+	sums, rest, end := strings.Cut(tail[n:], ";")
+	amount, refunded, some := strings.Cut(sums, "/")
 	m = Mark{TradeNo: tail[:n], State: state}
-	if currency != "" {
-		m.Amount = domain.NewMoney(v, domain.Currency(currency))
+	m.Amount, ok = parseMinor(amount)
+	if some && ok {
+		m.Refunded, ok = parseMinor(refunded)
 	}
-	return m, rest, true
+	return m, rest, ok && end
+}
+
+func parseMinor(s string) (domain.Money, bool) {
+	minor, currency, blank := strings.Cut(s, " ")
+	v, err := strconv.ParseInt(minor, 10, 64)
+	if !blank || err != nil {
+		return domain.Money{}, false
+	}
+	if currency == "" {
+		return domain.Money{}, true
+	}
+	return domain.NewMoney(v, domain.Currency(currency)), true
 }

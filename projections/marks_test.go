@@ -18,10 +18,16 @@ func TestMarksComeBack(t *testing.T) {
 		mark := rapid.Custom(func(t *rapid.T) Mark {
 			m := Mark{
 				TradeNo: rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1:2;", ";h1:", "p"})).Draw(t, "trade"),
-				State:   rapid.SampledFrom([]domain.TradeState{domain.TradeHeld, domain.TradeSuspect, domain.TradeParked}).Draw(t, "state"),
+				State: rapid.SampledFrom([]domain.TradeState{
+					domain.TradeHeld, domain.TradeSuspect, domain.TradeParked, domain.TradeCredited, domain.TradeAllocated,
+					domain.TradeSeen, markDispute,
+				}).Draw(t, "state"),
 			}
 			if c := rapid.SampledFrom([]domain.Currency{"", domain.CNY, domain.JPY}).Draw(t, "currency"); c != "" {
 				m.Amount = domain.NewMoney(rapid.Int64Range(-1<<62, 1<<62).Draw(t, "minor"), c)
+			}
+			if rapid.Bool().Draw(t, "refunded") {
+				m.Refunded = domain.NewMoney(rapid.Int64Range(-1<<62, 1<<62).Draw(t, "back"), domain.CNY)
 			}
 			return m
 		})
@@ -38,7 +44,7 @@ func TestMarksComeBack(t *testing.T) {
 
 func TestMarksRefuseDamage(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"x1:a1 CNY;", "h", "h1", "h9:a1 CNY;", "h-1:a1 CNY;", "h1:a1 CNY", "h1:a1;", "h1:ax CNY;"} {
+	for _, s := range []string{"x1:a1 CNY;", "h", "h1", "h9:a1 CNY;", "h-1:a1 CNY;", "h1:a1 CNY", "h1:a1;", "h1:ax CNY;", "h1:a1 CNY/;", "h1:a1 CNY/1;"} {
 		if _, err := ParseMarks(s); domain.KindOf(err) != domain.KindCorrupt {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -29,35 +30,62 @@ func (p *PaymentRow) touch(at eventstore.Position, recorded time.Time) {
 }
 
 // apply folds f into the row. The state is the domain's: what the row keeps is
-// made a domain.Payment again and f applied to it. Once an order has its own
-// credit, nothing changes its state.
+// made a domain.Payment again and f applied to it, unless f cannot change it.
 func (p *PaymentRow) apply(f domain.Fact) {
+	restates := !p.settled()
 	switch f := f.(type) {
 	case domain.PaymentPlaced:
 		p.place(f)
 	case domain.PaymentNotified:
 		p.notice(f)
+		restates = restates && f.About == domain.AboutPayment
 	case domain.PaymentHeld:
 		p.deciding(f.TradeNo)
+		restates = true
 	case domain.PaymentParked:
 		p.deciding(f.TradeNo)
+		restates = true
 	case domain.PaymentAllocated:
 		p.deciding(f.TradeNo)
+		restates = true
 	case domain.PaymentClosed:
 		p.Closed = f.Cause
 	case domain.PaymentCredited:
-		p.TradeNo = f.TradeNo
+		restates = true
+	case domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
+		restates = true
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued:
-		// The state below says all there is to say.
+		restates = false
 	}
-	if !p.settled() {
-		p.restate(p.payment().Apply(f))
+	if restates {
+		d := p.payment().Apply(f)
+		if c, ok := f.(domain.PaymentCredited); ok {
+			p.credit(c)
+		}
+		p.restate(d)
 	}
 }
 
 func (p *PaymentRow) place(f domain.PaymentPlaced) {
+	p.keepAmount(f.Amount)
 	p.OrderNo, p.Account, p.Amount = string(f.OrderNo), f.Account, f.Amount
 	p.PlacedAt, p.ExpiresAt = domain.Instant(f.PlacedAt), domain.Instant(f.ExpiresAt)
+	p.Refunded = RefundedOf(p.Open, p.Amount.Currency())
+}
+
+// credit takes over whose money it is, of an order that nobody placed.
+func (p *PaymentRow) credit(f domain.PaymentCredited) {
+	if p.PlacedAt.IsZero() {
+		p.Account, p.Amount = f.Account, f.Amount
+	}
+}
+
+// keepAmount marks the credited amount of an order that is placed afterwards as
+// another one.
+func (p *PaymentRow) keepAmount(placed domain.Money) {
+	if p.settled() && placed != p.Amount {
+		p.Open = p.marks()
+	}
 }
 
 func (p *PaymentRow) notice(f domain.PaymentNotified) {
@@ -65,7 +93,7 @@ func (p *PaymentRow) notice(f domain.PaymentNotified) {
 	if p.OrderNo == "" {
 		p.OrderNo = f.OrderNo
 	}
-	if p.Amount.Currency() == "" {
+	if p.Amount.Currency() == "" && f.About == domain.AboutPayment {
 		p.Amount = f.Amount
 	}
 	if len(p.Open) == 0 {
@@ -80,32 +108,86 @@ func (p *PaymentRow) deciding(trade string) {
 	}
 }
 
-func (p *PaymentRow) settled() bool { return p.State == domain.StateCredited }
+func (p *PaymentRow) settled() bool { return p.State.Settled() }
 
-// payment is what the row keeps of an unsettled payment, enough for its state.
+// marks are the row's marks with the one that is not stored: a settled order
+// without a history has its amount under its trade number.
+func (p *PaymentRow) marks() []Mark {
+	if p.settled() && !slices.ContainsFunc(p.Open, p.settling) {
+		return append([]Mark{{TradeNo: p.TradeNo, State: domain.TradeCredited, Amount: p.Amount}}, p.Open...)
+	}
+	return p.Open
+}
+
+// settling reports whether m is the money that settled the order.
+func (p *PaymentRow) settling(m Mark) bool { return m.TradeNo == p.TradeNo && m.State != markDispute }
+
+// payment is what the row keeps of a payment, enough for its state.
 func (p *PaymentRow) payment() domain.Payment {
-	d := domain.Payment{Closed: p.Closed}
-	if p.Account != "" {
+	d := domain.Payment{}
+	if p.settled() {
+		d = d.Apply(domain.PaymentCredited{TradeNo: p.TradeNo})
+		d.Trades = nil
+	}
+	d.Closed = p.Closed
+	if !p.PlacedAt.IsZero() {
 		d.Placed.OrderNo, d.Placed.Account, d.Placed.Amount = domain.OrderNo(p.OrderNo), p.Account, p.Amount
 	}
-	for _, m := range p.Open {
-		d.Trades = append(d.Trades, domain.Trade{TradeNo: m.TradeNo, State: m.State, Amount: m.Amount})
+	for _, m := range p.marks() {
+		if m.State == markDispute {
+			d.Disputes = append(d.Disputes, domain.Dispute{DisputeID: m.TradeNo, Open: m.Amount})
+			continue
+		}
+		d.Trades = append(d.Trades, domain.Trade{
+			TradeNo: m.TradeNo, State: m.State, Amount: m.Amount, Refunded: m.Refunded, FirstAt: p.FirstAt,
+		})
 	}
 	return d
 }
 
-// restate takes over the state of d.
+// restate takes over the state of d, and marks all that it may hang on later.
 func (p *PaymentRow) restate(d domain.Payment) {
-	p.State, p.Open = d.State(), p.Open[:0:0]
+	p.State, p.Open = d.State(), nil
 	if d.IsSettled() {
-		p.TradeNo, p.Open = d.Settled, nil
-		return
+		p.TradeNo = d.Settled
 	}
 	for _, t := range d.Trades {
-		if _, open := markLetters[t.State]; open {
-			p.Open = append(p.Open, Mark{TradeNo: t.TradeNo, State: t.State, Amount: t.Amount})
+		m := Mark{TradeNo: t.TradeNo, State: t.State, Amount: t.Amount, Refunded: t.Refunded}
+		if p.matters(m) {
+			p.Open = append(p.Open, m)
 		}
 	}
+	for _, d := range d.Disputes {
+		if !d.Open.IsZero() {
+			p.Open = append(p.Open, Mark{TradeNo: d.DisputeID, State: markDispute, Amount: d.Open})
+		}
+	}
+	p.Refunded = RefundedOf(p.Open, p.Amount.Currency())
+}
+
+func (p *PaymentRow) matters(m Mark) bool {
+	switch {
+	case m.Refunded != domain.Money{}:
+		return true
+	case p.settled():
+		return p.settling(m) && m.Amount != p.Amount
+	}
+	return m.State != domain.TradeSeen
+}
+
+// RefundedOf is what went back of marked money in one currency.
+func RefundedOf(ms []Mark, c domain.Currency) (sum domain.Money) {
+	for _, m := range ms {
+		if m.Refunded.Currency() != c || m.Refunded.IsZero() {
+			continue
+		}
+		more, err := m.Refunded.Add(domain.NewMoney(sum.Minor(), c))
+		if err != nil {
+			continue // beyond the range of money: no provider moved it
+		}
+		sum = more
+	}
+	return sum
 }
 
 // decided is the trade number whose money f moved, if it moved any.
@@ -118,7 +200,8 @@ func decided(f domain.Fact) (trade string, ok bool) {
 	case domain.PaymentAllocated:
 		return f.TradeNo, true
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentPlaced, domain.PaymentNotified,
-		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued:
+		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 		return "", false
 	}
 	return "", false
@@ -128,7 +211,7 @@ func decided(f domain.Fact) (trade string, ok bool) {
 func callback(f domain.PaymentNotified, at eventstore.Position) Callback {
 	return Callback{
 		Position: at, Delivery: f.Delivery, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
-		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, Outcome: f.Decision.Outcome,
+		TradeNo: f.TradeNo, Amount: f.Amount, About: f.About, Status: f.Status, Outcome: f.Decision.Outcome,
 		Reason: f.Decision.Reason, ReceivedAt: f.ReceivedAt,
 	}
 }

@@ -50,8 +50,9 @@ type Entry struct {
 type Payment struct {
 	Channel   domain.ChannelID
 	OrderNo   string
-	Account   domain.AccountID // empty when never placed
-	Amount    domain.Money     // placed amount, else the first noticed
+	Account   domain.AccountID // placed account, else the one credited by its notice's word; empty when neither
+	Amount    domain.Money     // placed amount, else the credited one, else the first noticed
+	Refunded  domain.Money     // what went back to payers, in the currency of Amount; no money for nothing
 	State     domain.State
 	TradeNo   string // of the deciding trade, else the last noticed
 	Notices   int
@@ -71,6 +72,7 @@ type Callback struct {
 	OrderNo    string
 	TradeNo    string
 	Amount     domain.Money
+	About      domain.About
 	Status     domain.Status
 	Outcome    domain.Outcome
 	Reason     domain.Reason

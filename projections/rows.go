@@ -52,17 +52,18 @@ type PaymentRow struct {
 	Row    int64             // number in order of first appearance, from 1
 	Ref    string            // the stream's name behind "payment-<channel>:"
 	Closed domain.CloseCause // empty while open
-	Open   []Mark            // money that waits; empty once the payment is settled
+	Open   []Mark            // money that waits or has a history; empty for an order settled with its amount
 	Fresh  bool              // not stored yet
 	page   uint64
 }
 
-// Mark is a trade that gives an unsettled payment its state: held, suspect or
-// parked.
+// Mark is what gives a payment its state beside its order: money under a trade
+// number, and what of it went back, or money that a dispute keeps away.
 type Mark struct {
-	TradeNo string
-	State   domain.TradeState
-	Amount  domain.Money
+	TradeNo  string // of a dispute its own number
+	State    domain.TradeState
+	Amount   domain.Money
+	Refunded domain.Money
 }
 
 // Posted is an event that moved money, shared by its entries.

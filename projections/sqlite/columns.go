@@ -167,6 +167,6 @@ func scanRow(r row, ch domain.ChannelID, state domain.State) (*projections.Payme
 	p.PlacedAt, p.ExpiresAt = instant(r.num(10)), instant(r.num(11))
 	p.FirstAt, p.UpdatedAt, p.Position = instant(r.num(12)), instant(r.num(13)), position(r.num(14))
 	open, err := projections.ParseMarks(r.str(16))
-	p.Open = open
+	p.Open, p.Refunded = open, projections.RefundedOf(open, p.Amount.Currency())
 	return p, err
 }

@@ -135,6 +135,37 @@ func allocated(trade string, a domain.AccountID, m domain.Money) domain.PaymentA
 	}
 }
 
+func (l *testLog) refunded(ch domain.ChannelID, id, trade string, m domain.Money) domain.PaymentRefunded {
+	return domain.PaymentRefunded{
+		TradeNo: trade, RefundID: id, Amount: m, Source: domain.SourceCallback, Basis: l.id(), Dates: someDates, Rules: 1,
+		Postings: transfer(domain.Posting{Book: domain.BookParked}, domain.Posting{Book: domain.BookPSP(ch)}, m),
+	}
+}
+
+func (l *testLog) refundFailed(ch domain.ChannelID, id, trade string, m domain.Money) domain.RefundFailed {
+	return domain.RefundFailed{
+		TradeNo: trade, RefundID: id, Amount: m, Refund: l.id(), Basis: l.id(), Dates: someDates, Rules: 1,
+		Postings: transfer(domain.Posting{Book: domain.BookPSP(ch)}, domain.Posting{Book: domain.BookParked}, m),
+	}
+}
+
+// disputes are the three movements of one.
+func (l *testLog) disputes(ch domain.ChannelID, id, trade string, m domain.Money) []domain.Fact {
+	away, there := domain.Posting{Book: domain.BookDisputes(ch)}, domain.Posting{Book: domain.BookPSP(ch)}
+	return []domain.Fact{
+		domain.DisputeWithdrawn{
+			TradeNo: trade, DisputeID: id, Amount: m, Basis: l.id(), Dates: someDates, Rules: 1, Postings: transfer(away, there, m),
+		},
+		domain.DisputeReinstated{
+			TradeNo: trade, DisputeID: id, Amount: m, Basis: l.id(), Dates: someDates, Rules: 1, Postings: transfer(there, away, m),
+		},
+		domain.DisputeLost{
+			TradeNo: trade, DisputeID: id, Amount: m, Basis: l.id(), Dates: someDates, Rules: 1,
+			Postings: transfer(domain.Posting{Book: domain.BookChargeback}, away, m),
+		},
+	}
+}
+
 // random writes n facts of every kind over a few orders, accounts, channels and
 // currencies. Some make no sense as business: a fold must take them all.
 func (l *testLog) random(t testing.TB, rng *rand.Rand, n int) {
@@ -163,7 +194,24 @@ func (l *testLog) draw(rng *rand.Rand) (domain.Stream, []domain.Fact) {
 	}
 	outcome := pick(rng, domain.OutcomeCredited, domain.OutcomeRepeated, domain.OutcomeHeld, domain.OutcomeParked, domain.OutcomeNoted)
 	note := l.notified(ch, string(order), trade, m, outcome)
-	switch rng.IntN(9) {
+	back := trade
+	if back == "" {
+		back = "t1" // refunds and disputes of money without a number are held
+	}
+	switch rng.IntN(14) {
+	case 8:
+		note.About, note.RefundID, note.Status = domain.AboutRefund, pick(rng, "r1", "r2"), domain.StatusSucceeded
+		return s, []domain.Fact{note, l.refunded(ch, note.RefundID, back, m)}
+	case 9:
+		return s, []domain.Fact{l.refundFailed(ch, pick(rng, "r1", "r2"), back, m)}
+	case 10:
+		return s, []domain.Fact{l.disputes(ch, pick(rng, "d1", "d2"), back, m)[rng.IntN(3)]}
+	case 11:
+		note.About, note.DisputeID, note.Status = domain.AboutDispute, pick(rng, "d1", "d2"), domain.StatusWithdrawn
+		return s, []domain.Fact{note}
+	case 12: // all of it went back
+		m = pick(rng, cny(100), cny(200))
+		return s, []domain.Fact{l.credited(ch, "t1", acc, m), l.refunded(ch, "r3", "t1", m)}
 	case 0, 1:
 		return s, []domain.Fact{placed(ch, order, acc, m)}
 	case 2:

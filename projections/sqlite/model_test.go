@@ -57,7 +57,7 @@ func modelOf(t testing.TB, events []eventstore.Recorded) *model {
 		if n, ok := f.(domain.PaymentNotified); ok {
 			m.callbacks = append(m.callbacks, projections.Callback{
 				Position: e.Position, Delivery: n.Delivery, Source: n.Source, Channel: n.Channel, OrderNo: n.OrderNo,
-				TradeNo: n.TradeNo, Amount: n.Amount, Status: n.Status, Outcome: n.Decision.Outcome,
+				TradeNo: n.TradeNo, Amount: n.Amount, About: n.About, Status: n.Status, Outcome: n.Decision.Outcome,
 				Reason: n.Decision.Reason, ReceivedAt: n.ReceivedAt,
 			})
 		}
@@ -163,15 +163,34 @@ func (m *model) checkPayments(t testing.TB, d *DB) {
 	for _, p := range all {
 		s := m.streamAt(p.Position)
 		want := domain.Fold(m.facts[s])
-		if p.State != want.State() || p.Notices != want.Notices || p.Account != want.Placed.Account || p.Position != m.last[s] {
+		account := want.Placed.Account
+		for _, f := range m.facts[s] {
+			if c, ok := f.(domain.PaymentCredited); ok && !want.IsPlaced() {
+				account = c.Account
+			}
+		}
+		if p.State != want.State() || p.Notices != want.Notices || p.Account != account || p.Position != m.last[s] {
 			t.Fatalf("payment %s: row %+v\nlog says %s, %d notices, account %q, position %d\n%+v",
-				s, p, want.State(), want.Notices, want.Placed.Account, m.last[s], m.facts[s])
+				s, p, want.State(), want.Notices, account, m.last[s], m.facts[s])
+		}
+		if back := refundedOf(want, p.Amount.Currency()); p.Refunded.Minor() != back {
+			t.Fatalf("payment %s: row says %s went back, log says %d\n%+v", s, p.Refunded, back, m.facts[s])
 		}
 		if want.IsSettled() && p.TradeNo != want.Settled {
 			t.Fatalf("payment %s: settled by %q, row says %q", s, want.Settled, p.TradeNo)
 		}
 	}
 	m.checkFilters(t, d, all)
+}
+
+// refundedOf is what went back of a payment in a currency, in minor units.
+func refundedOf(p domain.Payment, c domain.Currency) (sum int64) {
+	for _, t := range p.Trades {
+		if t.Refunded.Currency() == c {
+			sum += t.Refunded.Minor()
+		}
+	}
+	return sum
 }
 
 // streamAt is the stream whose last event stands at p.

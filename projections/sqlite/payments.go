@@ -170,6 +170,25 @@ func (d *DB) Duplicates(ctx context.Context) ([]projections.Duplicate, error) {
 	return out, err
 }
 
+// OrderOf is the order whose money a provider's trade number moved; empty for
+// money without an order. KindNotFound while no payment has it.
+func (d *DB) OrderOf(ctx context.Context, ch domain.ChannelID, tradeNo string) (orderNo string, err error) {
+	var found bool
+	err = d.read(ctx, func(_ *readers, c *conn) error {
+		id, err := nameID(c, string(ch))
+		if err != nil {
+			return err
+		}
+		found, err = c.one(ctx, `SELECT coalesce(p.order_no, p.ref) FROM trades t JOIN payments p ON p.id = t.payment
+			WHERE t.channel = ? AND t.trade_no = ?`, []any{id, tradeNo}, func(r row) error { orderNo = r.str(0); return nil })
+		return err
+	})
+	if err == nil && !found {
+		err = domain.E(domain.KindNotFound, "no payment of channel %s has trade %q", ch, tradeNo)
+	}
+	return orderNo, err
+}
+
 // Callbacks implements projections.Reader.
 func (d *DB) Callbacks(ctx context.Context, f projections.CallbackFilter) ([]projections.Callback, error) {
 	var out []projections.Callback
@@ -248,9 +267,9 @@ func knownChannels(c *conn) ([]string, error) {
 func callbackRows(rs *readers, c *conn, where string, args ...any) ([]projections.Callback, error) {
 	var out []projections.Callback
 	err := c.query(context.Background(), `SELECT cb.position, cb.delivery, cb.source, cb.channel, cb.status, cb.outcome,
-		cb.reason, cb.currency, cb.amount, cb.trade_no, cb.received, coalesce(p.order_no, p.ref)
+		cb.reason, cb.about, cb.currency, cb.amount, cb.trade_no, cb.received, coalesce(p.order_no, p.ref)
 		FROM callbacks cb JOIN payments p ON p.id = cb.payment`+where, args, func(r row) error {
-		var words [5]string
+		var words [6]string
 		for i := range words {
 			var err error
 			if words[i], err = rs.name(c, r.num(2+i)); err != nil {
@@ -259,9 +278,9 @@ func callbackRows(rs *readers, c *conn, where string, args ...any) ([]projection
 		}
 		out = append(out, projections.Callback{
 			Position: position(r.num(0)), Delivery: r.id(1), Source: domain.Source(words[0]),
-			Channel: domain.ChannelID(words[1]), OrderNo: r.str(11), TradeNo: r.str(9),
-			Amount: money(r.num(8), r.str(7)), Status: domain.Status(words[2]),
-			Outcome: domain.Outcome(words[3]), Reason: domain.Reason(words[4]), ReceivedAt: instant(r.num(10)),
+			Channel: domain.ChannelID(words[1]), OrderNo: r.str(12), TradeNo: r.str(10),
+			Amount: money(r.num(9), r.str(8)), Status: domain.Status(words[2]), About: domain.About(words[5]),
+			Outcome: domain.Outcome(words[3]), Reason: domain.Reason(words[4]), ReceivedAt: instant(r.num(11)),
 		})
 		return nil
 	})

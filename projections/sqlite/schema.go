@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -61,7 +61,7 @@ CREATE INDEX payments_state ON payments(channel, state, position);
 CREATE INDEX payments_account ON payments(account, position) WHERE account IS NOT NULL;
 CREATE TABLE callbacks(
   position INTEGER PRIMARY KEY, payment INTEGER NOT NULL, delivery BLOB NOT NULL, source INTEGER NOT NULL,
-  channel INTEGER NOT NULL, status INTEGER NOT NULL, outcome INTEGER NOT NULL, reason INTEGER NOT NULL,
+  channel INTEGER NOT NULL, about INTEGER NOT NULL, status INTEGER NOT NULL, outcome INTEGER NOT NULL, reason INTEGER NOT NULL,
   currency TEXT, amount INTEGER NOT NULL, trade_no TEXT, received INTEGER NOT NULL);
 CREATE INDEX callbacks_payment ON callbacks(payment);
 CREATE INDEX callbacks_outcome ON callbacks(channel, outcome);

@@ -138,7 +138,7 @@ func orderNo(p *projections.PaymentRow) driver.Value {
 }
 
 func (w *writer) callbacks(c projections.Changes) error {
-	type words struct{ source, channel, status, outcome, reason int64 }
+	type words struct{ source, channel, about, status, outcome, reason int64 }
 	ws := make([]words, len(c.Callbacks))
 	for i := range c.Callbacks {
 		cb := &c.Callbacks[i]
@@ -147,7 +147,10 @@ func (w *writer) callbacks(c projections.Changes) error {
 		for _, n := range []struct {
 			to   *int64
 			word string
-		}{{&ws[i].source, string(cb.Source)}, {&ws[i].status, string(cb.Status)}, {&ws[i].reason, string(cb.Reason)}} {
+		}{
+			{&ws[i].source, string(cb.Source)}, {&ws[i].about, string(cb.About)}, {&ws[i].status, string(cb.Status)},
+			{&ws[i].reason, string(cb.Reason)},
+		} {
 			if err == nil {
 				*n.to, err = w.intern(n.word)
 			}
@@ -157,12 +160,13 @@ func (w *writer) callbacks(c projections.Changes) error {
 		}
 	}
 	_, err := w.c.many(`INSERT OR ROLLBACK INTO callbacks(position, payment, delivery, source, channel, status, outcome, reason,
-		currency, amount, trade_no, received) VALUES `, 12, "", len(c.Callbacks), func(i int, v []driver.NamedValue) {
+		currency, amount, trade_no, received, about) VALUES `, 13, "", len(c.Callbacks), func(i int, v []driver.NamedValue) {
 		cb := &c.Callbacks[i]
 		v[0].Value, v[1].Value, v[2].Value = signed(cb.Position), cb.Payment.Row, cb.Delivery[:]
 		v[3].Value, v[4].Value, v[5].Value = ws[i].source, ws[i].channel, ws[i].status
 		v[6].Value, v[7].Value, v[8].Value = ws[i].outcome, ws[i].reason, text(string(cb.Amount.Currency()))
 		v[9].Value, v[10].Value, v[11].Value = cb.Amount.Minor(), text(cb.TradeNo), stored(cb.ReceivedAt)
+		v[12].Value = ws[i].about
 	})
 	return err
 }
