@@ -48,6 +48,7 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerPayments(api)
 	s.registerAccounts(api)
 	s.registerEvents(api)
+	s.registerProofs(api)
 	s.registerCallbacks(api)
 	s.registerReconciliations(api)
 	return api.OpenAPI()

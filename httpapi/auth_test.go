@@ -20,6 +20,8 @@ var scopeOf = map[string]operations.Scope{
 	"list-callbacks": operations.ScopeCallbacksRead, "recheck-callbacks": operations.ScopePaymentsWrite,
 	"list-reconciliations": operations.ScopeReconcile, "show-reconciliation": operations.ScopeReconcile,
 	"run-reconciliation": operations.ScopeReconcile,
+	"prove-inclusion":    operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
+	"show-tree-key": operations.ScopeEventsRead,
 }
 
 // route is an operation of the served description.

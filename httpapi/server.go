@@ -24,6 +24,7 @@ import (
 	"counterfoil/operations"
 	"counterfoil/projections"
 	"counterfoil/providers"
+	"counterfoil/tamperlog"
 )
 
 // Deps is what a Server works with.
@@ -38,6 +39,8 @@ type Deps struct {
 	Clock    func() time.Time
 	// Sweep runs one reconciliation; nil where there is no reconciler.
 	Sweep func(ctx context.Context) (operations.Run, error)
+	// Tree is the tamper-evident log; nil where there is none.
+	Tree *tamperlog.Folder
 	// Ready says what keeps the process from its work, nil for nothing.
 	Ready func(ctx context.Context) error
 }
@@ -48,6 +51,7 @@ type Config struct {
 	Software       string        // name and version
 	ExpireAfter    time.Duration // default time to pay
 	TrustedProxies []string      // CIDRs whose X-Forwarded-For is believed
+	TreePublic     bool          // /checkpoint and /tile/ need no key
 }
 
 // Server serves the API.
@@ -94,13 +98,15 @@ func (s *Server) Drain() { s.drain() }
 // TRADE_SUCCESS, and gateways take any page with that word for an accepted
 // callback.
 func (s *Server) Handler() http.Handler {
-	api := s.guard(s.api())
+	api, tree := s.guard(s.api()), s.treeHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, callbackPath):
 			s.callback(w, r, p[len(callbackPath):])
 		case (strings.HasPrefix(p, "/v1/") || p == "/openapi.json") && asWritten(r):
 			api.ServeHTTP(w, r)
+		case (p == checkpointPath || strings.HasPrefix(p, tilePath)) && asWritten(r):
+			tree.ServeHTTP(w, r)
 		case strings.HasPrefix(path.Clean(p)+"/", callbackPath):
 			s.callback(w, r, p) // misspelt: the callback log must show it
 		default:

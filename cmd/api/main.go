@@ -59,9 +59,10 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 	return httpapi.New(httpapi.Deps{
 		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Channels: app.Channels, Logger: app.Logger,
 		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweepNow(app, sweeper),
+		Tree: app.Tree(),
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,
-		TrustedProxies: app.Config.Limits.TrustedProxies,
+		TrustedProxies: app.Config.Limits.TrustedProxies, TreePublic: app.Config.Tree.Public,
 	})
 }
 

@@ -37,6 +37,8 @@ func configText(s initSettings) string {
 		"{ask_per_second}", strconv.FormatFloat(d.Reconciler.AskPerSecond, 'g', -1, 64),
 		"{self_check}", d.Reconciler.SelfCheck.String(),
 		"{held_after}", d.Alerts.HeldAfter.String(),
+		"{tree_every}", d.Tree.Every.String(),
+		"{tree_quiet}", d.Tree.Quiet.String(),
 		"{channel}", channel,
 	).Replace(configTemplate)
 }
@@ -102,6 +104,12 @@ alerts:
   command: []             # run with the JSON on standard input, e.g. [/usr/local/bin/notify]
   held_after: {held_after}      # money that waits for confirmation this long
   silence_after: 0s       # no callback for this long; 0s: silence is not told
+
+# The signed tree over the log, for auditors and witnesses. 防篡改日志
+tree:
+  public: false           # true: /checkpoint and /tile/ (hashes only) need no API key
+  every: {tree_every}              # under load the tree is signed so often
+  quiet: {tree_quiet}               # and when no event came for so long
 
 # One entry for each merchant account. Its name is its id for ever. 支付渠道
 {channel}`

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -62,8 +63,13 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		log: app.Events, rows: app.Rows, logger: app.Logger, spacing: min(time.Second, cfg.Reconciler.SweepEvery), again: followAgain,
 		sweep: func(ctx context.Context) { sweep(ctx, sweeper, app.Logger) },
 	}
-	return app.Run(ctx, jobs.run(app.Logger), held.atOnce,
-		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, app.Ready), app.Logger, nil))
+	sealer, err := app.Sealer(reg, watch.Tell)
+	if err != nil {
+		return err
+	}
+	ready := func(ctx context.Context) error { return errors.Join(app.Ready(ctx), sealer.Ready(ctx)) }
+	return app.Run(ctx, jobs.run(app.Logger), held.atOnce, sealer.Run,
+		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, ready), app.Logger, nil))
 }
 
 // job is something done every so often, never twice at once.

@@ -28,6 +28,9 @@ func Create(ctx context.Context, cfg config.Config, mode domain.Mode, clock func
 	if err := osqlite.Create(Path(cfg, OperationsFile)); err != nil {
 		return id, err
 	}
+	if err := createTree(cfg, id); err != nil {
+		return id, err
+	}
 	return id, ledger.Init(ctx, store, id, mode, ledger.Config{Software: Software, Clock: clock})
 }
 

@@ -19,6 +19,9 @@ func (c *Config) finish() error {
 	if err := c.checkReconciler(); err != nil {
 		return err
 	}
+	if err := c.Tree.check(); err != nil {
+		return err
+	}
 	for _, id := range c.ChannelIDs() {
 		ch := c.Channels[string(id)]
 		ch.ID = id

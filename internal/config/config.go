@@ -23,6 +23,7 @@ type Config struct {
 	Payments   Payments   `koanf:"payments"`
 	Reconciler Reconciler `koanf:"reconciler"`
 	Alerts     Alerts     `koanf:"alerts"`
+	Tree       Tree       `koanf:"tree"`
 
 	// Of a store that is a server; see Remote.
 	StoreNamespace    string `koanf:"store_namespace"`     // begins the names of our streams there
@@ -77,5 +78,6 @@ func Defaults() Config {
 			AskPerSecond: 10, SelfCheck: time.Hour,
 		},
 		Alerts: Alerts{HeldAfter: 15 * time.Minute},
+		Tree:   treeDefaults(),
 	}
 }
