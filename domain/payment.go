@@ -233,6 +233,9 @@ func (p Payment) Apply(f Fact) Payment {
 func (p Payment) applyNotified(f PaymentNotified) Payment {
 	p.Notices++
 	p.LastNoticeAt = f.ReceivedAt
+	if f.Decision.Reason == ReasonUnmatched {
+		return p // it belongs to another payment, which nobody knows yet
+	}
 	kept := f.Notice()
 	n := notionOf(kept)
 	if !slices.Contains(p.seen, n) {

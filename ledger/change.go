@@ -20,6 +20,7 @@ type By struct {
 
 // Result is what a change came to. Position is 0 when nothing was appended.
 type Result struct {
+	Stream   domain.Stream // where it belongs
 	Verdict  domain.Verdict
 	Payment  domain.Payment
 	Revision uint64
@@ -123,7 +124,7 @@ func (l *Ledger) settle(
 	if fold.expected != eventstore.NoStream {
 		l.cache.put(w.stream, fold)
 	}
-	return Result{Verdict: v, Payment: fold.payment, Revision: at.Revision, Position: at.Position}, nil
+	return Result{Stream: w.stream, Verdict: v, Payment: fold.payment, Revision: at.Revision, Position: at.Position}, nil
 }
 
 // forget drops a fold whose append failed. Where surely nothing was written the

@@ -30,10 +30,20 @@ type Store interface {
 	eventstore.Reader
 }
 
+// Orders finds the payment of a notice that names no order, as a provider's
+// refunds and disputes may: by the trade number whose money it moved. It may be
+// behind the log.
+type Orders interface {
+	// OrderOf is the order number, empty for money without an order; KindNotFound
+	// while no payment is known.
+	OrderOf(ctx context.Context, ch domain.ChannelID, tradeNo string) (orderNo string, err error)
+}
+
 // Config shapes a Ledger.
 type Config struct {
 	Software string           // name and version written into every envelope; required
 	Clock    func() time.Time // required
+	Orders   Orders           // nil knows none: notices without an order wait for the provider's answer
 	Cache    int              // folds kept in memory; 0 means 65,536
 	Timeout  time.Duration    // of one change, whatever the caller's context does; 0 means 3.5 s
 }

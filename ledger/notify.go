@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"counterfoil/domain"
 )
@@ -16,7 +17,7 @@ import (
 func (l *Ledger) Notify(
 	ctx context.Context, n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply,
 ) (Result, error) {
-	w, err := noticeWork(n, e, reply)
+	w, err := l.noticeWork(ctx, n, e, reply)
 	if err != nil {
 		return Result{}, err
 	}
@@ -28,7 +29,7 @@ func (l *Ledger) Notify(
 func (l *Ledger) NotifyOnce(
 	ctx context.Context, n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply,
 ) (r Result, kept bool, err error) {
-	w, err := noticeWork(n, e, reply)
+	w, err := l.noticeWork(ctx, n, e, reply)
 	if err != nil {
 		return Result{}, false, err
 	}
@@ -62,7 +63,9 @@ func (l *Ledger) delivered(ctx context.Context, s domain.Stream, n domain.Notice
 	return d, false, nil
 }
 
-func noticeWork(n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply) (work, error) {
+func (l *Ledger) noticeWork(
+	ctx context.Context, n domain.Notice, e domain.Evidence, reply func(domain.Outcome) domain.Reply,
+) (work, error) {
 	plain, err := e.Encode()
 	if err != nil {
 		return work{}, fmt.Errorf("encode evidence of %s: %w", n.Delivery, err)
@@ -71,13 +74,44 @@ func noticeWork(n domain.Notice, e domain.Evidence, reply func(domain.Outcome) d
 	ref := domain.EvidenceRef{
 		SHA256: hex.EncodeToString(sum[:]), Size: len(plain), Grade: e.Grade, Scheme: e.Scheme, Key: e.Key,
 	}
+	n, stream := l.match(ctx, n)
 	return work{
-		channel: n.Channel, stream: domain.PaymentStreamRaw(n.Channel, n.OrderNo), by: byNotice(n),
-		counted: n.Source == domain.SourceCallback,
+		channel: n.Channel, stream: stream, by: byNotice(n), counted: n.Source == domain.SourceCallback,
 		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
+			if stream == domain.UnmatchedStream(n.Channel) {
+				return domain.Unmatched(c, n, ref, reply), plain, nil
+			}
 			return f.payment.Notify(c, n, ref, reply, f.repeats), plain, nil
 		},
 	}, nil
+}
+
+// matchWithin bounds the look for the payment of a notice without an order: the
+// provider waits for an answer, and not knowing it costs no money.
+const matchWithin = 500 * time.Millisecond
+
+// match names the order of a notice that names none, where its payment is
+// known, and the stream it belongs into. Money that the provider's answer knows
+// under its own number alone is a payment without an order; everything else
+// waits unmatched until the provider's answer tells its order.
+func (l *Ledger) match(ctx context.Context, n domain.Notice) (domain.Notice, domain.Stream) {
+	if n.OrderNo != "" || (n.TradeNo == "" && n.About == domain.AboutPayment) {
+		return n, domain.PaymentStreamRaw(n.Channel, n.OrderNo)
+	}
+	if n.TradeNo != "" && l.cfg.Orders != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), matchWithin)
+		defer cancel()
+		if orderNo, err := l.cfg.Orders.OrderOf(ctx, n.Channel, n.TradeNo); err == nil {
+			if n.OrderNo = orderNo; orderNo == "" {
+				return n, domain.TradeStream(n.Channel, domain.TradeNo(n.TradeNo))
+			}
+			return n, domain.PaymentStreamRaw(n.Channel, orderNo)
+		}
+	}
+	if n.Source == domain.SourceQuery && n.About == domain.AboutPayment {
+		return n, domain.TradeStream(n.Channel, domain.TradeNo(n.TradeNo))
+	}
+	return n, domain.UnmatchedStream(n.Channel)
 }
 
 func byNotice(n domain.Notice) By {

@@ -31,6 +31,38 @@ func (l *Ledger) Payment(ctx context.Context, ch domain.ChannelID, orderNo strin
 	return l.read(ctx, domain.PaymentStreamRaw(ch, orderNo), true)
 }
 
+// PaymentOf is Payment for what may be known by the provider's number alone:
+// without an order number, the money under the trade number.
+func (l *Ledger) PaymentOf(ctx context.Context, ch domain.ChannelID, orderNo, tradeNo string) (View, error) {
+	if orderNo == "" && tradeNo != "" {
+		return l.read(ctx, domain.TradeStream(ch, domain.TradeNo(tradeNo)), true)
+	}
+	return l.Payment(ctx, ch, orderNo)
+}
+
+// Unmatched are the notices of a channel whose payment nobody knew when they
+// came, in their order, from one on; none where there are no more.
+func (l *Ledger) Unmatched(ctx context.Context, ch domain.ChannelID, from uint64, limit int) ([]domain.PaymentNotified, error) {
+	s := domain.UnmatchedStream(ch)
+	events, err := l.store.ReadStream(ctx, s, eventstore.ReadOptions{From: from, Limit: limit})
+	if err != nil && domain.KindOf(err) != domain.KindNotFound {
+		return nil, fmt.Errorf("read %s: %w", s, err)
+	}
+	out := make([]domain.PaymentNotified, 0, len(events))
+	for _, r := range events {
+		e, err := Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		f, ok := e.Fact.(domain.PaymentNotified)
+		if !ok {
+			return nil, domain.E(domain.KindCorrupt, "%s holds a %s", s, e.Type)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
 func (l *Ledger) read(ctx context.Context, s domain.Stream, sealed bool) (View, error) {
 	events, err := l.store.ReadStream(ctx, s, eventstore.ReadOptions{Sealed: sealed})
 	if err != nil {
