@@ -138,16 +138,22 @@ func (c *Channel) open(r response, method string) (envelope, error) {
 	if !ok {
 		return envelope{}, c.unusable("answered without a signature")
 	}
-	e := envelope{key: c.proof([]byte(inner), sign)}
-	if e.key == "" {
+	key := c.proof([]byte(inner), sign)
+	if key == "" {
 		return envelope{}, c.unusable("answered with a signature that does not hold")
 	}
-	if e.members, err = inner.Object(); err != nil {
+	members, err := inner.Object()
+	if err != nil {
 		return envelope{}, c.unusable("answered with no object: %w", err)
 	}
-	e.code, _ = e.members.Text("code")
-	e.subCode, _ = e.members.String("sub_code")
-	return e, nil
+	return envelopeOf(members, key), nil
+}
+
+func envelopeOf(members strictjson.Members, key string) envelope {
+	e := envelope{members: members, key: key}
+	e.code, _ = members.Text("code")
+	e.subCode, _ = members.String("sub_code")
+	return e
 }
 
 // answerName is the member that holds the answer to a method.

@@ -106,6 +106,11 @@ func (c *Channel) readAnswer(r response, method string, about asked) (said, erro
 	if err != nil {
 		return said{}, err
 	}
+	return c.readOpened(e, method, about)
+}
+
+// readOpened reads what was signed.
+func (c *Channel) readOpened(e envelope, method string, about asked) (said, error) {
 	if e.code == codeBusiness && e.subCode == subNoTrade {
 		return said{key: e.key}, nil
 	}
