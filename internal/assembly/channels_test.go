@@ -107,6 +107,13 @@ func ali(t *testing.T, id domain.ChannelID, app, seller string) config.Channel {
 	}
 }
 
+func card(id domain.ChannelID, key, account string) config.Channel {
+	return config.Channel{
+		ID: id, Provider: "stripe", APIKey: providers.NewSecret(key), Account: account, Currency: "USD",
+		Webhooks: []providers.Secret{providers.NewSecret("whsec_0123456789abcdef0123456789abcdef")},
+	}
+}
+
 // What makes two channels one account differs by provider.
 func TestOneAccountIsOneChannelAtEveryProvider(t *testing.T) {
 	t.Parallel()
@@ -126,7 +133,10 @@ func TestOneAccountIsOneChannelAtEveryProvider(t *testing.T) {
 		"Alipay, another seller": {
 			ali(t, "a", "2021000000000001", "2088102119685838"), ali(t, "b", "2021000000000001", "2088102119685839"), "",
 		},
-		"two providers": {wechat(t, "a", "1900000109", "wx1"), ali(t, "b", "2021000000000001", "2088102119685838"), ""},
+		"Stripe, the same key":      {card("a", "sk_test_0123456789abcdef", ""), card("b", "sk_test_0123456789abcdef", ""), "account"},
+		"Stripe, another key":       {card("a", "sk_test_0123456789abcdef", ""), card("b", "sk_test_fedcba9876543210", ""), ""},
+		"Stripe, connected account": {card("a", "sk_test_0123456789abcdef", "acct_1"), card("b", "sk_test_fedcba9876543210", "acct_1"), "account"},
+		"two providers":             {wechat(t, "a", "1900000109", "wx1"), ali(t, "b", "2021000000000001", "2088102119685838"), ""},
 	} {
 		err := build(c.a, c.b)
 		if c.field == "" && err != nil || c.field != "" && domain.FieldOf(err) != "channels.b."+c.field {

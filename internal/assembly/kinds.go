@@ -10,6 +10,7 @@ import (
 	"counterfoil/providers"
 	"counterfoil/providers/alipay"
 	"counterfoil/providers/epay"
+	"counterfoil/providers/stripe"
 	"counterfoil/providers/wechatpay"
 )
 
@@ -29,6 +30,7 @@ var kinds = map[string]kind{
 	"wechatpay": {build: newWechatPay, named: "mchid", account: func(c config.Channel) string { return c.MchID + "/" + c.SubMchID }},
 	// So do all applications of one seller.
 	"alipay": {build: newAlipay, named: "seller_id", account: func(c config.Channel) string { return c.SellerID }},
+	"stripe": {build: newStripe, named: "account", account: stripeAccount},
 }
 
 // place names a gateway however its address is spelt.
@@ -84,6 +86,32 @@ func newAlipay(c config.Channel, _ domain.ID, clock func() time.Time) (providers
 		Channel: c.ID, Gateway: c.Gateway, AppID: c.AppID, SellerID: c.SellerID, AppKey: c.AppKey, AlipayKeys: c.AlipayKeys,
 		AccountFrom: c.AccountFrom, Confirm: c.ConfirmMode, ConfirmAbove: c.ConfirmAbove, AllowPlainHTTP: c.AllowPlainHTTP,
 	}, nil, clock))
+}
+
+func newStripe(c config.Channel, ledgerID domain.ID, clock func() time.Time) (providers.Channel, error) {
+	cfg := stripe.Config{
+		Channel: c.ID, Gateway: c.Gateway, APIKey: c.APIKey, Secrets: c.Webhooks, Retired: c.Retired, Account: c.Account,
+		Live: c.Live, APIVersion: c.APIVersion, OrderKey: c.OrderKey, AccountFrom: c.AccountFrom,
+		Currency: domain.Currency(c.Currency), Zone: c.Zone, Confirm: c.ConfirmMode, ConfirmAbove: c.ConfirmAbove,
+		DisputeLost: c.DisputeLost, AllowPlainHTTP: c.AllowPlainHTTP, Ledger: ledgerID,
+	}
+	for _, code := range c.Currencies {
+		cfg.Currencies = append(cfg.Currencies, domain.Currency(code))
+	}
+	return made(stripe.New(cfg, nil, clock))
+}
+
+// stripeAccount is a connected account, else the one that the key belongs to,
+// of which the key is all that is known here.
+func stripeAccount(c config.Channel) string {
+	mode := "test "
+	if c.Live {
+		mode = "live "
+	}
+	if c.Account != "" {
+		return mode + c.Account
+	}
+	return mode + c.APIKey.Reveal()
 }
 
 // made keeps a nil pointer from becoming a channel that is not nil.

@@ -97,6 +97,9 @@ func (ch *Channel) finish(dir string) error {
 	if ch.Provider == "" {
 		return wrong(field("provider"), ch.Provider, "must name the provider, one of "+strings.Join(Providers(), ", "))
 	}
+	if ch.Live && ch.Test {
+		return wrong(field("live"), "true", "test money is never live")
+	}
 	for id, day := range ch.RetiredKeys {
 		if _, err := domain.ParseDay(day); err != nil {
 			return wrong(field("retired_platform_keys."+id), day, "must be a day, YYYY-MM-DD")
@@ -122,6 +125,7 @@ func (ch *Channel) defaults() {
 	if ch.Funds == "" {
 		ch.Funds = "gateway"
 	}
+	ch.Test = ch.Test || (ch.Provider == "stripe" && !ch.Live) // Stripe's test mode is play money
 	if ch.Protocol == "" && ch.Provider == "wechatpay" {
 		ch.Protocol = "v3"
 	}

@@ -74,7 +74,7 @@ channels:
 		t.Errorf("alipay %+v", ali)
 	}
 	if len(card.Webhooks) != 2 || card.Webhooks[1].Reveal() != canary || card.Retired[0].Reveal() != "whsec_0" ||
-		card.Zone != "UTC" || card.Currencies[1] != "JPY" || card.DisputeLost != "expense" {
+		card.Zone != "UTC" || card.Currencies[1] != "JPY" || card.DisputeLost != "expense" || !card.Test {
 		t.Errorf("stripe %+v", card)
 	}
 	if files := wx.SecretFiles("/d"); !slices.Equal(files, []string{"/d/v3.key", "/d/old.keys"}) || !wx.Inline() || ali.Inline() {
@@ -109,6 +109,7 @@ func TestKeysGivenTwiceOrNowhere(t *testing.T) {
 		"provider: wechatpay\n    platform_keys: {PUB_KEY_ID_1: none.pem}":                  "platform_keys.PUB_KEY_ID_1",
 		"provider: wechatpay\n    retired_platform_keys: {PUB_KEY_ID_1: \"2026-01-31\"}":    "retired_platform_keys.PUB_KEY_ID_1",
 		"provider: wechatpay\n    retired_platform_keys: {PUB_KEY_ID_1: \"January\"}":       "retired_platform_keys.PUB_KEY_ID_1",
+		"provider: stripe\n    live: true\n    test: true":                                  "live",
 		"provider: alipay\n    alipay_keys: [none.pem]":                                     "alipay_keys",
 		"provider: stripe\n    retired_secrets_file: none.txt":                              "retired_secrets_file",
 	} {
