@@ -88,6 +88,7 @@ type Store struct {
 	Err      error // it did not
 	Log      Log
 	Settings string // what the store read back of how it writes, e.g. "WAL, FULL"
+	Server   string // its address, when the log is no file; the next three mean nothing then
 	SQLite   string // version of the library
 	Bytes    int64  // of the file
 	Free     int64  // bytes that may still be written beside it

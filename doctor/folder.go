@@ -89,6 +89,9 @@ func (e *examiner) disk(context.Context) []Finding {
 	if e.Store.Log == nil {
 		return one(f.skip("the event store is not open"))
 	}
+	if e.Store.Server != "" {
+		return one(f.skip("the log is on a server: watch the disks there"))
+	}
 	seen := fmt.Sprintf("%s free, the log has %s", size(e.Store.Free), size(e.Store.Bytes))
 	do, zh := "make room on this disk, or move the installation to a larger one", "磁盘空间不足：请清理或扩容"
 	switch {

@@ -26,8 +26,13 @@ func (e *examiner) store(ctx context.Context) []Finding {
 		}
 		return one(f.fail(err.Error(), do, zh))
 	}
-	found := one(f.ok(fmt.Sprintf("opens, %s mode, %s on a local disk", e.Mode, e.Store.Settings)))
-	found = append(found, about("SQLite").ok(e.Store.SQLite))
+	var found []Finding
+	if e.Store.Server != "" {
+		found = one(f.ok(fmt.Sprintf("opens, %s mode, at %s", e.Mode, e.Store.Server)))
+	} else {
+		found = one(f.ok(fmt.Sprintf("opens, %s mode, %s on a local disk", e.Mode, e.Store.Settings)))
+		found = append(found, about("SQLite").ok(e.Store.SQLite))
+	}
 	if err := e.Store.Log.Ready(ctx); err != nil {
 		found = append(found, about("event store", "writing").fail(err.Error(),
 			"the store takes no appends now, and callbacks are asked to come again: mend what it says", "账本无法写入，请先处理"))
@@ -63,9 +68,18 @@ func (e *examiner) clock(ctx context.Context) []Finding {
 	return one(f.ok(fmt.Sprintf("newest event recorded %s ago", ago(now.Sub(meta.RecordedAt)))))
 }
 
+// backwards is a log whose positions do not count its events, read from its
+// end.
+type backwards interface {
+	Newest(ctx context.Context, n int, sealed bool) ([]eventstore.Recorded, error)
+}
+
 // newest reads about the last n events: positions are not dense, so it may be
 // fewer, but never none of a log that has some.
 func (e *examiner) newest(ctx context.Context, n uint64, sealed bool) ([]eventstore.Recorded, error) {
+	if back, ok := e.Store.Log.(backwards); ok {
+		return back.Newest(ctx, int(n), sealed)
+	}
 	head, err := e.Store.Log.Head(ctx)
 	if err != nil || head == 0 {
 		return nil, err

@@ -73,6 +73,9 @@ func NewCopier(ctx context.Context, source Reader, target CopyTarget, o CopyOpti
 // Close ends the reading of the source.
 func (c *Copier) Close() { c.source.stop() }
 
+// OnProgress replaces CopyOptions.Progress from here on.
+func (c *Copier) OnProgress(f func(Copied)) { c.o.Progress = f }
+
 // Done is how far the copy has come.
 func (c *Copier) Done() Copied {
 	c.done.Root = c.tree.Root()

@@ -144,13 +144,12 @@ func (p *program) installation(ctx context.Context, cfg config.Config) (in docto
 
 // examineStore opens the event store and tells who the log is.
 func (p *program) examineStore(ctx context.Context, cfg config.Config, in *doctor.Installation) (id domain.ID, done func() error) {
-	store, err := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache})
+	store, err := p.openEvents(ctx, cfg)
 	if err != nil {
 		in.Store.Err = err
 		return id, func() error { return nil }
 	}
-	info, err := store.Info(ctx)
-	if err == nil && in.Operations != nil {
+	if err = describeStore(ctx, cfg, store, in); err == nil && in.Operations != nil {
 		err = unsealer(ctx, store, in, p.clock)
 	}
 	opened, oerr := ledger.Opened(ctx, store)
@@ -159,9 +158,21 @@ func (p *program) examineStore(ctx context.Context, cfg config.Config, in *docto
 		return id, store.Close
 	}
 	in.Mode = opened.Mode
-	in.Store.Log, in.Store.SQLite, in.Store.Free, in.Store.Bytes = store, info.SQLite, info.Free, info.Bytes
-	in.Store.Settings = "write-ahead log with a sync for every append (WAL, FULL read back)"
+	in.Store.Log = store
 	return opened.Ledger, store.Close
+}
+
+// describeStore tells what kind of store it is.
+func describeStore(ctx context.Context, cfg config.Config, store eventstore.Store, in *doctor.Installation) error {
+	file, ok := store.(*esqlite.Store)
+	if !ok {
+		in.Store.Server = assembly.StoreName(cfg)
+		return nil
+	}
+	info, err := file.Info(ctx)
+	in.Store.SQLite, in.Store.Free, in.Store.Bytes = info.SQLite, info.Free, info.Bytes
+	in.Store.Settings = "write-ahead log with a sync for every append (WAL, FULL read back)"
+	return err
 }
 
 func unsealer(ctx context.Context, store eventstore.Store, in *doctor.Installation, clock func() time.Time) error {

@@ -137,14 +137,7 @@ func writeDurably(path, text string) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("open the folder of %s: %w", path, err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return fmt.Errorf("sync the folder of %s: %w", path, err)
-	}
-	return nil
+	return syncFolder(filepath.Dir(path))
 }
 
 // newKey makes a key in the operations store and returns its text, which is

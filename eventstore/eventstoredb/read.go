@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -116,6 +117,47 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	}
 }
 
+// Newest is the last n events, oldest first; fewer when there are no more.
+// Positions do not count events here, so that nobody could find them by Follow.
+func (s *Store) Newest(ctx context.Context, n int, sealed bool) ([]eventstore.Recorded, error) {
+	var found []eventstore.Recorded
+	var from esdb.AllPosition = esdb.End{}
+	for count := uint64(64); len(found) < n; count = min(count*4, 4096) {
+		page, err := retry(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+			var page []*esdb.RecordedEvent
+			err := readAll(ctx, c, from, count, func(e *esdb.RecordedEvent) bool {
+				page = append(page, e)
+				return true
+			})
+			return page, err
+		})
+		if err != nil {
+			return nil, domain.E(kindOf(err), "newest events: %w", err)
+		}
+		for _, e := range page {
+			if !s.ours(e) || len(found) == n {
+				continue
+			}
+			r, err := s.recorded(e, sealed)
+			if err != nil {
+				return nil, s.corrupt(err)
+			}
+			found = append(found, r)
+		}
+		if uint64(len(page)) < count {
+			break
+		}
+		from = page[len(page)-1].Position
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// ours tells whether an event stands in one of our streams.
+func (s *Store) ours(e *esdb.RecordedEvent) bool {
+	return strings.HasPrefix(e.StreamID, s.prefix) && !strings.HasPrefix(e.EventType, "$")
+}
+
 // look is what one page of the log, read backwards, held.
 type look struct {
 	found bool
@@ -129,7 +171,7 @@ func (s *Store) lookBack(ctx context.Context, c *esdb.Client, from esdb.AllPosit
 	err := readAll(ctx, c, from, count, func(e *esdb.RecordedEvent) bool {
 		l.read++
 		l.last = e.Position
-		if strings.HasPrefix(e.StreamID, s.prefix) && !strings.HasPrefix(e.EventType, "$") {
+		if s.ours(e) {
 			l.found, l.at = true, e.Position.Commit
 		}
 		return !l.found
