@@ -93,6 +93,16 @@ var rare = map[string]bool{
 	"channel.configured.v1.Currencies":      true, // in the wide form
 	"channel.configured.v1.AccountFrom":     true,
 	"channel.configured.v1.DisputeLost":     true,
+	"channel.configured.v1.Corrections":     true, // in the limited form
+	"correction.issued.v1.Proposal":         true, // in the form by persons
+	"correction.issued.v1.Action":           true,
+	"correction.issued.v1.Account":          true,
+	"correction.issued.v1.From":             true,
+	"correction.issued.v1.Amount":           true,
+	"correction.issued.v1.Reverses":         true,
+	"correction.issued.v1.Dates":            true,
+	"correction.issued.v1.Postings":         true,
+	"correction.issued.v1.Rules":            true,
 }
 
 // wantMembers fails the test where a full form leaves a member zero.

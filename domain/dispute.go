@@ -68,6 +68,11 @@ func (p Payment) disputed() bool {
 	return slices.ContainsFunc(p.Disputes, func(d Dispute) bool { return d.Open.IsPositive() })
 }
 
+// contested reports whether disputed money of a trade is away.
+func (p Payment) contested(trade string) bool {
+	return slices.ContainsFunc(p.Disputes, func(d Dispute) bool { return d.TradeNo == trade && d.Open.IsPositive() })
+}
+
 // booked reports whether what a notice says of d is in the books.
 func (d Dispute) booked(s Status) bool {
 	switch s {

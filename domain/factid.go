@@ -41,6 +41,15 @@ func (PaymentClosed) FactType() string { return TypePaymentClosed }
 // FactType is TypeDiscrepancyFound.
 func (DiscrepancyFound) FactType() string { return TypeDiscrepancyFound }
 
+// FactType is TypeCorrectionProposed.
+func (CorrectionProposed) FactType() string { return TypeCorrectionProposed }
+
+// FactType is TypeCorrectionApproved.
+func (CorrectionApproved) FactType() string { return TypeCorrectionApproved }
+
+// FactType is TypeCorrectionRejected.
+func (CorrectionRejected) FactType() string { return TypeCorrectionRejected }
+
 // FactType is TypeCorrectionIssued.
 func (CorrectionIssued) FactType() string { return TypeCorrectionIssued }
 
@@ -94,6 +103,10 @@ func moneyKey(trade string, basis ID) string {
 
 // A difference is the same difference whichever run finds it.
 func (f DiscrepancyFound) key() string { return string(f.Kind) + "/" + f.TradeNo }
+
+func (f CorrectionProposed) key() string { return f.Proposal.String() }
+func (f CorrectionApproved) key() string { return f.Proposal.String() }
+func (f CorrectionRejected) key() string { return f.Proposal.String() }
 
 // A correction's key names the event corrected, never the day or run.
 func (f CorrectionIssued) key() string {

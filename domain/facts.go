@@ -17,22 +17,25 @@ type Fact interface {
 
 // Stored names. Never change one: they are in logs.
 const (
-	TypeLedgerOpened      = "ledger.opened.v1"
-	TypeChannelConfigured = "channel.configured.v1"
-	TypePaymentPlaced     = "payment.placed.v1"
-	TypePaymentNotified   = "payment.notified.v1"
-	TypePaymentHeld       = "payment.held.v1"
-	TypePaymentCredited   = "payment.credited.v1"
-	TypePaymentParked     = "payment.parked.v1"
-	TypePaymentAllocated  = "payment.allocated.v1"
-	TypePaymentClosed     = "payment.closed.v1"
-	TypePaymentRefunded   = "payment.refunded.v1"
-	TypeRefundFailed      = "refund.failed.v1"
-	TypeDisputeWithdrawn  = "dispute.withdrawn.v1"
-	TypeDisputeReinstated = "dispute.reinstated.v1"
-	TypeDisputeLost       = "dispute.lost.v1"
-	TypeDiscrepancyFound  = "discrepancy.found.v1"
-	TypeCorrectionIssued  = "correction.issued.v1"
+	TypeLedgerOpened       = "ledger.opened.v1"
+	TypeChannelConfigured  = "channel.configured.v1"
+	TypePaymentPlaced      = "payment.placed.v1"
+	TypePaymentNotified    = "payment.notified.v1"
+	TypePaymentHeld        = "payment.held.v1"
+	TypePaymentCredited    = "payment.credited.v1"
+	TypePaymentParked      = "payment.parked.v1"
+	TypePaymentAllocated   = "payment.allocated.v1"
+	TypePaymentClosed      = "payment.closed.v1"
+	TypePaymentRefunded    = "payment.refunded.v1"
+	TypeRefundFailed       = "refund.failed.v1"
+	TypeDisputeWithdrawn   = "dispute.withdrawn.v1"
+	TypeDisputeReinstated  = "dispute.reinstated.v1"
+	TypeDisputeLost        = "dispute.lost.v1"
+	TypeDiscrepancyFound   = "discrepancy.found.v1"
+	TypeCorrectionProposed = "correction.proposed.v1"
+	TypeCorrectionApproved = "correction.approved.v1"
+	TypeCorrectionRejected = "correction.rejected.v1"
+	TypeCorrectionIssued   = "correction.issued.v1"
 )
 
 // Mode says for ever whether a store holds real money.
@@ -94,9 +97,10 @@ type ChannelConfigured struct {
 	Secrets      []SecretMark      `json:"secrets,omitempty"` //
 	Test         bool              `json:"test,omitempty"`    // play money: only in test stores, and they take nothing else
 
-	Currencies  []Currency `json:"currencies,omitempty"`   // all it takes, Currency among them; empty: Currency alone
-	AccountFrom string     `json:"account_from,omitempty"` // the field of a notice that names the account of an order nobody placed, e.g. "attach"; empty: such money parks
-	DisputeLost string     `json:"dispute_lost,omitempty"` // who bears a lost dispute: "wallet" or "expense"; empty is wallet
+	Currencies  []Currency        `json:"currencies,omitempty"`   // all it takes, Currency among them; empty: Currency alone
+	AccountFrom string            `json:"account_from,omitempty"` // the field of a notice that names the account of an order nobody placed, e.g. "attach"; empty: such money parks
+	Corrections *CorrectionPolicy `json:"corrections,omitempty"`  // limits of what people may decide; nil sets none
+	DisputeLost string            `json:"dispute_lost,omitempty"` // who bears a lost dispute: "wallet" or "expense"; empty is wallet
 }
 
 // PaymentPlaced opens a payment: what is to be paid, and for whom.
@@ -329,14 +333,25 @@ type DiscrepancyFound struct {
 	Basis   ID              `json:"basis"`
 }
 
-// CorrectionIssued says that a difference was repaired. For a heal it names
-// the credit that stands beside it and posts nothing itself.
+// CorrectionIssued says that a difference was repaired. For a heal, and where
+// people credited or allocated, it names the event that stands beside it (By)
+// and posts nothing itself; other decisions of people post here.
 type CorrectionIssued struct {
 	Kind     DiscrepancyKind `json:"kind"`
 	Auto     bool            `json:"auto"`
 	TradeNo  string          `json:"trade_no,omitempty"`
 	Corrects ID              `json:"corrects"` // the discrepancy
-	By       ID              `json:"by"`       // the event that carries the postings
+	By       ID              `json:"by"`       // the event that carries the postings; zero where this one does
 	Run      string          `json:"run,omitempty"`
 	Reason   string          `json:"reason"`
+
+	Proposal ID        `json:"proposal,omitzero"` // what two people decided; zero for a heal
+	Action   Action    `json:"action,omitempty"`
+	Account  AccountID `json:"account,omitempty"` // who got the money, or lost it when it was reversed
+	From     AccountID `json:"from,omitempty"`    // who lost it, with move
+	Amount   Money     `json:"amount,omitzero"`
+	Reverses ID        `json:"reverses,omitzero"` // the credit or allocation that was taken back
+	Dates    Dates     `json:"dates,omitzero"`    // with postings
+	Postings []Posting `json:"postings,omitempty"`
+	Rules    int       `json:"rules,omitzero"`
 }

@@ -15,45 +15,53 @@ func fixtures() map[string]domain.Fact {
 	estimated := domain.Dates{OccurredAt: noon, Estimated: true, ReceivedAt: noon, ValueDate: "2026-03-14", Period: "2026-03"}
 	yen := domain.NewMoney(700, domain.JPY)
 	return map[string]domain.Fact{
-		"ledger.opened.v1.full":         domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeLive},
-		"ledger.opened.v1.minimal":      domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeTest},
-		"channel.configured.v1.full":    fullChannel(),
-		"channel.configured.v1.minimal": minimalChannel(),
-		"channel.configured.v1.wide":    wideChannel(),
-		"payment.placed.v1.full":        placed(),
-		"payment.placed.v1.minimal":     domain.PaymentPlaced{Channel: "a", OrderNo: "!", Account: "b", Amount: yen, PlacedAt: noon, ExpiresAt: expiry},
-		"payment.notified.v1.full":      fullNotice(),
-		"payment.notified.v1.callback":  kept(callback(1, "2026031422001412345678901234", ten), domain.OutcomeCredited, ""),
-		"payment.notified.v1.query":     kept(query(2, "T1", ten), domain.OutcomeCredited, ""),
-		"payment.notified.v1.minimal":   minimalNotice(),
-		"payment.notified.v1.refund":    refundNotice(),
-		"payment.notified.v1.dispute":   disputeNotice(),
-		"payment.held.v1.full":          domain.PaymentHeld{TradeNo: "T1", Amount: ten, Reason: domain.ReasonConfirmByQuery, Basis: id},
-		"payment.held.v1.minimal":       domain.PaymentHeld{Reason: domain.ReasonDoubtful, Basis: id},
-		"payment.credited.v1.full":      domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: ten, Late: true, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, ten), Rules: 1},
-		"payment.credited.v1.minimal":   domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, yen), Rules: 1},
-		"payment.parked.v1.full":        domain.PaymentParked{TradeNo: "T1", Amount: five, Reason: domain.ReasonOtherAmount, Confirmed: true, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", five), Rules: 1},
-		"payment.parked.v1.minimal":     domain.PaymentParked{Amount: five, Reason: domain.ReasonUnknownOrder, Basis: id, Dates: estimated, Rules: 1},
-		"payment.allocated.v1.full":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12", Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
-		"payment.allocated.v1.rule":     domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ByRule: true, Reason: "the order was placed right after its money came", Dates: estimated, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
-		"payment.allocated.v1.minimal":  domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
-		"payment.refunded.v1.full":      domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", RefundNo: "our-1", Account: alice, Amount: ten, Excess: five, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: three("liabilities:wallet", alice, five, "suspense:epay-main", five, "assets:psp:epay-main"), Rules: 1},
-		"payment.refunded.v1.parked":    domain.PaymentRefunded{TradeNo: "T1", RefundID: "total:5.00", Amount: five, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("liabilities:parked", "assets:psp:epay-main", "", five), Rules: 1},
-		"payment.refunded.v1.minimal":   domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("suspense:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
-		"refund.failed.v1.full":         domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: five, Refund: ledgerID, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()}, {Book: "assets:psp:epay-main", Amount: five}}, Rules: 1},
-		"refund.failed.v1.minimal":      domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: yen, Refund: ledgerID, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", yen), Rules: 1},
-		"dispute.withdrawn.v1.full":     domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five, Basis: id, Dates: estimated, Postings: append(legs("assets:disputes:epay-main", "assets:psp:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five)...), Rules: 1},
-		"dispute.withdrawn.v1.minimal":  domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:disputes:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
-		"dispute.reinstated.v1.full":    domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five.Neg(), Basis: id, Dates: estimated, Postings: append(legs("assets:psp:epay-main", "assets:disputes:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five.Neg())...), Rules: 1},
-		"dispute.reinstated.v1.minimal": domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "assets:disputes:epay-main", "", yen), Rules: 1},
-		"dispute.lost.v1.full":          domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Account: alice, Amount: ten, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: ten}, {Book: "assets:disputes:epay-main", Amount: ten.Neg()}}, Rules: 1},
-		"dispute.lost.v1.minimal":       domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("expenses:chargeback", "assets:disputes:epay-main", "", yen), Rules: 1},
-		"payment.closed.v1.full":        domain.PaymentClosed{Cause: domain.ClosedProvider, Basis: id, Reason: "TRADE_CLOSED"},
-		"payment.closed.v1.minimal":     domain.PaymentClosed{Cause: domain.ClosedExpired},
-		"discrepancy.found.v1.full":     domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
-		"discrepancy.found.v1.minimal":  domain.DiscrepancyFound{Kind: domain.StatusMismatch, Ours: "credited", Theirs: "waiting", Basis: id},
-		"correction.issued.v1.full":     domain.CorrectionIssued{Kind: domain.MissingCredit, Auto: true, TradeNo: "T1", Corrects: id, By: ledgerID, Run: "run-7", Reason: "the provider confirms a payment that no callback announced"},
-		"correction.issued.v1.minimal":  domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
+		"ledger.opened.v1.full":          domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeLive},
+		"ledger.opened.v1.minimal":       domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeTest},
+		"channel.configured.v1.full":     fullChannel(),
+		"channel.configured.v1.minimal":  minimalChannel(),
+		"channel.configured.v1.wide":     wideChannel(),
+		"payment.placed.v1.full":         placed(),
+		"payment.placed.v1.minimal":      domain.PaymentPlaced{Channel: "a", OrderNo: "!", Account: "b", Amount: yen, PlacedAt: noon, ExpiresAt: expiry},
+		"payment.notified.v1.full":       fullNotice(),
+		"payment.notified.v1.callback":   kept(callback(1, "2026031422001412345678901234", ten), domain.OutcomeCredited, ""),
+		"payment.notified.v1.query":      kept(query(2, "T1", ten), domain.OutcomeCredited, ""),
+		"payment.notified.v1.minimal":    minimalNotice(),
+		"payment.notified.v1.refund":     refundNotice(),
+		"payment.notified.v1.dispute":    disputeNotice(),
+		"payment.held.v1.full":           domain.PaymentHeld{TradeNo: "T1", Amount: ten, Reason: domain.ReasonConfirmByQuery, Basis: id},
+		"payment.held.v1.minimal":        domain.PaymentHeld{Reason: domain.ReasonDoubtful, Basis: id},
+		"payment.credited.v1.full":       domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: ten, Late: true, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, ten), Rules: 1},
+		"payment.credited.v1.minimal":    domain.PaymentCredited{TradeNo: "T1", Account: alice, Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:wallet", alice, yen), Rules: 1},
+		"payment.parked.v1.full":         domain.PaymentParked{TradeNo: "T1", Amount: five, Reason: domain.ReasonOtherAmount, Confirmed: true, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", five), Rules: 1},
+		"payment.parked.v1.minimal":      domain.PaymentParked{Amount: five, Reason: domain.ReasonUnknownOrder, Basis: id, Dates: estimated, Rules: 1},
+		"payment.allocated.v1.full":      domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12", Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.allocated.v1.rule":      domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, ByRule: true, Reason: "the order was placed right after its money came", Dates: estimated, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.allocated.v1.minimal":   domain.PaymentAllocated{TradeNo: "T1", Account: bob, Amount: five, Dates: dates, Postings: legs("liabilities:parked", "liabilities:wallet", bob, five), Rules: 1},
+		"payment.refunded.v1.full":       domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", RefundNo: "our-1", Account: alice, Amount: ten, Excess: five, Source: domain.SourceQuery, Basis: id, Dates: estimated, Postings: three("liabilities:wallet", alice, five, "suspense:epay-main", five, "assets:psp:epay-main"), Rules: 1},
+		"payment.refunded.v1.parked":     domain.PaymentRefunded{TradeNo: "T1", RefundID: "total:5.00", Amount: five, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("liabilities:parked", "assets:psp:epay-main", "", five), Rules: 1},
+		"payment.refunded.v1.minimal":    domain.PaymentRefunded{TradeNo: "T1", RefundID: "R1", Amount: yen, Source: domain.SourceCallback, Basis: id, Dates: dates, Postings: legs("suspense:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
+		"refund.failed.v1.full":          domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: five, Refund: ledgerID, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()}, {Book: "assets:psp:epay-main", Amount: five}}, Rules: 1},
+		"refund.failed.v1.minimal":       domain.RefundFailed{TradeNo: "T1", RefundID: "R1", Amount: yen, Refund: ledgerID, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "liabilities:parked", "", yen), Rules: 1},
+		"dispute.withdrawn.v1.full":      domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five, Basis: id, Dates: estimated, Postings: append(legs("assets:disputes:epay-main", "assets:psp:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five)...), Rules: 1},
+		"dispute.withdrawn.v1.minimal":   domain.DisputeWithdrawn{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:disputes:epay-main", "assets:psp:epay-main", "", yen), Rules: 1},
+		"dispute.reinstated.v1.full":     domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: ten, Fee: five.Neg(), Basis: id, Dates: estimated, Postings: append(legs("assets:psp:epay-main", "assets:disputes:epay-main", "", ten), legs("expenses:dispute-fee:epay-main", "assets:psp:epay-main", "", five.Neg())...), Rules: 1},
+		"dispute.reinstated.v1.minimal":  domain.DisputeReinstated{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("assets:psp:epay-main", "assets:disputes:epay-main", "", yen), Rules: 1},
+		"dispute.lost.v1.full":           domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Account: alice, Amount: ten, Basis: id, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: ten}, {Book: "assets:disputes:epay-main", Amount: ten.Neg()}}, Rules: 1},
+		"dispute.lost.v1.minimal":        domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("expenses:chargeback", "assets:disputes:epay-main", "", yen), Rules: 1},
+		"payment.closed.v1.full":         domain.PaymentClosed{Cause: domain.ClosedProvider, Basis: id, Reason: "TRADE_CLOSED"},
+		"payment.closed.v1.minimal":      domain.PaymentClosed{Cause: domain.ClosedExpired},
+		"discrepancy.found.v1.full":      domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
+		"discrepancy.found.v1.minimal":   domain.DiscrepancyFound{Kind: domain.StatusMismatch, Ours: "credited", Theirs: "waiting", Basis: id},
+		"channel.configured.v1.limited":  limitedChannel(),
+		"correction.proposed.v1.full":    domain.CorrectionProposed{Proposal: id, Action: domain.ActionMove, TradeNo: "T1", Account: bob, From: alice, Amount: five, Discrepancy: ledgerID, Reason: "ticket 12: <她>&", By: "person:li", Config: 3},
+		"correction.proposed.v1.minimal": domain.CorrectionProposed{Proposal: id, Action: domain.ActionWriteOff, TradeNo: "T1", Amount: yen, Reason: "x", By: "li"},
+		"correction.approved.v1.full":    domain.CorrectionApproved{Proposal: id, By: "person:wang", Reason: "seen at the counter", Config: 3},
+		"correction.approved.v1.minimal": domain.CorrectionApproved{Proposal: id, By: "wang"},
+		"correction.rejected.v1.full":    domain.CorrectionRejected{Proposal: id, By: "person:wang", Reason: "no receipt"},
+		"correction.rejected.v1.minimal": domain.CorrectionRejected{Proposal: id, By: "wang", Reason: "x"},
+		"correction.issued.v1.person":    domain.CorrectionIssued{TradeNo: "T1", Corrects: ledgerID, Reason: "paid by nobody", Proposal: id, Action: domain.ActionReverse, Account: alice, From: bob, Amount: ten, Reverses: ledgerID, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: ten}, {Book: "assets:psp:epay-main", Amount: ten.Neg()}}, Rules: 1},
+		"correction.issued.v1.full":      domain.CorrectionIssued{Kind: domain.MissingCredit, Auto: true, TradeNo: "T1", Corrects: id, By: ledgerID, Run: "run-7", Reason: "the provider confirms a payment that no callback announced"},
+		"correction.issued.v1.minimal":   domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
 	}
 }
 
@@ -72,6 +80,13 @@ func wideChannel() domain.ChannelConfigured {
 	f := minimalChannel()
 	f.Currencies = []domain.Currency{domain.CNY, domain.USD}
 	f.AccountFrom, f.DisputeLost = "attach", domain.LostByExpense
+	return f
+}
+
+// limitedChannel bounds what people may decide.
+func limitedChannel() domain.ChannelConfigured {
+	f := minimalChannel()
+	f.Corrections = &domain.CorrectionPolicy{Item: ten, PersonDay: domain.NewMoney(50_000, domain.CNY), AccountDay: five}
 	return f
 }
 

@@ -11,6 +11,7 @@ type Source string
 const (
 	SourceCallback Source = "callback" // the provider called us
 	SourceQuery    Source = "query"    // we asked the provider about one order
+	SourcePerson   Source = "person"   // two people decided without the provider's word
 )
 
 // About tells what a notice speaks of.

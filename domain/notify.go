@@ -259,7 +259,11 @@ func (p Payment) parkUnconfirmed(c Context, n Notice, t Trade, why Reason) Verdi
 // when the provider's query says so, a difference.
 func (p Payment) judgeRepeat(c Context, n Notice, t Trade) Verdict {
 	if n.Amount == t.Amount {
-		return Verdict{Outcome: OutcomeRepeated}
+		v := Verdict{Outcome: OutcomeRepeated}
+		if t.State == TradeReversed && n.Source == SourceQuery {
+			v.Facts = p.differ(c, n, StatusMismatch, string(t.State))
+		}
+		return v
 	}
 	v := Verdict{Outcome: OutcomeRepeated, Reason: ReasonAmountDisagrees}
 	if n.Source == SourceQuery {
@@ -312,10 +316,10 @@ func (p Payment) denies(n Notice) bool {
 		return false
 	}
 	if n.TradeNo == "" {
-		return p.settled && p.State() != StateRefunded
+		return p.settled && p.State() != StateRefunded && p.State() != StateReversed
 	}
 	t, _ := p.Trade(n.TradeNo)
-	return t.State.Decided() && (n.Status != StatusClosed || !t.gone())
+	return t.State.Decided() && t.State != TradeReversed && (n.Status != StatusClosed || !t.gone())
 }
 
 func (p Payment) closeByProvider(c Context, n Notice) []Fact {

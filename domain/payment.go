@@ -20,11 +20,12 @@ const (
 	StateCancelled State = "cancelled" // the merchant cancelled it
 	StateRefunded  State = "refunded"  // settled, and all of it went back to the payer
 	StateDisputed  State = "disputed"  // settled, and money of it is away until a dispute is decided
+	StateReversed  State = "reversed"  // settled, and its credit was taken back by two people
 )
 
 // Settled reports whether an order in this state has had its own credit.
 func (s State) Settled() bool {
-	return s == StateCredited || s == StateRefunded || s == StateDisputed
+	return s == StateCredited || s == StateRefunded || s == StateDisputed || s == StateReversed
 }
 
 // TradeState is where the money under one trade_no stands.
@@ -38,12 +39,15 @@ const (
 	TradeParked    TradeState = "parked"    // confirmed and parked
 	TradeCredited  TradeState = "credited"  // credited to the order's account
 	TradeAllocated TradeState = "allocated" // parked first, then moved to an account
+
+	TradeReversed   TradeState = "reversed"    // credited, then taken back by two people
+	TradeWrittenOff TradeState = "written_off" // parked, then nobody's
 )
 
 // Decided reports whether the money has moved: from then on every further
 // notice of it is a repeat.
 func (s TradeState) Decided() bool {
-	return s == TradeParked || s == TradeCredited || s == TradeAllocated
+	return s == TradeParked || s == TradeCredited || s == TradeAllocated || s == TradeReversed || s == TradeWrittenOff
 }
 
 // Waits reports whether the provider must be asked.
@@ -83,6 +87,7 @@ type Payment struct {
 	Version      int           // events folded
 	Refunds      []Refund      // in order of first notice
 	Disputes     []Dispute     // in order of first notice
+	Proposals    []Proposal    // corrections by people, in order
 
 	seen    []notion // distinct notices, for R1's limit
 	settled bool     // an own credit exists
@@ -136,6 +141,10 @@ func (p Payment) settledState() State {
 	switch {
 	case p.disputed():
 		return StateDisputed
+	case t.State == TradeReversed:
+		return StateReversed
+	case t.State == TradeParked: // its allocation was taken back
+		return StateParked
 	case t.gone():
 		return StateRefunded
 	}
@@ -224,8 +233,16 @@ func (p Payment) Apply(f Fact) Payment {
 		p.Closed = f.Cause
 	case DiscrepancyFound:
 		p.differs = append(slices.Clip(p.differs), notion{trade: f.TradeNo, kind: f.Kind})
-	case CorrectionIssued, LedgerOpened, ChannelConfigured:
-		// They change no payment: a heal's money is in the credit beside it.
+	case CorrectionProposed:
+		p.Proposals = append(slices.Clip(p.Proposals), Proposal{Ask: f, State: ProposalOpen})
+	case CorrectionApproved:
+		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.DecidedBy = f.By })
+	case CorrectionRejected:
+		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State, q.DecidedBy = ProposalRejected, f.By })
+	case CorrectionIssued:
+		p = p.applyIssued(f)
+	case LedgerOpened, ChannelConfigured:
+		// They change no payment.
 	}
 	return p
 }

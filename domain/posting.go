@@ -24,6 +24,7 @@ const (
 	BookWallet     = "liabilities:wallet"
 	BookParked     = "liabilities:parked"
 	BookChargeback = "expenses:chargeback" // lost disputes that we bear
+	BookUnclaimed  = "income:unclaimed"    // parked money that nobody claimed
 )
 
 // BookPSP is the money the provider of a channel holds for us.
@@ -128,8 +129,10 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case DisputeLost:
 		return f.Postings
+	case CorrectionIssued:
+		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionIssued:
+		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected:
 		return nil
 	}
 	return nil
@@ -154,8 +157,10 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, true
 	case DisputeLost:
 		return f.Dates, true
+	case CorrectionIssued:
+		return f.Dates, len(f.Postings) > 0
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionIssued:
+		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected:
 		return Dates{}, false
 	}
 	return Dates{}, false
@@ -187,8 +192,12 @@ func CheckPostings(ps []Posting) error {
 func checkPosted(f Fact) error {
 	ps := PostingsOf(f)
 	_, moved := DatesOf(f)
-	if p, ok := f.(PaymentParked); ok {
-		moved = p.Confirmed
+	switch f := f.(type) {
+	case PaymentParked:
+		moved = f.Confirmed
+	case CorrectionIssued:
+		moved = f.Dates != (Dates{})
+	default:
 	}
 	if moved != (len(ps) > 0) {
 		return E(KindCorrupt, "money moved: %t, postings: %d", moved, len(ps))

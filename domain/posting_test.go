@@ -81,6 +81,7 @@ func TestWhichFactsPost(t *testing.T) {
 	posting := map[string]bool{
 		"payment.credited.v1.full": true, "payment.credited.v1.minimal": true, "payment.parked.v1.full": true,
 		"payment.allocated.v1.full": true, "payment.allocated.v1.rule": true, "payment.allocated.v1.minimal": true,
+		"correction.issued.v1.person": true,
 	}
 	for name, f := range fixtures() {
 		typ := typeOf(name)
@@ -104,7 +105,7 @@ func TestBooks(t *testing.T) {
 		t.Errorf("books are %q, %q, %q", domain.BookWallet, domain.BookParked, domain.BookPSP("epay-main"))
 	}
 	if domain.BookSuspense("a") != "suspense:a" || domain.BookDisputes("a") != "assets:disputes:a" ||
-		domain.BookDisputeFee("a") != "expenses:dispute-fee:a" || domain.BookChargeback != "expenses:chargeback" {
+		domain.BookDisputeFee("a") != "expenses:dispute-fee:a" || domain.BookChargeback != "expenses:chargeback" || domain.BookUnclaimed != "income:unclaimed" {
 		t.Errorf("books are %q, %q, %q, %q", domain.BookSuspense("a"), domain.BookDisputes("a"),
 			domain.BookDisputeFee("a"), domain.BookChargeback)
 	}

@@ -420,8 +420,12 @@ func (p Payment) applyRefundFailed(f RefundFailed) Payment {
 	return p.changeRefund(n, func(r *Refund) { r.State = RefundReversed })
 }
 
-// left is what is left of the money: never below zero.
+// left is what is left of the money where it sits: never below zero, and nothing
+// of what people took from there.
 func (t Trade) left() Money {
+	if t.State == TradeReversed || t.State == TradeWrittenOff {
+		return Money{0, t.Amount.currency}
+	}
 	return Money{max(0, t.Amount.minor-t.Refunded.minor), t.Amount.currency}
 }
 

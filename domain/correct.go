@@ -1,0 +1,389 @@
+package domain
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Correction is what a person asks for.
+type Correction struct {
+	Action      Action
+	TradeNo     string    // the money it is about
+	Account     AccountID // who gets it: allocate, move, and the credit of an order nobody placed
+	Amount      Money     // only for the credit of an order nobody placed; else the money says it
+	Discrepancy ID        // the difference it repairs; zero where there is none
+	Reason      string
+	By          string // a person, never a key
+}
+
+// Spent is what was approved today before: of the proposer, and for the account
+// that the correction touches.
+type Spent struct {
+	Person  Totals
+	Account Totals
+}
+
+// maxReason bounds what a person writes, in bytes.
+const maxReason = 2000
+
+// Propose asks for a correction. It is held against the books and the channel's
+// policy at once, so that nobody approves what cannot be. The same correction
+// asked for again while it is open yields no facts and the same proposal;
+// somebody else's is KindConflict: it wants an approval, not a second proposal.
+func (p Payment) Propose(c Context, q Correction, s Spent) (Proposal, []Fact, error) {
+	if err := checkPerson("reason", q.By, q.Reason); err != nil {
+		return Proposal{}, nil, err
+	}
+	f, err := p.proposal(c, q)
+	if err != nil {
+		return Proposal{}, nil, err
+	}
+	if _, err := p.effect(c, f, ""); err != nil {
+		return Proposal{}, nil, err
+	}
+	if err := c.Channel.Corrections.allows(f, s); err != nil {
+		return Proposal{}, nil, err
+	}
+	for _, open := range p.Proposals {
+		if open.State != ProposalOpen || open.Ask.TradeNo != f.TradeNo {
+			continue
+		}
+		if open.Ask.same(f) && open.Ask.By == f.By {
+			return open, nil, nil
+		}
+		return open, nil, E(KindConflict, "%s proposed to %s trade %s: approve or reject that first", open.Ask.By, open.Ask.Action, quote(open.Ask.TradeNo))
+	}
+	return Proposal{Ask: f, State: ProposalOpen}, []Fact{f}, nil
+}
+
+// checkPerson sees that a person with a reason acts.
+func checkPerson(field, by, reason string) error {
+	switch {
+	case by == "":
+		return EField(KindDenied, "by", "a correction needs a person")
+	case reason == "":
+		return EField(KindInvalid, field, "a correction needs a reason")
+	case len(reason) > maxReason:
+		return EField(KindInvalid, field, "%d bytes are more than %d", len(reason), maxReason)
+	}
+	return nil
+}
+
+// proposal is q as a fact, with what the books say of its money.
+func (p Payment) proposal(c Context, q Correction) (CorrectionProposed, error) {
+	f := CorrectionProposed{
+		Action: q.Action, TradeNo: q.TradeNo, Account: q.Account, Discrepancy: q.Discrepancy, Reason: q.Reason, By: q.By,
+		Config: c.Revision,
+	}
+	t, known := p.Trade(q.TradeNo)
+	if q.TradeNo == "" || (!known && q.Action != ActionCredit) {
+		return f, EField(KindNotFound, "trade_no", "the order has no money under %s", quote(q.TradeNo))
+	}
+	f.Amount = t.left()
+	switch q.Action {
+	case ActionCredit:
+		f.Account, f.Amount = p.creditOf(q, t)
+	case ActionReverse:
+		f.Account = t.Account
+	case ActionMove:
+		f.From = t.Account
+	case ActionWriteOff:
+		f.Account = ""
+	case ActionAllocate:
+	default:
+		return f, EField(KindInvalid, "action", "%s is none of %v", quote(string(q.Action)), Actions())
+	}
+	if q.Action != ActionWriteOff {
+		if _, err := ParseAccountID(string(f.Account)); err != nil {
+			return f, err
+		}
+	}
+	attempt := 0
+	for _, earlier := range p.Proposals {
+		if earlier.Ask.same(f) && earlier.State != ProposalOpen {
+			attempt++
+		}
+	}
+	f.Proposal = NewV5(c.Ledger, string(c.Stream), "proposal", string(f.Action), f.TradeNo, string(f.Account), strconv.Itoa(attempt))
+	return f, nil
+}
+
+// creditOf is whom a credit by hand gives what: as it was placed, as it was
+// credited before it was reversed, or for an order nobody placed as q says.
+func (p Payment) creditOf(q Correction, t Trade) (AccountID, Money) {
+	switch {
+	case t.State == TradeReversed:
+		return t.Account, t.Amount
+	case p.IsPlaced():
+		return p.Placed.Account, p.Placed.Amount
+	}
+	return q.Account, q.Amount
+}
+
+// same reports whether two proposals want the same.
+func (f CorrectionProposed) same(o CorrectionProposed) bool {
+	return f.Action == o.Action && f.TradeNo == o.TradeNo && f.Account == o.Account && f.Amount == o.Amount
+}
+
+// allows holds a correction against the limits.
+func (l *CorrectionPolicy) allows(f CorrectionProposed, s Spent) error {
+	if l == nil {
+		return nil
+	}
+	for _, limit := range []struct {
+		most   Money
+		before Totals
+		of     string
+	}{
+		{l.Item, Totals{}, "one correction"},
+		{l.PersonDay, s.Person, "what " + f.By + " proposes in a day"},
+		{l.AccountDay, s.Account, "account " + string(f.Account) + " in a day"},
+	} {
+		if limit.most.currency == "" {
+			continue
+		}
+		if limit.most.currency != f.Amount.currency {
+			return EField(KindDenied, "amount", "the channel's limits are in %s: no correction in %s", limit.most.currency, f.Amount.currency)
+		}
+		sum, err := limit.before.Of(f.Amount.currency).Add(f.Amount)
+		if err != nil || sum.minor > limit.most.minor {
+			return EField(KindDenied, "amount", "%s would pass the limit of %s for %s", f.Amount, limit.most, limit.of)
+		}
+	}
+	return nil
+}
+
+// Proposal is what is known of a proposal.
+func (p Payment) Proposal(id ID) (Proposal, bool) {
+	i := slices.IndexFunc(p.Proposals, func(q Proposal) bool { return q.ID() == id })
+	if i < 0 {
+		return Proposal{}, false
+	}
+	return p.Proposals[i], true
+}
+
+// Approve lets an open proposal happen. It takes another person than the
+// proposer, and books that still allow what was proposed: else KindDenied or
+// KindConflict, and nothing has changed. Approving again what the same person
+// approved yields no facts.
+func (p Payment) Approve(c Context, id ID, by, reason string, s Spent) ([]Fact, error) {
+	q, err := p.decided(id, by, ProposalIssued)
+	if err != nil || q.State == ProposalIssued {
+		return nil, err
+	}
+	switch {
+	case by == "":
+		return nil, EField(KindDenied, "by", "an approval needs a person")
+	case by == q.Ask.By:
+		return nil, EField(KindDenied, "by", "%s proposed it: another person must approve", by)
+	case len(reason) > maxReason:
+		return nil, EField(KindInvalid, "reason", "%d bytes are more than %d", len(reason), maxReason)
+	}
+	if err := c.Channel.Corrections.allows(q.Ask, s); err != nil {
+		return nil, err
+	}
+	effect, err := p.effect(c, q.Ask, by)
+	if err != nil {
+		return nil, err
+	}
+	return append([]Fact{CorrectionApproved{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, effect...), nil
+}
+
+// Reject ends an open proposal: another person's no, or the proposer's own
+// withdrawal. It needs a reason. Rejecting again yields no facts.
+func (p Payment) Reject(id ID, by, reason string) ([]Fact, error) {
+	q, err := p.decided(id, by, ProposalRejected)
+	if err != nil || q.State == ProposalRejected {
+		return nil, err
+	}
+	if err := checkPerson("reason", by, reason); err != nil {
+		return nil, err
+	}
+	return []Fact{CorrectionRejected{Proposal: id, By: by, Reason: reason}}, nil
+}
+
+// decided finds a proposal that is open, or that this person has brought to
+// the state wanted before.
+func (p Payment) decided(id ID, by string, want ProposalState) (Proposal, error) {
+	q, ok := p.Proposal(id)
+	switch {
+	case !ok:
+		return q, EField(KindNotFound, "correction", "no correction %s was proposed on this order", id)
+	case q.State != ProposalOpen && (q.State != want || q.DecidedBy != by):
+		return q, EField(KindConflict, "correction", "%s is %s already", id, q.State)
+	}
+	return q, nil
+}
+
+// effect is what follows from a proposal when approver says yes, as the books
+// stand now; an error says why they do not allow it.
+func (p Payment) effect(c Context, f CorrectionProposed, approver string) ([]Fact, error) {
+	t, _ := p.Trade(f.TradeNo)
+	issued := CorrectionIssued{
+		TradeNo: f.TradeNo, Corrects: f.Discrepancy, Reason: f.Reason, Proposal: f.Proposal, Action: f.Action,
+		Account: f.Account, From: f.From, Amount: f.Amount,
+	}
+	if issued.Corrects.IsZero() {
+		issued.Corrects = c.ID(f)
+	}
+	switch f.Action {
+	case ActionAllocate:
+		return p.allocateByHand(c, f, t, issued, approver)
+	case ActionCredit:
+		return p.creditByHand(c, f, t, issued)
+	case ActionReverse:
+		return p.reverse(c, f, t, issued)
+	case ActionMove:
+		return p.move(c, f, t, issued)
+	case ActionWriteOff:
+		return p.writeOff(c, f, t, issued)
+	}
+	return nil, EField(KindInvalid, "action", "%s is none of %v", quote(string(f.Action)), Actions())
+}
+
+// posted is issued with postings of its own.
+func (f CorrectionIssued) posted(c Context, ps []Posting) []Fact {
+	f.Dates, f.Postings, f.Rules = c.dates(Notice{ReceivedAt: c.Now}), ps, RulesVersion
+	return []Fact{f}
+}
+
+// beside is issued naming the fact that carries the postings.
+func (f CorrectionIssued) beside(c Context, by Fact) []Fact {
+	f.By = c.ID(by)
+	return []Fact{by, f}
+}
+
+func notNow(f CorrectionProposed, format string, args ...any) error {
+	args = append([]any{string(f.Action), quote(f.TradeNo)}, args...)
+	return EField(KindConflict, "action", "cannot %s trade %s: "+format, args...)
+}
+
+func (p Payment) allocateByHand(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued, approver string) ([]Fact, error) {
+	switch {
+	case t.State != TradeParked:
+		return nil, notNow(f, "its money is not parked and confirmed")
+	case t.Refunded.IsPositive():
+		return nil, notNow(f, "%s of it was refunded", t.Refunded)
+	case f.Amount != t.Amount:
+		return nil, notNow(f, "its money is %s now, not %s", t.Amount, f.Amount)
+	}
+	return issued.beside(c, PaymentAllocated{
+		TradeNo: t.TradeNo, Account: f.Account, Amount: t.Amount, ProposedBy: f.By, ApprovedBy: approver, Reason: f.Reason,
+		Dates: c.dates(Notice{ReceivedAt: c.Now}), Postings: allocatePostings(f.Account, t.Amount), Rules: RulesVersion,
+	}), nil
+}
+
+// creditByHand gives the order its own credit (R2: at most one), or gives back
+// one that was reversed.
+func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
+	ch := c.Channel.Channel
+	switch {
+	case !f.Amount.IsPositive():
+		return nil, EField(KindInvalid, "amount", "%s is not positive", f.Amount)
+	case !c.Channel.Takes(f.Amount.currency):
+		return nil, EField(KindMismatch, "currency", "channel %s does not take %s", ch, f.Amount.currency)
+	case t.State == TradeReversed:
+		return issued.posted(c, creditPostings(ch, f.Account, f.Amount)), nil
+	case p.settled:
+		return nil, notNow(f, "the order has its credit, by trade %s (R2)", quote(p.Settled))
+	case t.State.Decided():
+		return nil, notNow(f, "its money is %s: allocate it", t.State)
+	case p.Closed == ClosedMerchant:
+		return nil, notNow(f, "the merchant cancelled the order")
+	case p.IsPlaced() && (f.Account != p.Placed.Account || f.Amount != p.Placed.Amount):
+		return nil, notNow(f, "the order was placed for another account or amount (R3)")
+	}
+	return issued.beside(c, PaymentCredited{
+		TradeNo: f.TradeNo, Account: f.Account, Amount: f.Amount, Late: p.Closed != "", Source: SourcePerson, Basis: c.ID(f),
+		Dates: c.dates(Notice{ReceivedAt: c.Now}), Postings: creditPostings(ch, f.Account, f.Amount), Rules: RulesVersion,
+	}), nil
+}
+
+// reverse takes back what was credited or allocated from where it sits now.
+// Allocated money is parked again.
+func (p Payment) reverse(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
+	if err := p.sits(t, f); err != nil {
+		return nil, err
+	}
+	if t.State == TradeAllocated {
+		issued.Reverses = c.ID(PaymentAllocated{TradeNo: t.TradeNo})
+		return issued.posted(c, negated(allocatePostings(t.Account, f.Amount))), nil
+	}
+	issued.Reverses = c.ID(PaymentCredited{})
+	return issued.posted(c, negated(creditPostings(c.Channel.Channel, t.Account, f.Amount))), nil
+}
+
+func (p Payment) move(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
+	switch err := p.sits(t, f); {
+	case err != nil:
+		return nil, err
+	case f.From != t.Account:
+		return nil, notNow(f, "its money is in account %s now", t.Account)
+	case f.Account == t.Account:
+		return nil, notNow(f, "its money is in that account already")
+	}
+	return issued.posted(c, transfer(
+		Posting{Book: BookWallet, Wallet: f.From}, Posting{Book: BookWallet, Wallet: f.Account}, f.Amount)), nil
+}
+
+// sits sees that all the money of t is in a wallet.
+func (p Payment) sits(t Trade, f CorrectionProposed) error {
+	switch {
+	case t.State != TradeCredited && t.State != TradeAllocated:
+		return notNow(f, "its money is %s", t.State)
+	case t.Refunded.IsPositive():
+		return notNow(f, "%s of it was refunded", t.Refunded)
+	case p.contested(t.TradeNo):
+		return notNow(f, "it is disputed")
+	case f.Amount != t.Amount:
+		return notNow(f, "its money is %s now, not %s", t.Amount, f.Amount)
+	}
+	return nil
+}
+
+func (p Payment) writeOff(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
+	switch {
+	case t.State != TradeParked:
+		return nil, notNow(f, "its money is not parked and confirmed")
+	case t.left() != f.Amount || !f.Amount.IsPositive():
+		return nil, notNow(f, "%s of it is left", t.left())
+	}
+	return issued.posted(c, transfer(Posting{Book: BookParked}, Posting{Book: BookUnclaimed}, f.Amount)), nil
+}
+
+// applyIssued changes where the money of a trade stands. A heal changes
+// nothing: its money is in the credit beside it.
+func (p Payment) applyIssued(f CorrectionIssued) Payment {
+	if f.Proposal.IsZero() {
+		return p
+	}
+	p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State = ProposalIssued })
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
+		switch f.Action {
+		case ActionReverse:
+			if t.State == TradeAllocated {
+				t.State, t.Account = TradeParked, ""
+			} else {
+				t.State = TradeReversed
+			}
+		case ActionMove:
+			t.Account = f.Account
+		case ActionWriteOff:
+			t.State = TradeWrittenOff
+		case ActionCredit:
+			if t.State == TradeReversed {
+				t.State = TradeCredited
+			}
+		case ActionAllocate:
+		}
+	})
+	return p
+}
+
+func withProposal(qs []Proposal, id ID, change func(*Proposal)) []Proposal {
+	out := slices.Clone(qs)
+	if i := slices.IndexFunc(out, func(q Proposal) bool { return q.ID() == id }); i >= 0 {
+		change(&out[i])
+	}
+	return out
+}
