@@ -1,0 +1,223 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/shopspring/decimal"
+
+	"counterfoil/archive"
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	"counterfoil/projections"
+	"counterfoil/providers"
+)
+
+// BillDeps is what a Comparer works with.
+type BillDeps struct {
+	Log      eventstore.Reader
+	Ledger   *ledger.Ledger
+	Rows     projections.Reader
+	Lines    projections.LineReader
+	Leases   operations.Leases
+	Bills    operations.Bills
+	Archive  archive.Archive
+	Channels map[domain.ChannelID]providers.Channel
+	Logger   *slog.Logger
+	Metrics  prometheus.Registerer
+	Clock    func() time.Time
+}
+
+// BillPolicy says how the bills of one channel are compared. Amounts are always
+// exact.
+type BillPolicy struct {
+	Cut       time.Duration   // money this near to midnight may stand on the neighbour's bill
+	Wait      int             // days for which later bills are waited for
+	Apart     time.Duration   // how far the two times of a movement may lie apart; 0 does not look
+	FeeRate   decimal.Decimal // of a payment; 0 does not look
+	FeeWithin decimal.Decimal // how far a fee may lie from it
+}
+
+// DefaultBillPolicy is that of a channel for which nothing else is said.
+func DefaultBillPolicy() BillPolicy { return BillPolicy{Cut: 30 * time.Minute, Wait: 1} }
+
+// BillConfig shapes a Comparer.
+type BillConfig struct {
+	Holder       string                           // names this process in runs and leases
+	Policies     map[domain.ChannelID]BillPolicy  // DefaultBillPolicy where there is none
+	MaxItems     int                              // differences and waiting lines that one run may judge; 0 means 5,000
+	MaxPercent   int                              // open differences in a hundred lines that one run may judge; 0 means 20
+	AskPerSecond float64                          // questions about single payments, to one channel
+	Answers      bool                             // compare channels without bills by asking about each payment of the day
+	Since        func(domain.ChannelID) time.Time // before its day no bill is caught up with; nil means no such bound
+	CatchUp      int                              // days back for which missing bills are caught up with; 0 means 31
+	TempDir      string                           // for sorting; empty is the system's
+}
+
+// few is how many open differences are judged whatever their share of the day.
+const few = 20
+
+// Comparer compares the providers' bills with the books. It is safe for
+// concurrent use; of any number of processes one works at a bill of a day.
+type Comparer struct {
+	BillDeps
+	cfg     BillConfig
+	metrics *billMetrics
+	asks    *asker
+}
+
+// NewComparer makes a Comparer.
+func NewComparer(d BillDeps, cfg BillConfig) (*Comparer, error) {
+	if cfg.MaxItems == 0 {
+		cfg.MaxItems = 5000
+	}
+	if cfg.MaxPercent == 0 {
+		cfg.MaxPercent = 20
+	}
+	if cfg.CatchUp == 0 {
+		cfg.CatchUp = 31
+	}
+	switch {
+	case cfg.Holder == "":
+		return nil, domain.EField(domain.KindInvalid, "holder", "a comparer needs a name")
+	case cfg.MaxItems < 0:
+		return nil, domain.EField(domain.KindInvalid, "max_items", "%d: at least 1", cfg.MaxItems)
+	case cfg.MaxPercent < 0 || cfg.MaxPercent > 100:
+		return nil, domain.EField(domain.KindInvalid, "max_percent", "%d: 1 to 100", cfg.MaxPercent)
+	case cfg.CatchUp < 0:
+		return nil, domain.EField(domain.KindInvalid, "catch_up", "%d: at least 1", cfg.CatchUp)
+	case cfg.AskPerSecond <= 0:
+		return nil, domain.EField(domain.KindInvalid, "ask_per_second", "%v: above 0", cfg.AskPerSecond)
+	}
+	m, err := newBillMetrics(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &Comparer{BillDeps: d, cfg: cfg, metrics: m, asks: newAsker(d, cfg.AskPerSecond)}, nil
+}
+
+// policy is how a channel's bill of a day is compared.
+func (c *Comparer) policy(ch providers.Channel, day domain.Day) (domain.ComparePolicy, error) {
+	set := ch.Config()
+	zone, err := time.LoadLocation(set.Zone)
+	if err != nil {
+		return domain.ComparePolicy{}, domain.E(domain.KindInvalid, "channel %s: zone %q: %w", set.Channel, set.Zone, err)
+	}
+	p, ok := c.cfg.Policies[set.Channel]
+	if !ok {
+		p = DefaultBillPolicy()
+	}
+	return domain.ComparePolicy{
+		Day: day, Zone: zone, Cut: p.Cut, Wait: p.Wait, Apart: p.Apart, FeeRate: p.FeeRate, FeeWithin: p.FeeWithin,
+	}, nil
+}
+
+// leaseFor is how long a bill is one process's without a sign of life.
+const leaseFor = 2 * time.Minute
+
+// Run compares one bill now, whether or not that was done before: a bill that
+// changed is a new import and a new comparison. The run says in its state and
+// cause what came of it; an error means that it could not even be written down,
+// KindConflict that another process works at this bill, KindInvalid that the
+// channel has no such bill.
+func (c *Comparer) Run(ctx context.Context, channel domain.ChannelID, day domain.Day, bill string) (operations.BillRun, error) {
+	src, err := c.source(channel, bill)
+	if err != nil {
+		return operations.BillRun{}, err
+	}
+	run, err := c.begin(channel, day, bill)
+	if err != nil {
+		return run, err
+	}
+	name := "bill-" + string(channel) + "-" + string(day) + "-" + bill
+	lease, err := c.Leases.Acquire(ctx, name, run.ID, c.Clock(), leaseFor)
+	if err != nil {
+		return run, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	kept := make(chan struct{})
+	go func() { defer close(kept); c.keep(ctx, lease, stop) }()
+	run, err = c.run(ctx, run, src)
+	stop(nil)
+	<-kept
+	if rerr := c.Leases.Release(context.WithoutCancel(ctx), lease); err == nil {
+		err = rerr
+	}
+	return run, err
+}
+
+func (c *Comparer) begin(channel domain.ChannelID, day domain.Day, bill string) (operations.BillRun, error) {
+	at := domain.Instant(c.Clock())
+	id, err := domain.NewRandom(rand.Reader)
+	if err != nil {
+		return operations.BillRun{}, fmt.Errorf("name a run: %w", err)
+	}
+	return operations.BillRun{
+		ID:      "bill-" + at.UTC().Format("20060102T150405.000Z") + "-" + id.String()[:8],
+		Channel: channel, Day: day, Bill: bill, Holder: c.cfg.Holder, State: operations.RunRunning, StartedAt: at,
+	}, nil
+}
+
+// keep renews the lease until ctx ends; a lease that was lost ends the run.
+func (c *Comparer) keep(ctx context.Context, lease operations.Lease, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(leaseFor / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_, err := c.Leases.Acquire(ctx, lease.Name, lease.Holder, c.Clock(), leaseFor)
+		if err != nil && domain.KindOf(err) == domain.KindConflict {
+			stop(err)
+			return
+		}
+	}
+}
+
+// run does the work and writes down what came of it.
+func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSource) (operations.BillRun, error) {
+	if err := c.Bills.PutBillRun(ctx, run); err != nil {
+		return run, err
+	}
+	result, err := c.compare(ctx, &run, src)
+	run.EndedAt = domain.Instant(c.Clock())
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		run.State = operations.RunComplete
+		result.Run = run
+		if err = c.Bills.CloseBill(ctx, result); err != nil {
+			err = because(operations.CauseOurs, err)
+		}
+	}
+	if err == nil {
+		c.finish(ctx, run)
+		return run, nil
+	}
+	run.State, run.Cause, run.Note = operations.RunIncomplete, causeOf(err), err.Error()
+	c.finish(ctx, run)
+	return run, c.Bills.PutBillRun(ctx, run)
+}
+
+// finish writes the run's one log line and its metrics.
+func (c *Comparer) finish(ctx context.Context, r operations.BillRun) {
+	c.metrics.ended(r)
+	level := slog.LevelInfo
+	if r.State != operations.RunComplete || r.Differing > 0 {
+		level = slog.LevelWarn
+	}
+	c.Logger.LogAttrs(ctx, level, "bill compared", slog.String("run", r.ID), slog.String("channel", string(r.Channel)),
+		slog.String("day", string(r.Day)), slog.String("bill", r.Bill), slog.String("state", string(r.State)),
+		slog.String("cause", string(r.Cause)), slog.String("sha256", r.SHA256), slog.Int64("size", r.Size),
+		slog.Int64("ours", r.OurLines), slog.Int64("theirs", r.TheirLines), slog.Int64("matched", r.Matched),
+		slog.Int64("waiting", r.Waiting), slog.Int64("differing", r.Differing), slog.Int64("healed", r.Healed),
+		slog.Int64("unanswered", r.Unanswered), slog.String("note", r.Note), slog.Duration("took", r.EndedAt.Sub(r.StartedAt)))
+}

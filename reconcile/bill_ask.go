@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+	"counterfoil/providers"
+)
+
+// asker asks providers about single payments that a bill raised.
+type asker struct {
+	BillDeps
+	perSecond float64
+	mu        sync.Mutex
+	limits    map[domain.ChannelID]*rate.Limiter
+}
+
+func newAsker(d BillDeps, perSecond float64) *asker {
+	return &asker{BillDeps: d, perSecond: perSecond, limits: map[domain.ChannelID]*rate.Limiter{}}
+}
+
+// verdict is a difference after the provider was asked. mended says how our
+// books were mended by the answer, empty where they were not.
+type verdict struct {
+	difference domain.Difference
+	mended     string
+}
+
+// explain asks about a difference, takes the answer into the books and says
+// what is left. The bill itself never moves money: it raises the question, and
+// the answer goes the way of every answer.
+func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch providers.Channel, d domain.Difference) (verdict, error) {
+	if d.State != domain.DifferenceOpen || !askable(d) {
+		return verdict{difference: d}, nil
+	}
+	before, err := a.payment(ctx, run.Channel, d.OrderNo())
+	if err != nil {
+		return verdict{}, because(operations.CauseOurs, err)
+	}
+	d = before.Explain(d)
+	if d.State != domain.DifferenceOpen || run.Unanswered >= maxSilence {
+		return verdict{difference: d}, nil
+	}
+	answer, err := a.query(ctx, run, ch, d)
+	if err != nil || !answer.Found {
+		if err == nil && d.Note == "" {
+			d.Note = "the provider does not know the order now"
+		}
+		return verdict{difference: d}, err
+	}
+	after, facts, err := a.take(ctx, answer)
+	if err != nil {
+		return verdict{}, because(operations.CauseOurs, err)
+	}
+	v := verdict{difference: d, mended: mended(d, after, facts)}
+	if v.mended != "" && d.Kind == domain.MissingCredit {
+		run.Healed++
+	}
+	if v.mended == "" && d.Theirs == nil && answer.Notice.Status == domain.StatusPaid && answer.Notice.Amount == d.Ours.Amount {
+		v.difference.Note = "the provider confirms it when asked; the bill lacks it"
+	}
+	return v, nil
+}
+
+// askable reports whether the provider's word on one payment can say more.
+func askable(d domain.Difference) bool {
+	if k := d.Key(); k.TradeNo == "" && d.OrderNo() == "" {
+		return false
+	}
+	switch d.Kind {
+	case domain.OnlyTheirs, domain.OnlyOurs, domain.RefundMissing, domain.RefundUnknown, domain.AmountMismatch,
+		domain.CurrencyMismatch, domain.StatusMismatch, domain.Frozen:
+		return true
+	default: // fees, times, doubles and movements without a name are not in its answer
+		return false
+	}
+}
+
+// payment is the order as our books have it; empty where they do not.
+func (a *asker) payment(ctx context.Context, ch domain.ChannelID, orderNo string) (domain.Payment, error) {
+	if orderNo == "" {
+		return domain.Payment{}, nil
+	}
+	v, err := a.Ledger.Payment(ctx, ch, orderNo)
+	if err != nil && domain.KindOf(err) == domain.KindNotFound {
+		return domain.Payment{}, nil
+	}
+	return v.Payment, err
+}
+
+// query puts one question. Silence is counted and is no error: the run ends
+// incomplete by it.
+func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers.Channel, d domain.Difference) (providers.Answer, error) {
+	q := providers.Question{OrderNo: d.OrderNo(), TradeNo: d.Key().TradeNo, Run: run.ID, At: a.Clock()}
+	if k := d.Key(); k.Kind == domain.LineRefund || k.Kind == domain.LineRefundFailed {
+		q.RefundID, q.RefundNo = k.Ref, refundNo(d)
+	}
+	answer, err := a.ask(ctx, ch, q)
+	run.Asked++
+	switch {
+	case err == nil:
+		return answer, nil
+	case ctx.Err() != nil:
+		return answer, because(operations.CauseStopped, ctx.Err())
+	case domain.KindOf(err) == domain.KindUnavailable || domain.KindOf(err) == domain.KindLimited:
+		run.Unanswered++
+	}
+	return providers.Answer{}, nil
+}
+
+func refundNo(d domain.Difference) string {
+	if d.Theirs != nil && d.Theirs.RefundNo != "" {
+		return d.Theirs.RefundNo
+	}
+	if d.Ours != nil {
+		return d.Ours.RefundNo
+	}
+	return ""
+}
+
+// ask puts a question within the channel's rate and the time of one question.
+func (a *asker) ask(ctx context.Context, ch providers.Channel, q providers.Question) (providers.Answer, error) {
+	if err := a.limit(ch.Config().Channel).Wait(ctx); err != nil {
+		return providers.Answer{}, err
+	}
+	var err error
+	if q.Delivery, err = domain.NewRandom(rand.Reader); err != nil {
+		return providers.Answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryWithin)
+	defer cancel()
+	return ch.Query(ctx, q)
+}
+
+func (a *asker) limit(ch domain.ChannelID) *rate.Limiter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.limits[ch]
+	if l == nil {
+		l = rate.NewLimiter(rate.Limit(a.perSecond), max(1, int(a.perSecond)))
+		a.limits[ch] = l
+	}
+	return l
+}
+
+// take lets an answer into the books, with all that it tells beside the
+// payment.
+func (a *asker) take(ctx context.Context, answer providers.Answer) (domain.Payment, []domain.Fact, error) {
+	var after domain.Payment
+	var facts []domain.Fact
+	for _, n := range append([]domain.Notice{answer.Notice}, answer.Also...) {
+		res, err := a.Ledger.Notify(ctx, n, answer.Evidence, nil)
+		if err != nil {
+			return after, nil, err
+		}
+		after, facts = res.Payment, append(facts, res.Verdict.Facts...)
+	}
+	return after, facts, nil
+}
+
+// mended says how the answer mended a difference, empty where it did not.
+func mended(d domain.Difference, after domain.Payment, facts []domain.Fact) string {
+	k := d.Key()
+	if k.Kind == domain.LinePayment && d.Ours == nil {
+		t, known := after.Trade(k.TradeNo)
+		switch {
+		case !known || t.Amount != d.Theirs.Amount:
+		case t.State == domain.TradeCredited || t.State == domain.TradeAllocated:
+			return "credited on the provider's answer"
+		case t.State == domain.TradeParked:
+			return "parked on the provider's answer: " + string(t.Reason)
+		}
+		return ""
+	}
+	booked := slices.ContainsFunc(facts, func(f domain.Fact) bool {
+		line, ok := domain.LineOf(f)
+		return ok && line.Key() == k && d.Theirs != nil && line.Amount == d.Theirs.Amount
+	})
+	if booked {
+		return "booked on the provider's answer"
+	}
+	return ""
+}

@@ -1,0 +1,193 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"counterfoil/archive"
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/operations"
+	"counterfoil/projections"
+	"counterfoil/providers"
+)
+
+// compare is the whole of a run but for writing it down. Every error has its
+// cause.
+func (c *Comparer) compare(ctx context.Context, run *operations.BillRun, src billSource) (operations.BillResult, error) {
+	policy, err := c.policy(src.channel(), run.Day)
+	if err != nil {
+		return operations.BillResult{}, because(operations.CauseOurs, err)
+	}
+	file, id, err := c.take(ctx, run, src)
+	if err != nil {
+		return operations.BillResult{}, err
+	}
+	pool, err := c.Bills.Carried(ctx, run.Channel, run.Bill, run.Day)
+	if err != nil {
+		return operations.BillResult{}, because(operations.CauseOurs, err)
+	}
+	if err := c.catchUpRows(ctx, run); err != nil {
+		return operations.BillResult{}, because(operations.CauseOurs, err)
+	}
+	differences, err := c.pass(ctx, run, policy, c.ours(ctx, run, policy, pool), c.theirs(ctx, run, src, file, id))
+	if err != nil {
+		return operations.BillResult{}, err
+	}
+	return c.conclude(ctx, run, src.channel(), differences)
+}
+
+// catchUpRows waits until the projection has what the log has now: a payment
+// that was credited a moment ago must not look lost.
+func (c *Comparer) catchUpRows(ctx context.Context, run *operations.BillRun) error {
+	head, err := c.Log.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("find the head of the log: %w", err)
+	}
+	run.Position = uint64(head)
+	if err := c.Rows.Wait(ctx, head); err != nil {
+		return fmt.Errorf("wait for the projection to reach the log's head: %w", err)
+	}
+	return nil
+}
+
+// theirs is the bill, sorted. Its progress is shown in the run.
+func (c *Comparer) theirs(
+	ctx context.Context, run *operations.BillRun, src billSource, f providers.BillFile, id archive.ID,
+) iter.Seq2[domain.BillLine, error] {
+	counted := func(yield func(domain.BillLine, error) bool) {
+		for line, err := range c.lines(ctx, src, f, id) {
+			if run.Rows++; run.Rows%showEvery == 0 && err == nil {
+				err = because(operations.CauseOurs, c.Bills.PutBillRun(ctx, *run))
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+	return sorting[domain.BillLine]{dir: c.cfg.TempDir, codec: billCodec}.lines(ctx, counted)
+}
+
+// showEvery is how many lines lie between two notes of a run's progress.
+const showEvery = 200_000
+
+// ours are our lines that the bill can have, sorted: those of its day, of the
+// hours around it, and those that wait. What another bill has is left out.
+func (c *Comparer) ours(
+	ctx context.Context, run *operations.BillRun, p domain.ComparePolicy, pool []operations.Carried,
+) iter.Seq2[domain.OurLine, error] {
+	skip := make(map[domain.ItemKey]bool, len(pool))
+	var waiting []domain.OurLine
+	for _, carried := range pool {
+		elsewhere := carried.On != "" && carried.On != run.Day
+		if waits := carried.Line.Since != "" && !elsewhere; waits {
+			waiting = append(waiting, carried.Line)
+		} else if !elsewhere {
+			continue // was taken from a neighbouring day by the same bill before
+		}
+		skip[carried.Line.Key()] = true
+	}
+	window := projections.LineFilter{
+		Channel: run.Channel, From: run.Day.Add(-1), To: run.Day.Add(1), Until: eventstore.Position(run.Position),
+	}
+	chosen := func(yield func(domain.OurLine, error) bool) {
+		for _, line := range waiting {
+			if !yield(line, nil) {
+				return
+			}
+		}
+		for line, err := range c.Lines.Lines(ctx, window) {
+			if err == nil && (skip[line.Key()] || !fits(line, p)) {
+				continue
+			}
+			if !yield(line, because(operations.CauseOurs, err)) || err != nil {
+				return
+			}
+		}
+	}
+	return sorting[domain.OurLine]{dir: c.cfg.TempDir, codec: oursCodec}.lines(ctx, chosen)
+}
+
+// fits reports whether a bill of the policy's day can have the line.
+func fits(l domain.OurLine, p domain.ComparePolicy) bool {
+	return l.ValueDate == p.Day || p.NearEdge(l.At, l.ValueDate)
+}
+
+// pass runs the comparison and gathers what differs, as far as a run may judge.
+func (c *Comparer) pass(
+	ctx context.Context, run *operations.BillRun, p domain.ComparePolicy,
+	ours iter.Seq2[domain.OurLine, error], theirs iter.Seq2[domain.BillLine, error],
+) ([]domain.Difference, error) {
+	var sum domain.Compared
+	var out []domain.Difference
+	doubled := ""
+	for d, err := range domain.Compare(ours, theirs, p, &sum) {
+		if err != nil {
+			return nil, because(operations.CauseOurs, err)
+		}
+		if d.Kind == domain.DuplicateTradeNo && d.Ours == nil {
+			doubled = d.Theirs.TradeNo
+		}
+		if len(out) < c.cfg.MaxItems {
+			out = append(out, d)
+		}
+	}
+	noteSums(run, &sum)
+	if err := ctx.Err(); err != nil {
+		return nil, because(operations.CauseStopped, err)
+	}
+	return out, c.judgeable(run, &sum, doubled)
+}
+
+// judgeable refuses to conclude anything from a bill that says a thing twice,
+// or from a day that differs so much that something else is wrong.
+func (c *Comparer) judgeable(run *operations.BillRun, sum *domain.Compared, doubled string) error {
+	open, lines := sum.OpenCount(), sum.Ours.Lines+sum.Theirs.Lines
+	switch {
+	case doubled != "":
+		return because(operations.CauseBillDoubled, domain.E(domain.KindCorrupt, "the bill of %s lists trade %.60q twice", run.Day, doubled))
+	case open+sum.Waiting+sum.Settled > int64(c.cfg.MaxItems):
+		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
+			"%d differences and %d lines that wait or were found late: one run judges at most %d", open, sum.Waiting+sum.Settled, c.cfg.MaxItems))
+	case open > few && open*100 > lines*int64(c.cfg.MaxPercent):
+		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
+			"%d differences in %d lines: above %d in a hundred something else is wrong", open, lines, c.cfg.MaxPercent))
+	}
+	return nil
+}
+
+// noteSums notes a comparison's sums in the run.
+func noteSums(run *operations.BillRun, sum *domain.Compared) {
+	run.OurLines, run.TheirLines = sum.Ours.Lines, sum.Theirs.Lines
+	run.Matched, run.Split, run.Noted = sum.Matched, sum.Split, sum.Noted
+	run.Waiting, run.Settled = sum.Waiting, sum.Settled
+	run.ToleratedTimes, run.ToleratedFees = sum.ToleratedTimes, sum.ToleratedFees
+	run.Kinds, run.Differing = sum.Open(), sum.OpenCount()
+	run.Totals = totalsOf(sum)
+}
+
+// totalsOf is what each currency came to.
+func totalsOf(sum *domain.Compared) []operations.BillTotal {
+	var all domain.Totals
+	sides := []*domain.Totals{&sum.Ours.Payments, &sum.Theirs.Payments, &sum.Ours.Refunds, &sum.Theirs.Refunds}
+	for _, side := range sides {
+		for m := range side.All() {
+			_ = all.Add(domain.NewMoney(0, m.Currency())) // 0 always fits
+		}
+	}
+	fees, tolerated := sum.Fees(), sum.Tolerated()
+	for currency := range fees {
+		_ = all.Add(domain.NewMoney(0, currency)) // 0 always fits
+	}
+	var out []operations.BillTotal
+	for m := range all.All() {
+		cur := m.Currency()
+		out = append(out, operations.BillTotal{
+			Currency: cur, OurPayments: sides[0].Of(cur), TheirPayments: sides[1].Of(cur),
+			OurRefunds: sides[2].Of(cur), TheirRefunds: sides[3].Of(cur),
+			Fees: fees[cur].String(), Tolerated: tolerated[cur].String(),
+		})
+	}
+	return out
+}
