@@ -20,7 +20,7 @@ import (
 func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	defer func() { st.payment = st.payment.Apply(e.Fact) }()
 	s.count(st, e)
-	if e.Stream.Category() != "payment" || st.broken {
+	if category := e.Stream.Category(); (category != "payment" && category != "unmatched") || st.broken {
 		return nil
 	}
 	s.rep.checked(CheckDecisions, 1)
@@ -74,7 +74,8 @@ func received(f domain.Fact) (domain.Money, bool) {
 	case domain.PaymentParked:
 		return f.Amount, f.Confirmed
 	case domain.PaymentAllocated, domain.PaymentPlaced, domain.PaymentNotified, domain.PaymentHeld, domain.PaymentClosed,
-		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued:
+		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 	}
 	return domain.Money{}, false
 }
@@ -107,6 +108,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 		})
 		return facts, refusal(err), nil
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.LedgerOpened, domain.ChannelConfigured:
 	}
 	return nil, "no notice or decision before it leads to this " + e.Type, nil
@@ -133,7 +135,10 @@ func (s *shard) deriveNotice(
 	if f.Reply != nil {
 		reply = func(domain.Outcome) domain.Reply { return *f.Reply }
 	}
-	return p.Notify(c, noticeOf(f), f.Evidence, reply, f.Repeats).Facts, "", nil
+	if f.Decision.Reason == domain.ReasonUnmatched {
+		return domain.Unmatched(c, f.Notice(), f.Evidence, reply).Facts, "", nil
+	}
+	return p.Notify(c, f.Notice(), f.Evidence, reply, f.Repeats).Facts, "", nil
 }
 
 func (s *shard) deriveClose(p domain.Payment, e ledger.Entry, f domain.PaymentClosed) ([]domain.Fact, error) {
@@ -145,15 +150,6 @@ func (s *shard) deriveClose(p domain.Payment, e ledger.Entry, f domain.PaymentCl
 	case domain.ClosedProvider:
 	}
 	return nil, domain.E(domain.KindInvalid, "no notice before it closes the payment")
-}
-
-// noticeOf is the notice that an event kept.
-func noticeOf(f domain.PaymentNotified) domain.Notice {
-	return domain.Notice{
-		Delivery: f.Delivery, Index: f.Index, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
-		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, ProviderStatus: f.ProviderStatus,
-		OccurredAt: f.OccurredAt, ReceivedAt: f.ReceivedAt, Doubts: f.Doubts, Run: f.Run,
-	}
 }
 
 // setting is a channel's settings as recorded.

@@ -16,14 +16,15 @@ import (
 const stamp = "2006-01-02T15:04:05.999999Z"
 
 // sealed checks the sealed part of e, where its kind has one.
-func (s *shard) sealed(ctx context.Context, e ledger.Entry) error {
+func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 	switch f := e.Fact.(type) {
 	case domain.PaymentNotified:
-		return s.evidence(ctx, e, f)
+		return s.evidence(ctx, st, e, f)
 	case domain.PaymentPlaced:
 		return s.personal(ctx, e)
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked,
-		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued:
+		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 		if len(e.Sealed) > 0 {
 			s.wrong(e.Recorded, CheckEvidence, "a "+e.Type+" has no sealed part, but one stands here")
 		}
@@ -33,7 +34,7 @@ func (s *shard) sealed(ctx context.Context, e ledger.Entry) error {
 
 // evidence opens what a notice rests on, verifies it again and compares what it
 // says with what was kept.
-func (s *shard) evidence(ctx context.Context, e ledger.Entry, f domain.PaymentNotified) error {
+func (s *shard) evidence(ctx context.Context, st *state, e ledger.Entry, f domain.PaymentNotified) error {
 	s.rep.checked(CheckEvidence, 1)
 	s.rep.Evidence.Kept++
 	if len(e.Sealed) == 0 {
@@ -52,7 +53,7 @@ func (s *shard) evidence(ctx context.Context, e ledger.Entry, f domain.PaymentNo
 	default:
 		return err
 	}
-	problem, why, err := s.reverify(ctx, e, f, plain)
+	problem, why, err := s.reverify(ctx, st, e, f, plain)
 	switch {
 	case err != nil:
 		return err
@@ -74,7 +75,7 @@ func (s *shard) brokenEvidence(e ledger.Entry, text string) {
 // reverify says what is wrong with opened evidence, or why nothing can be said
 // of it.
 func (s *shard) reverify(
-	ctx context.Context, e ledger.Entry, f domain.PaymentNotified, plain []byte,
+	ctx context.Context, st *state, e ledger.Entry, f domain.PaymentNotified, plain []byte,
 ) (problem, why string, err error) {
 	sum := sha256.Sum256(plain)
 	if got := hex.EncodeToString(sum[:]); got != f.Evidence.SHA256 || len(plain) != f.Evidence.Size {
@@ -106,11 +107,24 @@ func (s *shard) reverify(
 	case err != nil:
 		return "its evidence does not verify: " + err.Error(), "", nil
 	}
-	was := noticeOf(f)
-	if !slices.ContainsFunc(notices, func(n domain.Notice) bool { return providers.SameContent(n, was) }) {
+	was := f.Notice()
+	if !slices.ContainsFunc(notices, func(n domain.Notice) bool { return says(n, was, st) }) {
 		return said(notices, was), "", nil
 	}
 	return "", "", nil
+}
+
+// says reports whether evidence that says n bears out what was kept. One that
+// names no order belongs to the payment that has its trade number's money.
+func says(n, was domain.Notice, st *state) bool {
+	if n.OrderNo == "" && was.OrderNo != "" {
+		t, _ := st.payment.Trade(was.TradeNo)
+		if !t.State.Decided() && !st.broken {
+			return false
+		}
+		n.OrderNo = was.OrderNo
+	}
+	return providers.SameContent(n, was)
 }
 
 // knownKey checks that the key which verified the notice was one of the

@@ -82,7 +82,7 @@ func (s *shard) event(ctx context.Context, r eventstore.Recorded) error {
 	if err := s.books.post(e.Fact); err != nil {
 		s.wrong(r, CheckBalances, err.Error())
 	}
-	return s.sealed(ctx, e)
+	return s.sealed(ctx, st, e)
 }
 
 func (s *shard) wrong(r eventstore.Recorded, c Check, text string) {
@@ -221,8 +221,9 @@ func home(e ledger.Entry) domain.Stream {
 	case domain.PaymentPlaced:
 		return domain.PaymentStream(f.Channel, f.OrderNo)
 	case domain.PaymentNotified:
-		return domain.PaymentStreamRaw(f.Channel, f.OrderNo)
+		return domain.HomeOf(f)
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated, domain.PaymentClosed,
+		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.DiscrepancyFound, domain.CorrectionIssued:
 		if e.Stream.Category() != "payment" {
 			return "payment-…"

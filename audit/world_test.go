@@ -112,7 +112,7 @@ func (w *world) tryOpen() (err error) {
 	if w.rows, err = psqlite.Open(w.file("projections.db"), psqlite.Config{}); err != nil {
 		return err
 	}
-	cfg := ledger.Config{Software: "test/1", Clock: w.clock}
+	cfg := ledger.Config{Software: "test/1", Clock: w.clock, Orders: w.rows}
 	if head, _ := w.events.Head(ctx); head == 0 {
 		if err := ledger.Init(ctx, w.events, domain.ID{1, 2, 3}, domain.ModeTest, cfg); err != nil {
 			return err
