@@ -22,12 +22,13 @@ const remembered = 30 * 24 * time.Hour
 // Missed yields the events that were not delivered to every endpoint, waiting
 // ones included, of the last 30 days or behind the event after. The evidence of
 // each is its own element of the list, byte by byte; the target names it behind
-// a '#'. The cursor is the event's id. An event that is no longer remembered as
-// a cursor starts from the beginning.
+// a '#'. One that may not move money alone (refunds added up, money without an
+// order number) is answered by the payment itself instead. The cursor is the
+// event's id; one that is no longer remembered starts from the beginning.
 func (c *Channel) Missed(ctx context.Context, after string, at time.Time) iter.Seq2[providers.Answer, error] {
 	return func(yield func(providers.Answer, error) bool) {
 		each := func(w row) error {
-			a, told, err := c.missed(w)
+			a, told, err := c.missed(ctx, w)
 			if err == nil && !told {
 				return nil
 			}
@@ -81,7 +82,7 @@ func (c *Channel) behind(ctx context.Context, query url.Values, after string, ea
 
 // missed is what one undelivered event says; told is false where it says nothing
 // that a snapshot can prove.
-func (c *Channel) missed(w row) (a providers.Answer, told bool, err error) {
+func (c *Channel) missed(ctx context.Context, w row) (a providers.Answer, told bool, err error) {
 	o := within(w.raw)
 	id := o.text("id")
 	r := w.from
@@ -95,6 +96,11 @@ func (c *Channel) missed(w row) (a providers.Answer, told bool, err error) {
 		return a, false, nil
 	}
 	now := c.clock()
+	if first := notices[0]; len(first.Doubts) > 0 && first.TradeNo != "" {
+		a, err = c.Query(ctx, providers.Question{TradeNo: first.TradeNo, At: now})
+		a.Cursor = id
+		return a, a.Found, err
+	}
 	received(notices, providers.Question{}, now)
 	return providers.Answer{
 		Found: true, Notice: notices[0], Also: notices[1:], Evidence: c.evidence(r, now), Cursor: id,
