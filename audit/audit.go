@@ -8,9 +8,10 @@
 // comes. Only the sums of the books are held whole, one number for each account
 // and currency.
 //
-// What it cannot see: events that were cut off the end of the log together with
-// everything that was derived from them. Signed roots kept elsewhere show that;
-// the report names the root for them.
+// Every event is held against the leaf that was sealed for it in the
+// tamper-evident log, and the log's root against signed checkpoints. Without
+// one that the auditor brings, it cannot see a hand that rewrote the log, the
+// tree and the key that signs it together.
 package audit
 
 import (
@@ -23,6 +24,7 @@ import (
 	"counterfoil/ledger"
 	"counterfoil/projections"
 	"counterfoil/providers"
+	"counterfoil/tamperlog"
 )
 
 // Deps is what is checked, and with what.
@@ -32,6 +34,14 @@ type Deps struct {
 	// Channels have the keys by which evidence is verified again. Evidence of a
 	// channel that is missing here counts as unverifiable.
 	Channels map[domain.ChannelID]providers.Channel
+	// Tree is the tamper-evident log, to hold every event against what was
+	// sealed; nil when there is none.
+	Tree *tamperlog.Folder
+	// Brought are checkpoints that the auditor brings.
+	Brought []Brought
+	// Inspect looks at the store's file itself; nil where there is none. See
+	// Inspect of the embedded store.
+	Inspect func(ctx context.Context) ([]string, error)
 	// Rows are the projections in use; nil when there are none to compare.
 	Rows projections.Reader
 	// Scratch takes a fold of the whole log, to compare every row with it; nil
@@ -66,7 +76,10 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	rep := Report{Ledger: d.Ledger.ID(), Mode: d.Ledger.Mode()}
+	rep := Report{
+		Ledger: d.Ledger.ID(), Mode: d.Ledger.Mode(), Checks: map[Check]Tally{}, Types: map[string]int64{},
+		Evidence: Evidence{Unverifiable: map[string]int64{}},
+	}
 	var rowsAt eventstore.Position
 	var err error
 	if d.Rows != nil { // before the head: rows are never ahead of a whole log
@@ -74,14 +87,21 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 			return rep, fmt.Errorf("read the projections' checkpoint: %w", err)
 		}
 	}
+	seals, err := newSeals(d, &rep)
+	if err != nil {
+		return rep, err
+	}
 	if rep.Head, err = d.Log.Head(ctx); err != nil {
 		return rep, fmt.Errorf("read the head of the log: %w", err)
 	}
 	w := &walk{
-		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near,
+		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near, seals: seals,
 		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
 	}
 	if err := w.run(ctx); err != nil {
+		return rep, err
+	}
+	if err := seals.end(&w.tree); err != nil {
 		return rep, err
 	}
 	w.report(&rep)
@@ -89,6 +109,9 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 		return rep, err
 	}
 	if err := compareScratch(ctx, d, w, &rep); err != nil {
+		return rep, err
+	}
+	if err := inspect(ctx, d, progress, &rep); err != nil {
 		return rep, err
 	}
 	rep.finish()

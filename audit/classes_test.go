@@ -22,7 +22,7 @@ func TestLateEventsAreFoldedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.live()
-	d := audit.Deps{Log: w.events, Ledger: w.ledger, Channels: w.channels, Rows: w.rows}
+	d := w.deps()
 	for _, near := range []int{1, 2, 3} {
 		rep, err := audit.VerifyNear(t.Context(), d, nil, near)
 		must(t, err)
@@ -129,7 +129,7 @@ func TestEventsBehindADamagedOneAreChecked(t *testing.T) {
 	w.open()
 	rep := w.verify(func(d *audit.Deps) { d.Log = damaged{d.Log, []eventstore.Position{7, 8, 12}} })
 	var found []eventstore.Position
-	for _, f := range rep.Findings {
+	for _, f := range besides(rep, audit.CheckTree) {
 		found = append(found, f.Position)
 	}
 	if want := []eventstore.Position{7, 12, eventstore.Position(forged.position)}; !slices.Equal(found, want) {
@@ -147,7 +147,7 @@ func TestDamageAtTheEndEndsTheCheck(t *testing.T) {
 	head, err := w.events.Head(t.Context())
 	must(t, err)
 	rep := w.verify(func(d *audit.Deps) { d.Log = damaged{d.Log, []eventstore.Position{head - 1, head}} })
-	if len(rep.Findings) != 1 || rep.Findings[0].Position != head-1 || rep.Events != int64(head)-2 {
+	if found := besides(rep, audit.CheckTree); len(found) != 1 || found[0].Position != head-1 || rep.Events != int64(head)-2 {
 		t.Errorf("%+v", rep.Findings)
 	}
 }

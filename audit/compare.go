@@ -14,8 +14,6 @@ import (
 
 // report merges what reader and shards found into rep.
 func (w *walk) report(rep *Report) {
-	rep.Checks, rep.Types = map[Check]Tally{}, map[string]int64{}
-	rep.Evidence.Unverifiable = map[string]int64{}
 	rep.Position, rep.Root = w.last, w.tree.root()
 	rep.Events = w.rep.Events
 	rep.merge(w.rep)

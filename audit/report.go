@@ -18,6 +18,8 @@ const (
 	CheckSequence  Check = "sequence"  // revisions of a stream are gapless, positions rise, the log begins with its opening
 	CheckDecisions Check = "decisions" // the rules lead from the notices kept to exactly these facts and postings
 	CheckEvidence  Check = "evidence"  // sealed evidence opens, verifies with the channel's keys and says what was kept
+	CheckTree      Check = "tree"      // events are those that were sealed, and the root is the signed one
+	CheckStore     Check = "store"     // the store's file is whole: pages, indexes, no rows that nobody reads
 	CheckBalances  Check = "balances"  // the projections' balances are those of a replay, and all books sum to zero
 	CheckRows      Check = "rows"      // every projected row is that of a fold from nothing
 )
@@ -25,7 +27,7 @@ const (
 // Checks lists every check in the order of the report.
 func Checks() []Check {
 	return []Check{
-		CheckBytes, CheckIdentity, CheckSequence, CheckDecisions, CheckEvidence, CheckBalances, CheckRows,
+		CheckBytes, CheckTree, CheckStore, CheckIdentity, CheckSequence, CheckDecisions, CheckEvidence, CheckBalances, CheckRows,
 	}
 }
 
@@ -115,6 +117,7 @@ type Report struct {
 	Grades   []GradeTotal        `json:"grades"`
 	Books    []BookTotal         `json:"books"` // by replay, up to Position
 	Rows     Rows                `json:"rows"`
+	Tree     Tree                `json:"tree"`
 	Broken   int64               `json:"broken"`   // findings in all
 	Findings []Finding           `json:"findings"` // the first ones, by position
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"counterfoil/providers"
 	"counterfoil/providers/epay"
 	"counterfoil/sandbox"
+	"counterfoil/tamperlog"
 )
 
 // The channels of the test: V1 that believes callbacks, V1 that asks first, V2.
@@ -78,6 +80,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(w.gateway.Close)
 	must(t, osqlite.Create(w.file("operations.db")))
 	must(t, esqlite.Create(w.file("events.db"), esqlite.Options{}))
+	must(t, tamperlog.Create(w.file("tree"), w.file("tree.key"), tamperlog.Origin(domain.ID{1, 2, 3})))
 	w.open()
 	w.configure()
 	return w
@@ -294,15 +297,39 @@ func (w *world) ask(ch domain.ChannelID, order string, want domain.Outcome) {
 	w.notify(a.Notice, a.Evidence, nil, want)
 }
 
-// fold brings the projections to the head of the log.
+// seal signs everything that is in the log.
+func (w *world) seal() {
+	w.t.Helper()
+	must(w.t, tamperlog.NewSealer(w.events, tamperlog.Config{
+		Dir: w.file("tree"), KeyFile: w.file("tree.key"), Origin: tamperlog.Origin(w.ledger.ID()), Clock: w.clock,
+	}).CatchUp(context.Background()))
+}
+
+// fold brings the projections and the tree to the head of the log.
 func (w *world) fold() {
 	w.t.Helper()
+	w.seal()
 	must(w.t, projections.NewRunner(w.events, w.rows, projections.Config{Pace: -1}).CatchUp(w.t.Context(), 0))
+}
+
+// deps is everything there is to check.
+func (w *world) deps() audit.Deps {
+	tree := tamperlog.OpenFolder(w.file("tree"))
+	w.t.Cleanup(func() { _ = tree.Close() })
+	return audit.Deps{
+		Log: w.events, Ledger: w.ledger, Channels: w.channels, Rows: w.rows, Tree: tree,
+		Inspect: w.events.(*esqlite.Store).Inspect, //nolint:errcheck // it is one
+	}
+}
+
+// besides is what a report found but for the check c.
+func besides(rep audit.Report, c audit.Check) []audit.Finding {
+	return slices.DeleteFunc(slices.Clone(rep.Findings), func(f audit.Finding) bool { return f.Check == c })
 }
 
 func (w *world) verify(change ...func(*audit.Deps)) audit.Report {
 	w.t.Helper()
-	d := audit.Deps{Log: w.events, Ledger: w.ledger, Channels: w.channels, Rows: w.rows}
+	d := w.deps()
 	for _, c := range change {
 		c(&d)
 	}

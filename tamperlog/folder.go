@@ -144,6 +144,9 @@ func (f *Folder) Tile(t Tile, size uint64) ([]byte, error) {
 	return buf, f.readAt(tileName+strconv.Itoa(t.Level), buf, int64(t.N)*tileBytes)
 }
 
+// Leaves reads n leaves from the first one on, as they lie on the disk.
+func (f *Folder) Leaves(first uint64, n int) ([]Leaf, error) { return f.leaves(first, n) }
+
 // leaves reads n leaf hashes from the first one on, with their entries in the index.
 func (f *Folder) leaves(first uint64, n int) ([]Leaf, error) {
 	hashes, entries := make([]byte, n*tlog.HashSize), make([]byte, n*entryBytes)

@@ -20,6 +20,7 @@ const (
 type session struct {
 	*Sealer
 	w       *writer
+	share   float64 // of one processor
 	private string
 	public  string
 	signed  uint64              // size of the head on the disk
@@ -35,12 +36,34 @@ func (s *Sealer) seal(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = w.Close() }()
-	run := &session{Sealer: s, w: w}
+	run := &session{Sealer: s, w: w, share: s.cfg.Share}
 	if err := run.begin(ctx); err != nil {
 		return err
 	}
 	s.set(func(st *Status) { st.Active, st.Err = true, nil })
 	return run.follow(ctx)
+}
+
+// once seals up to the head of the log.
+func (s *Sealer) once(ctx context.Context) error {
+	w, err := openWriter(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Close() }()
+	run := &session{Sealer: s, w: w, share: 1}
+	if err := run.begin(ctx); err != nil {
+		return err
+	}
+	for b, err := range run.log.Follow(ctx, run.last, eventstore.FollowOptions{}) {
+		if err := run.take(ctx, news{b, err}); err != nil {
+			return err
+		}
+		if b.CaughtUp {
+			return run.head(ctx)
+		}
+	}
+	return domain.E(domain.KindUnavailable, "the log could not be read to its end")
 }
 
 func (r *session) begin(ctx context.Context) (err error) {
@@ -151,10 +174,10 @@ func (r *session) take(ctx context.Context, n news) error {
 		}
 	}
 	r.note()
-	if len(n.batch.Events) > 0 && r.cfg.Share < 1 {
+	if len(n.batch.Events) > 0 && r.share < 1 {
 		// The feed reads the next batch meanwhile: that is the other half.
 		worked := 2 * r.cfg.Clock().Sub(began)
-		pause(ctx, min(time.Second, time.Duration(float64(worked)*(1/r.cfg.Share-1))))
+		pause(ctx, min(time.Second, time.Duration(float64(worked)*(1/r.share-1))))
 	}
 	return nil
 }

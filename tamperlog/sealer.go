@@ -127,6 +127,28 @@ func (s *Sealer) Run(ctx context.Context) error {
 	}
 }
 
+// CatchUp seals what is in the log now and returns when its head is signed. It
+// waits for the lock. KindCorrupt when the log contradicts what was signed:
+// then nothing is signed any more, as with Run.
+func (s *Sealer) CatchUp(ctx context.Context) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	if unlock == nil {
+		return domain.E(domain.KindUnavailable, "the tree is sealed by another process: %w", ctx.Err())
+	}
+	defer unlock()
+	if err := OpenFolder(s.cfg.Dir).Stopped(); err != nil {
+		return err
+	}
+	err = s.once(ctx)
+	if domain.KindOf(err) == domain.KindCorrupt {
+		s.stop(ctx, err)
+	}
+	return err
+}
+
 // report notes why a session ended. It is told once.
 func (s *Sealer) report(ctx context.Context, err error) {
 	told := s.Status().Err

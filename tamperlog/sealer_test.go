@@ -350,3 +350,22 @@ func TestTheIndexFollowsTheLog(t *testing.T) {
 		must(t, f.Close())
 	})
 }
+
+// CatchUp seals what is there and is done, and finds what Run finds.
+func TestCatchUp(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.write(300)
+	must(t, s.sealer().CatchUp(t.Context()))
+	if head := s.sound(); head.Size != 300 {
+		t.Errorf("signed %d", head.Size)
+	}
+	s.log.tell(lies["a changed event"].lie)
+	if err := s.sealer().CatchUp(t.Context()); domain.KindOf(err) != domain.KindCorrupt {
+		t.Error(err)
+	}
+	s.log.tell(nil)
+	if err := s.sealer().CatchUp(t.Context()); domain.KindOf(err) != domain.KindCorrupt {
+		t.Errorf("it goes on: %v", err)
+	}
+}
