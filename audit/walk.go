@@ -27,6 +27,7 @@ type walk struct {
 	progress func(Progress)
 	workers  int
 	near     int
+	seals    *seals
 
 	seed   maphash.Seed
 	shards []*shard
@@ -155,7 +156,9 @@ func (w *walk) deal(ctx context.Context, queues []chan task, events []eventstore
 	for len(events) > 0 {
 		n, mark := len(events), false
 		for i := range events {
-			w.take(events[i])
+			if err := w.take(events[i]); err != nil {
+				return err
+			}
 			if events[i].Position == w.mark {
 				n, mark = i+1, true
 				break
@@ -170,7 +173,7 @@ func (w *walk) deal(ctx context.Context, queues []chan task, events []eventstore
 }
 
 // take notes what the reader knows of an event: its place in the whole log.
-func (w *walk) take(r eventstore.Recorded) {
+func (w *walk) take(r eventstore.Recorded) error {
 	if w.rep.Events == 0 && (r.Type != domain.TypeLedgerOpened || r.Stream != domain.LedgerStream) {
 		w.wrong(r, CheckSequence, "the log begins with "+r.Type+" where its opening, "+domain.TypeLedgerOpened+", belongs")
 	}
@@ -178,12 +181,14 @@ func (w *walk) take(r eventstore.Recorded) {
 		w.wrong(r, CheckSequence, fmt.Sprintf("it comes behind position %s", w.last))
 	}
 	w.rep.Events++
-	w.tree.add(eventstore.LeafHashSealed(r.Stream, r.Revision, r.Event, r.SealedHash))
+	leaf := eventstore.LeafHashSealed(r.Stream, r.Revision, r.Event, r.SealedHash)
+	w.tree.add(leaf)
 	w.last = r.Position
 	w.marked = w.marked || r.Position == w.mark
 	if r.Position > w.mark {
 		w.behind++
 	}
+	return w.seals.take(r, leaf, &w.tree)
 }
 
 func (w *walk) wrong(r eventstore.Recorded, c Check, text string) {
