@@ -199,7 +199,7 @@ func (e *examiner) lastCallback(ctx context.Context, c Channel) []Finding {
 	}
 	credited := 0
 	for _, p := range payments {
-		if p.State == domain.StateCredited {
+		if p.State.Settled() {
 			credited++
 		}
 	}

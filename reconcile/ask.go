@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,10 +122,12 @@ func ends(err error) bool {
 // Its error is about our own stores; the provider's silence is no error.
 func (s *Sweeper) ask(ctx context.Context, t *tally, a operations.Ask) error {
 	if _, ours := s.Channels[a.Channel]; !ours {
-		a.NextAt = s.Clock().Add(s.pace.of(leftAlone))
-		return s.Ops.PutAsks(ctx, []operations.Ask{a})
+		return s.later(ctx, a, leftAlone)
 	}
-	v, err := s.Ledger.Payment(ctx, a.Channel, a.OrderNo)
+	if a.Why == whyUnmatched {
+		return s.askUnmatched(ctx, t, a)
+	}
+	v, err := s.Ledger.PaymentOf(ctx, a.Channel, a.OrderNo, a.TradeNo)
 	if err != nil {
 		return err
 	}
@@ -133,8 +136,7 @@ func (s *Sweeper) ask(ctx context.Context, t *tally, a operations.Ask) error {
 		return s.Ops.PutAsks(ctx, []operations.Ask{a})
 	}
 	if t.mute(a.Channel) {
-		a.NextAt = s.Clock().Add(s.pace.of(afterSilence))
-		return s.Ops.PutAsks(ctx, []operations.Ask{a})
+		return s.later(ctx, a, afterSilence)
 	}
 	said, after, err := s.question(ctx, t, a, v.Payment)
 	if err != nil {
@@ -148,6 +150,12 @@ func (s *Sweeper) ask(ctx context.Context, t *tally, a operations.Ask) error {
 	return s.Ops.PutAsks(ctx, []operations.Ask{a})
 }
 
+// later puts a question off that cannot be asked now.
+func (s *Sweeper) later(ctx context.Context, a operations.Ask, wait time.Duration) error {
+	a.NextAt = s.Clock().Add(s.pace.of(wait))
+	return s.Ops.PutAsks(ctx, []operations.Ask{a})
+}
+
 // needed reports whether the question still matters.
 func needed(a operations.Ask, p domain.Payment) bool {
 	switch a.Why {
@@ -156,57 +164,153 @@ func needed(a operations.Ask, p domain.Payment) bool {
 		return ok && tr.State.Waits()
 	case whyCredited:
 		return p.IsSettled()
+	case whyRefund:
+		return slices.ContainsFunc(p.WaitingRefunds(), func(r domain.Refund) bool { return r.TradeNo == a.TradeNo })
+	case whyDispute:
+		return slices.ContainsFunc(p.WaitingDisputes(), func(d domain.Dispute) bool { return d.TradeNo == a.TradeNo })
 	}
 	return !p.IsSettled()
 }
 
-// question asks the provider and books the answer. It returns what was said in
-// a word and the payment afterwards.
+// question asks the provider and books the answers. It returns what was said
+// last in a word and the payment afterwards.
 func (s *Sweeper) question(
 	ctx context.Context, t *tally, a operations.Ask, p domain.Payment,
 ) (said string, after domain.Payment, err error) {
 	began := s.Clock()
-	answer, err := s.query(ctx, t, a)
-	if err != nil && ctx.Err() != nil {
-		return "", p, domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
-	}
-	t.heard(a.Channel, err == nil)
-	if err != nil {
-		s.metrics.unanswered.WithLabelValues(string(a.Channel)).Inc()
-		s.Logger.LogAttrs(ctx, slog.LevelInfo, "provider did not answer", slog.String("channel", string(a.Channel)),
-			slog.String("order_no", a.OrderNo), slog.String("trade_no", a.TradeNo), slog.String("error", err.Error()))
-		return saidNothing, p, nil
-	}
-	if answer.Found {
-		res, err := s.Ledger.Notify(ctx, answer.Notice, answer.Evidence, nil)
+	for _, q := range questions(a, p) {
+		answer, err := s.answer(ctx, t, a.Channel, q)
 		if err != nil {
 			return "", p, err
 		}
-		t.count(p, answer.Notice, res.Verdict)
-		p, said = res.Payment, string(answer.Notice.Status)
-	} else {
-		t.add(func(r *operations.Run) { r.Unknown++ })
-		said = saidUnknown
+		if answer == nil {
+			return saidNothing, p, nil
+		}
+		if said = saidUnknown; answer.Found {
+			said = string(answer.Notice.Status)
+			if p, _, err = s.book(ctx, t, p, *answer); err != nil {
+				return "", p, err
+			}
+		}
 	}
 	p, err = s.expire(ctx, t, a, p, began)
 	return said, p, err
 }
 
-func (s *Sweeper) query(ctx context.Context, t *tally, a operations.Ask) (providers.Answer, error) {
-	if err := s.limit(a.Channel).Wait(ctx); err != nil {
+// maxQuestions bounds what one turn asks about the refunds of one trade.
+const maxQuestions = 16
+
+// questions are what the provider is to be asked: usually about the order or
+// trade itself, and by its number about each refund that it must tell of.
+func questions(a operations.Ask, p domain.Payment) []providers.Question {
+	plain := providers.Question{OrderNo: a.OrderNo, TradeNo: a.TradeNo}
+	if a.Why != whyRefund {
+		return []providers.Question{plain}
+	}
+	var qs []providers.Question
+	for _, r := range p.WaitingRefunds() {
+		q := plain
+		if r.State != domain.RefundPending { // of those it is the payment that is missing
+			q.RefundID, q.RefundNo = r.RefundID, r.RefundNo
+		}
+		if r.TradeNo == a.TradeNo && !slices.Contains(qs, q) && len(qs) < maxQuestions {
+			qs = append(qs, q)
+		}
+	}
+	return qs
+}
+
+// answer is the provider's answer, nil when there is none to be had; Found tells
+// whether it knows what it was asked about. The error is not the provider's.
+func (s *Sweeper) answer(
+	ctx context.Context, t *tally, ch domain.ChannelID, q providers.Question,
+) (*providers.Answer, error) {
+	answer, err := s.query(ctx, t, ch, q)
+	if err != nil && ctx.Err() != nil {
+		return nil, domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
+	}
+	t.heard(ch, err == nil)
+	if err != nil {
+		s.metrics.unanswered.WithLabelValues(string(ch)).Inc()
+		s.Logger.LogAttrs(ctx, slog.LevelInfo, "provider did not answer", slog.String("channel", string(ch)),
+			slog.String("order_no", q.OrderNo), slog.String("trade_no", q.TradeNo), slog.String("error", err.Error()))
+		return nil, nil //nolint:nilnil // silence is no error and no answer
+	}
+	if !answer.Found {
+		t.add(func(r *operations.Run) { r.Unknown++ })
+	}
+	return &answer, nil
+}
+
+// book takes an answer into the books: first what it tells of refunds and
+// disputes, so that they stand in the append of the credit and nobody is told
+// of money that was gone already, then the payment. What names no order needs
+// its payment first. unmatched reports notices whose payment is not known yet.
+func (s *Sweeper) book(
+	ctx context.Context, t *tally, p domain.Payment, a providers.Answer,
+) (after domain.Payment, unmatched bool, err error) {
+	notices := append(slices.Clone(a.Also), a.Notice)
+	if slices.ContainsFunc(a.Also, func(n domain.Notice) bool { return n.OrderNo == "" }) {
+		notices = append([]domain.Notice{a.Notice}, a.Also...)
+	}
+	for _, n := range notices {
+		res, err := s.Ledger.Notify(ctx, n, a.Evidence, nil)
+		if err != nil {
+			return p, unmatched, err
+		}
+		t.count(p, n, res.Verdict)
+		if res.Stream == domain.UnmatchedStream(n.Channel) {
+			unmatched = true
+			continue
+		}
+		p = res.Payment
+	}
+	return p, unmatched, nil
+}
+
+// askUnmatched asks which order a trade belongs to, and is done when all that
+// the answer tells stands with its payment.
+func (s *Sweeper) askUnmatched(ctx context.Context, t *tally, a operations.Ask) error {
+	if t.mute(a.Channel) {
+		return s.later(ctx, a, afterSilence)
+	}
+	answer, err := s.answer(ctx, t, a.Channel, providers.Question{TradeNo: a.TradeNo})
+	if err != nil {
+		return err
+	}
+	a.LastSaid = saidNothing
+	switch {
+	case answer == nil:
+	case !answer.Found:
+		a.LastSaid = saidUnknown
+	default:
+		a.LastSaid = string(answer.Notice.Status)
+		_, unmatched, err := s.book(ctx, t, domain.Payment{}, *answer)
+		if err != nil {
+			return err
+		}
+		a.Done = !unmatched
+	}
+	now := s.Clock()
+	a.LastAt = domain.Instant(now)
+	return s.Ops.PutAsks(ctx, []operations.Ask{s.pace.next(a, domain.Payment{}, now)})
+}
+
+func (s *Sweeper) query(
+	ctx context.Context, t *tally, ch domain.ChannelID, q providers.Question,
+) (providers.Answer, error) {
+	if err := s.limit(ch).Wait(ctx); err != nil {
 		return providers.Answer{}, err
 	}
 	id, err := domain.NewRandom(rand.Reader)
 	if err != nil {
 		return providers.Answer{}, err
 	}
-	var run string
-	t.add(func(r *operations.Run) { r.Asked++; run = r.ID })
+	t.add(func(r *operations.Run) { r.Asked++; q.Run = r.ID })
 	ctx, cancel := context.WithTimeout(ctx, queryWithin)
 	defer cancel()
-	return s.Channels[a.Channel].Query(ctx, providers.Question{
-		OrderNo: a.OrderNo, TradeNo: a.TradeNo, Delivery: id, Run: run, At: s.Clock(),
-	})
+	q.Delivery, q.At = id, s.Clock()
+	return s.Channels[ch].Query(ctx, q)
 }
 
 // count books an answer into the run.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"counterfoil/domain"
@@ -117,7 +118,7 @@ func (s *Sweeper) asksFor(ctx context.Context, r projections.Payment) ([]operati
 	ask := operations.Ask{Channel: r.Channel, OrderNo: r.OrderNo}
 	var asks []operations.Ask
 	switch {
-	case r.State == domain.StateCredited:
+	case r.State.Settled():
 		ask.Why, ask.TradeNo, ask.Since, ask.NextAt = whyCredited, r.TradeNo, now, now.Add(s.pace.of(creditedWaits[0]))
 		asks = append(asks, ask)
 		if r.Notices < 2 {
@@ -137,11 +138,16 @@ func (s *Sweeper) asksFor(ctx context.Context, r projections.Payment) ([]operati
 // asksHeld looks into the payment's stream: each waiting trade is asked about
 // at once.
 func (s *Sweeper) asksHeld(ctx context.Context, r projections.Payment, now time.Time) ([]operations.Ask, error) {
-	v, err := s.Ledger.Payment(ctx, r.Channel, r.OrderNo)
+	v, err := s.Ledger.PaymentOf(ctx, r.Channel, r.OrderNo, r.TradeNo)
 	if err != nil {
 		return nil, err
 	}
-	var asks []operations.Ask
+	asks := s.asksAfter(r, v.Payment, now)
+	for _, ask := range asks {
+		if err := s.askNews(ctx, ask); err != nil {
+			return nil, err
+		}
+	}
 	for _, t := range v.Payment.Waiting() {
 		ask := operations.Ask{
 			Channel: r.Channel, OrderNo: r.OrderNo, TradeNo: t.TradeNo, Why: whyHeld, Since: t.FirstAt, NextAt: now,
@@ -154,6 +160,44 @@ func (s *Sweeper) asksHeld(ctx context.Context, r projections.Payment, now time.
 		asks = append(asks, ask)
 	}
 	return asks, nil
+}
+
+// asksAfter are the questions about refunds and disputes that wait: one for each
+// trade, since when the newest of them waits.
+func (s *Sweeper) asksAfter(r projections.Payment, p domain.Payment, now time.Time) []operations.Ask {
+	var asks []operations.Ask
+	add := func(why, trade string, since time.Time) {
+		i := slices.IndexFunc(asks, func(a operations.Ask) bool { return a.Why == why && a.TradeNo == trade })
+		if i < 0 {
+			asks = append(asks, operations.Ask{
+				Channel: r.Channel, OrderNo: r.OrderNo, TradeNo: trade, Why: why, Since: since, NextAt: now,
+			})
+		} else if asks[i].Since.Before(since) {
+			asks[i].Since = since
+		}
+	}
+	for _, w := range p.WaitingRefunds() {
+		add(whyRefund, w.TradeNo, w.FirstAt)
+	}
+	for _, w := range p.WaitingDisputes() {
+		add(whyDispute, w.TradeNo, w.FirstAt)
+	}
+	return asks
+}
+
+// askNews opens a question again at once where something new waits under its
+// name since it was asked first.
+func (s *Sweeper) askNews(ctx context.Context, ask operations.Ask) error {
+	asks, err := s.Ops.Asks(ctx, ask.Channel, ask.OrderNo)
+	if err != nil {
+		return err
+	}
+	for _, a := range asks {
+		if a.Why == ask.Why && a.TradeNo == ask.TradeNo && (a.Done || a.Since.Before(ask.Since)) {
+			return s.Ops.PutAsks(ctx, []operations.Ask{ask})
+		}
+	}
+	return nil
 }
 
 // askAnew opens a question that was settled once: other money without a number
@@ -230,7 +274,7 @@ func (s *Sweeper) askRefused(ctx context.Context, ch domain.ChannelID, orderNo s
 	if err != nil && domain.KindOf(err) == domain.KindNotFound {
 		return nil
 	}
-	if err != nil || p.State == domain.StateCredited {
+	if err != nil || p.State.Settled() {
 		return err
 	}
 	now := s.Clock()

@@ -14,6 +14,9 @@ const (
 	whyHeld      = "held"      // money waits for confirmation; asking never ends
 	whyCredited  = "credited"  // settled: is it still so at the provider?
 	whyRefused   = "refused"   // a callback that named it was refused
+	whyRefund    = "refund"    // refunds of a trade wait for the provider's word, or for their payment
+	whyDispute   = "dispute"   // as whyRefund, disputes
+	whyUnmatched = "unmatched" // a notice named no order: which one has this trade?
 )
 
 const (
@@ -57,7 +60,7 @@ func waitAt(waits []time.Duration, n int) time.Duration { return waits[min(n, le
 func (p pace) next(a operations.Ask, v domain.Payment, now time.Time) operations.Ask {
 	answered := a.LastSaid != saidNothing
 	switch a.Why {
-	case whyHeld:
+	case whyHeld, whyRefund, whyDispute, whyUnmatched:
 		a.NextAt = now.Add(p.of(waitAt(heldWaits, a.Attempts)))
 		a.Attempts++
 	case whyCredited:
