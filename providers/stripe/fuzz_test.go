@@ -1,0 +1,145 @@
+package stripe
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"counterfoil/domain"
+	"counterfoil/providers"
+)
+
+// FuzzRead gives a channel any bytes, rightly signed. Whatever is accepted is
+// ours, of a known sort, and the same again from its evidence.
+func FuzzRead(f *testing.F) {
+	f.Add(vectorBody)
+	f.Add(eventOf("refund.created", refundText))
+	f.Add(eventOf("charge.refunded", `{"id":"ch_1","object":"charge","amount_refunded":5,"currency":"isk","payment_intent":{"id":"pi_1"}}`))
+	f.Add(eventOf("charge.dispute.closed", `{"id":"du_1","object":"dispute","amount":5,"currency":"jpy","charge":"ch_1","status":"lost","balance_transactions":[{"amount":-5,"fee":1,"currency":"usd","created":1}]}`))
+	f.Add(eventOf("payment_intent.succeeded", intentText))
+	f.Add(`{"id":"evt_1","object":"v2.core.event","type":"v1.x","livemode":false,"created":"2026-02-14T02:00:06Z","related_object":{"id":"pi_1"}}`)
+	f.Add(`{"id":"evt_1","object":"event","type":"x","livemode":false,"data":{"object":{"metadata":{"a":1,"A":2}}}}`)
+	c := newChannel(f, config())
+	f.Fuzz(func(t *testing.T, body string) {
+		read, refusal, err := c.Read(signed(body))
+		if err != nil {
+			if kind := domain.KindOf(err); refusal.Reason == "" || len(read.Notices) > 0 || (kind != domain.KindInvalid && kind != domain.KindForged) {
+				t.Fatalf("refused with %+v, %v", refusal, err)
+			}
+			return
+		}
+		if len(read.Notices) == 0 || !strings.Contains(body, "false") {
+			t.Fatalf("accepted %q as %+v", body, read.Notices)
+		}
+		for i, n := range read.Notices {
+			checkNotice(t, n, i)
+		}
+		again, err := c.Reverify(read.Evidence)
+		if err != nil || !slices.EqualFunc(again, read.Notices, providers.SameContent) {
+			t.Fatalf("from its evidence: %+v, %v", again, err)
+		}
+	})
+}
+
+// checkNotice holds what is true of every notice.
+func checkNotice(t *testing.T, n domain.Notice, index int) {
+	t.Helper()
+	moves := n.Status == domain.StatusPaid || n.Status == domain.StatusSucceeded || n.Status == domain.StatusWithdrawn ||
+		n.Status == domain.StatusReinstated || n.Status == domain.StatusLost
+	switch {
+	case n.Index != index || n.Channel != "stripe-main" || n.Status == "" || n.Amount.IsNegative():
+		t.Fatalf("notice %+v", n)
+	case moves && !n.Amount.IsPositive():
+		t.Fatalf("nothing moved: %+v", n)
+	case moves && n.TradeNo == "" && !slices.Contains(n.Doubts, domain.DoubtNoTradeNo):
+		t.Fatalf("money without a number: %+v", n)
+	case n.About == domain.AboutRefund && n.RefundID == "" && !slices.Contains(n.Doubts, domain.DoubtNoRefundID):
+		t.Fatalf("a refund without a number: %+v", n)
+	case n.About == domain.AboutDispute && n.DisputeID == "":
+		t.Fatalf("a dispute without a number: %+v", n)
+	}
+}
+
+// FuzzSignature gives the verifier any header. Only one with the true digest
+// and time passes.
+func FuzzSignature(f *testing.F) {
+	f.Add(vectorSignature)
+	f.Add("t=1771034406,v1=" + strings.Repeat("0", 64) + ",v0=,,=")
+	f.Add("t=1,t=2,v1=")
+	_, hash, _ := strings.Cut(vectorSignature, ",v1=")
+	f.Fuzz(func(t *testing.T, header string) {
+		known := []secret{{key: []byte(sampleSecret), mark: "m"}}
+		_, reason, err := proven(http.Header{SignatureHeader: {header}}, []byte(vectorBody), known, testNow)
+		if err == nil && (!strings.Contains(strings.ToLower(header), "v1="+hash) || !strings.Contains(header, "t=1771034406")) {
+			t.Fatalf("accepted %q", header)
+		}
+		if err != nil && reason == domain.ReasonNone {
+			t.Fatalf("refused without a reason: %v", err)
+		}
+	})
+}
+
+// FuzzAnswer gives a channel any bytes as the answer to each of its questions.
+func FuzzAnswer(f *testing.F) {
+	targets := []string{
+		"/v1/payment_intents/pi_3Test", "/v1/charges/ch_3", "/v1/refunds/re_1", "/v1/checkout/sessions?payment_intent=pi_3Test",
+		"/v1/disputes?payment_intent=pi_3Test", "/v1/payment_intents/search?query=x", "/v1/events?limit=100#evt_1", "/v1/other/x",
+	}
+	for i, body := range []string{
+		intentText, `{"id":"ch_3","object":"charge","amount":1,"currency":"cny","livemode":false,"status":"pending"}`, refundText,
+		`{"data":[{"client_reference_id":"A1","payment_intent":` + intentText + `}]}`,
+		`{"data":[{"id":"du_1","object":"dispute","amount":1,"currency":"cny","payment_intent":` + intentText + `}]}`,
+		`{"data":[]}`, eventOf("refund.created", refundText), `{"error":{"code":"resource_missing"}}`,
+	} {
+		f.Add(200, uint8(i), []byte(body))
+	}
+	f.Add(404, uint8(0), []byte(`{"error":{"code":"resource_missing"}}`))
+	c := newChannel(f, config())
+	f.Fuzz(func(t *testing.T, status int, which uint8, body []byte) {
+		notices, err := c.readAnswer(targets[int(which)%len(targets)], status, body)
+		if err != nil && domain.KindOf(err) == domain.KindInternal {
+			t.Fatal(err)
+		}
+		if len(notices) > 0 && (err != nil || status != 200) {
+			t.Fatalf("status %d, %v: %+v", status, err, notices)
+		}
+		for i, n := range notices {
+			if n.Source != domain.SourceQuery || n.Index != i {
+				t.Fatalf("notice %+v", n)
+			}
+		}
+	})
+}
+
+// FuzzBill gives the reader of bills any bytes. It never yields a line whose
+// sums do not hold, nor ends well without its end.
+func FuzzBill(f *testing.F) {
+	start := billDay.Start(newChannel(f, config()).zone).Unix()
+	c := newChannel(f, config())
+	line, err := c.line(mustObject(transaction(1, start, "charge", 1000, 37, source(chargeSource))))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(line) + "\n" + `{"object":"counterfoil.bill_end","rows":1,"day":"2026-02-14","zone":"UTC","account":"","livemode":false}` + "\n")
+	f.Add(`{"object":"counterfoil.bill_end","rows":0,"day":"2026-02-14","zone":"UTC","account":"","livemode":false}`)
+	file := providers.BillFile{Question: question(billDay)}
+	f.Fuzz(func(t *testing.T, bill string) {
+		good := true
+		for l, err := range c.ReadBill(strings.NewReader(bill), file) {
+			if err != nil {
+				good = false
+				if domain.KindOf(err) != domain.KindCorrupt {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if l.ID == "" || l.Kind == "" || (l.Amount.IsNegative() && l.Kind != domain.LineOther) {
+				t.Fatalf("line %+v", l)
+			}
+		}
+		if good && !strings.Contains(bill, objectEnd) {
+			t.Fatalf("a bill without an end: %q", bill)
+		}
+	})
+}
