@@ -172,7 +172,7 @@ func (s *Sweeper) schedule(ctx context.Context, run *operations.Run) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(s.feed(ctx), s.feedUnmatched(ctx), s.feedRefused(ctx))
+	err = errors.Join(s.mend(ctx), s.feed(ctx), s.feedUnmatched(ctx), s.feedRefused(ctx))
 	return errors.Join(err, s.Ops.Release(context.WithoutCancel(ctx), lease))
 }
 
