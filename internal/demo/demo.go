@@ -36,24 +36,14 @@ type Options struct {
 // speed makes a minute of the gateway's and the reconciler's schedules 100 ms.
 const speed = 600
 
-// merchants of the sandbox, each with the channel that receives for it.
-var merchants = []struct {
-	channel, pid, confirm string
-	version               sandbox.Version
-	style                 sandbox.Style
-}{
-	{"epay-asked", "1001", "always", sandbox.V1, sandbox.Rainbow},
-	{"epay-plain", "1002", "never", sandbox.V1, sandbox.Epusdt},
-	{"epay-rsa", "2001", "never", sandbox.V2, sandbox.Rainbow},
-}
-
-// stage is a demo under way.
-type stage struct {
+// scene is a demo under way.
+type scene struct {
 	o     Options
 	dir   string
 	rand  *rand.Rand
 	box   *sandbox.Sandbox
 	boxAt string
+	tills []till
 	api   string // base address
 	key   string // API key
 	procs *processes
@@ -67,7 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Payments < 1 || o.Payments > 1_000_000 {
 		return domain.EField(domain.KindInvalid, "payments", "%d: 1 to 1000000", o.Payments)
 	}
-	s := &stage{o: o, dir: o.Dir, rand: rand.New(rand.NewPCG(o.Seed, 1)), began: time.Now()}
+	s := &scene{o: o, dir: o.Dir, rand: rand.New(rand.NewPCG(o.Seed, 1)), began: time.Now()}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "counterfoil-demo-"); err != nil {
 			return fmt.Errorf("make a folder for the demo: %w", err)
@@ -90,7 +80,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return s.play(ctx)
 }
 
-func (s *stage) play(ctx context.Context) error {
+func (s *scene) play(ctx context.Context) error {
 	if err := s.procs.start(ctx, "api", "api"); err != nil {
 		return err
 	}
@@ -124,18 +114,22 @@ func (s *stage) play(ctx context.Context) error {
 	return verdict.err()
 }
 
-// gateway starts the sandbox with every fault it knows.
-func (s *stage) gateway(ctx context.Context) error {
+// gateway starts the sandbox with every provider and every fault it knows.
+func (s *scene) gateway(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen for the sandbox: %w", err)
 	}
 	s.boxAt = "http://" + l.Addr().String()
-	cfg := sandbox.Config{Now: time.Now, Seed: s.o.Seed, Speed: speed, BaseURL: s.boxAt, Rates: faults()}
-	for _, m := range merchants {
-		cfg.Merchants = append(cfg.Merchants, sandbox.MerchantConfig{PID: m.pid, Version: m.version, Style: m.style})
+	cfg := sandbox.Config{Now: time.Now, Seed: s.o.Seed, Speed: speed, BaseURL: s.boxAt}
+	for _, g := range gateways {
+		cfg.Merchants = append(cfg.Merchants, sandbox.MerchantConfig{PID: g.merchant, Version: g.version, Style: g.style})
 	}
 	if s.box, err = sandbox.New(cfg); err != nil {
+		return err
+	}
+	s.openTills()
+	if err := s.box.SetRates(s.faults()); err != nil {
 		return err
 	}
 	s.box.Start()
@@ -145,28 +139,16 @@ func (s *stage) gateway(ctx context.Context) error {
 	return nil
 }
 
-// faults plants each kind on a share of the payments. Only where callbacks are
-// confirmed by query can money be told from a message minted with a leaked
-// key; and an order that the gateway deletes can be proved only by its
-// callback.
-func faults() []sandbox.Rate {
-	rates := sandbox.EveryFault(0.03)
-	for _, pid := range []string{"1002", "2001"} {
-		rates = append(rates, sandbox.Rate{Fault: sandbox.Fault{Class: sandbox.Purged}, Share: 0.02, PID: pid})
-	}
-	return append(rates, sandbox.Rate{Fault: sandbox.Fault{Class: sandbox.Minted, Unpaid: true}, Share: 0.03, PID: "1001"})
-}
-
-func (s *stage) awaitAPI(ctx context.Context) error {
+func (s *scene) awaitAPI(ctx context.Context) error {
 	return s.procs.await(ctx, s.api+"/openapi.json", 20*time.Second)
 }
 
 // stay keeps everything up until the reader has seen enough.
-func (s *stage) stay(ctx context.Context) {
+func (s *scene) stay(ctx context.Context) {
 	fmt.Fprintf(s.o.Out, "\nEverything stays up until Ctrl-C.\n  gateway  %s/sandbox/\n  API      %s/v1/payments\n  key      %s\n  folder   %s\n",
 		s.boxAt, s.api, filepath.Join(s.dir, "secrets", "admin.key"), s.dir)
 	<-ctx.Done()
 }
 
 // configPath is the demo's configuration.
-func (s *stage) configPath() string { return filepath.Join(s.dir, config.FileName) }
+func (s *scene) configPath() string { return filepath.Join(s.dir, config.FileName) }

@@ -18,12 +18,11 @@ import (
 	"counterfoil/internal/config"
 	"counterfoil/operations"
 	osqlite "counterfoil/operations/sqlite"
-	"counterfoil/sandbox"
 )
 
 // install makes a test store with a channel for each of the sandbox's
 // merchants and one API key, as `counterfoil init` would.
-func (s *stage) install(ctx context.Context) error {
+func (s *scene) install(ctx context.Context) error {
 	if entries, err := os.ReadDir(s.dir); err == nil && len(entries) > 0 {
 		return domain.EField(domain.KindConflict, "dir", "%s is not empty", s.dir)
 	}
@@ -35,7 +34,11 @@ func (s *stage) install(ctx context.Context) error {
 		return err
 	}
 	s.api = "http://" + port
-	if err := os.WriteFile(s.configPath(), s.configText(port), 0o600); err != nil {
+	text, err := s.configText(port)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.configPath(), text, 0o600); err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}
 	cfg, err := config.Load(s.configPath(), nil)
@@ -57,7 +60,7 @@ func freePort(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-func (s *stage) configText(listen string) []byte {
+func (s *scene) configText(listen string) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# Made by counterfoil demo: a test store, no real money.
 public_url: http://%s
@@ -75,25 +78,14 @@ reconciler:
   ask_per_second: 400
 channels:
 `, listen, listen, speed)
-	keys := map[string]sandbox.Credentials{}
-	for _, c := range s.box.Credentials() {
-		keys[c.PID] = c
-	}
-	for _, m := range merchants {
-		fmt.Fprintf(&b, "  %s:\n    provider: epay\n    protocol: %s\n    gateway: %s\n    pid: %q\n    confirm_by_query: %s\n"+
-			"    allow_plain_http: true\n    test: true\n", m.channel, m.version, s.boxAt, m.pid, m.confirm)
-		if c := keys[m.pid]; m.version == sandbox.V1 {
-			fmt.Fprintf(&b, "    key: %q\n", c.Key)
-		} else {
-			fmt.Fprintf(&b, "    merchant_key: %q\n    platform_key: %q\n", c.MerchantKey, c.PlatformPublicKey)
-		}
-	}
-	return b.Bytes()
+	channels, err := s.channelsText()
+	b.WriteString(channels)
+	return b.Bytes(), err
 }
 
 // makeKey makes the one API key of the demo and keeps it where the command
 // line looks for it.
-func (s *stage) makeKey(ctx context.Context, cfg config.Config) (err error) {
+func (s *scene) makeKey(ctx context.Context, cfg config.Config) (err error) {
 	ops, err := osqlite.Open(ctx, assembly.Path(cfg, assembly.OperationsFile), osqlite.Options{Clock: time.Now})
 	if err != nil {
 		return err

@@ -11,12 +11,11 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/httpapi"
-	"counterfoil/sandbox"
 )
 
 // calm waits until the gateway has nothing more to send and the reconcilers
 // have credited what can be credited.
-func (s *stage) calm(ctx context.Context) error {
+func (s *scene) calm(ctx context.Context) error {
 	step, done := s.o.Progress("waiting for retries and sweeps", 0)
 	defer done()
 	wait, cancel := context.WithTimeout(ctx, 90*time.Second)
@@ -50,38 +49,8 @@ func (s *stage) calm(ctx context.Context) error {
 	}
 }
 
-// truth is the gateway's own book, by channel and order.
-func (s *stage) truth() map[string][]sandbox.PaidOrder {
-	channel := map[string]string{}
-	for _, m := range merchants {
-		channel[m.pid] = m.channel
-	}
-	out := map[string][]sandbox.PaidOrder{}
-	for _, m := range s.box.Books().Merchants {
-		for _, p := range m.Paid {
-			name := channel[m.PID] + "/" + p.OutTradeNo
-			out[name] = append(out[name], p)
-		}
-	}
-	return out
-}
-
-// journal is what the log says, counted by hand from its events: no
-// projection is believed here.
-type journal struct {
-	notified, repeats, queries int
-	held, parked, healed       int
-	parkedMoney                domain.Totals
-	credits                    map[string][]credit // by channel/order_no
-}
-
-type credit struct {
-	account string
-	amount  domain.Money
-}
-
 // replay reads the whole log through the API.
-func (s *stage) replay(ctx context.Context) (*journal, error) {
+func (s *scene) replay(ctx context.Context) (*journal, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.api+"/v1/events", nil)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
@@ -95,7 +64,7 @@ func (s *stage) replay(ctx context.Context) (*journal, error) {
 	if res.StatusCode != http.StatusOK {
 		return nil, domain.E(domain.KindUnavailable, "replay: %s", res.Status)
 	}
-	j := &journal{credits: map[string][]credit{}}
+	j := newJournal()
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(make([]byte, 0, 1<<20), 1<<20)
 	for lines.Scan() {
@@ -106,65 +75,8 @@ func (s *stage) replay(ctx context.Context) (*journal, error) {
 	return j, lines.Err()
 }
 
-func (j *journal) add(line []byte) error {
-	var e struct {
-		Stream string          `json:"stream"`
-		Type   string          `json:"type"`
-		Data   json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(line, &e); err != nil {
-		return fmt.Errorf("read an event: %w", err)
-	}
-	f, err := domain.DecodeFact(e.Type, e.Data)
-	if err != nil {
-		return err
-	}
-	switch f := f.(type) {
-	case domain.PaymentNotified:
-		j.notice(f)
-	case domain.PaymentHeld:
-		j.held++
-	case domain.PaymentCredited:
-		name := nameOf(e.Stream)
-		j.credits[name] = append(j.credits[name], credit{string(f.Account), f.Amount})
-	case domain.PaymentParked:
-		if f.Confirmed {
-			j.parked++
-			return j.parkedMoney.Add(f.Amount)
-		}
-	case domain.DiscrepancyFound:
-		if f.Kind == domain.MissingCredit {
-			j.healed++
-		}
-	default:
-	}
-	return nil
-}
-
-func (j *journal) notice(f domain.PaymentNotified) {
-	if f.Source == domain.SourceQuery {
-		j.queries++
-		return
-	}
-	j.notified++
-	if f.Decision.Outcome == domain.OutcomeRepeated {
-		j.repeats += 1 + f.Repeats
-	}
-}
-
-// nameOf is channel/order_no of a payment's stream.
-func nameOf(stream string) string {
-	rest := stream[len("payment-"):]
-	for i := range rest {
-		if rest[i] == ':' {
-			return rest[:i] + "/" + rest[i+1:]
-		}
-	}
-	return rest
-}
-
-// judge compares the log and the API's balances with the gateway's books.
-func (s *stage) judge(ctx context.Context) (*verdict, error) {
+// judge compares the log and the API's balances with the providers' books.
+func (s *scene) judge(ctx context.Context) (*verdict, error) {
 	log, err := s.replay(ctx)
 	if err != nil {
 		return nil, err
@@ -175,7 +87,8 @@ func (s *stage) judge(ctx context.Context) (*verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range s.box.Books().Merchants {
+	v.title = s.title()
+	for _, m := range s.box.Truth() {
 		for class, n := range m.Planted {
 			v.planted[class] += n
 		}
@@ -184,7 +97,7 @@ func (s *stage) judge(ctx context.Context) (*verdict, error) {
 }
 
 // refused counts the refused callbacks in the callback log.
-func (s *stage) refused(ctx context.Context) (int, error) {
+func (s *scene) refused(ctx context.Context) (int, error) {
 	const first = "/v1/callbacks?limit=200&outcome=refused"
 	n, at := 0, first
 	for {
@@ -204,25 +117,29 @@ func (s *stage) refused(ctx context.Context) (int, error) {
 	}
 }
 
-// balances asks the API for every account and compares.
-func (s *stage) balances(ctx context.Context, v *verdict) error {
+// balances asks the API for every account and compares, currency by currency.
+func (s *scene) balances(ctx context.Context, v *verdict) error {
 	for account, want := range v.due {
 		var got httpapi.Balances
 		if err := s.get(ctx, "/v1/accounts/"+url.PathEscape(account)+"/balances?min_position=1", &got); err != nil {
 			return err
 		}
-		have := "0.00"
+		have := purse{}
 		for _, b := range got.Balances {
-			have = b.Amount
+			m, err := domain.ParseSigned(b.Amount, domain.Currency(b.Currency))
+			if err != nil {
+				return fmt.Errorf("balance of %s: %w", account, err)
+			}
+			have.add(m)
 		}
-		if have != want.Amount() {
-			v.wrong("account %s has %s, the gateway's books say %s", account, have, want.Amount())
+		if have.String() != want.String() {
+			v.wrong("account %s has %s, the providers' books say %s", account, have, want)
 		}
 	}
 	return nil
 }
 
-func (s *stage) get(ctx context.Context, path string, into any) error {
+func (s *scene) get(ctx context.Context, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.api+path, nil)
 	if err != nil {
 		return fmt.Errorf("get %s: %w", path, err)

@@ -18,12 +18,15 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/httpapi"
+	"counterfoil/providers"
+	"counterfoil/sandbox"
+	"counterfoil/sandbox/stage"
 )
 
 // shop is the merchant's site: it places orders through the API, sends the
 // payer's browser to the gateway, and the payer pays.
 type shop struct {
-	*stage
+	*scene
 	client *http.Client
 	mu     sync.Mutex
 	orders map[string]order // by channel/order_no
@@ -32,15 +35,18 @@ type shop struct {
 
 // order is what the shop knows.
 type order struct {
-	channel, pid, orderNo, account string
-	amount                         string
-	abandoned                      bool // the payer never paid
+	till      till
+	orderNo   string
+	account   string
+	amount    domain.Money
+	abandoned bool // the payer never pays
+	fate      fate
 }
 
-func newShop(s *stage) *shop {
+func newShop(s *scene) *shop {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
 	t.MaxIdleConnsPerHost = 64
-	return &shop{stage: s, client: &http.Client{Transport: t, Timeout: 10 * time.Second}, orders: map[string]order{}}
+	return &shop{scene: s, client: &http.Client{Transport: t, Timeout: 10 * time.Second}, orders: map[string]order{}}
 }
 
 // open sells: every payment is placed, handed to the gateway and paid; half
@@ -74,13 +80,17 @@ func (p *shop) open(ctx context.Context) error {
 
 // draw makes up an order; the same seed makes the same ones.
 func (p *shop) draw(i int) order {
-	m := merchants[p.rand.IntN(len(merchants))]
-	amount := domain.NewMoney(int64(100+p.rand.IntN(50_000)), domain.CNY)
-	return order{
-		channel: m.channel, pid: m.pid, orderNo: fmt.Sprintf("DEMO%06d-%04x", i, p.rand.IntN(1<<16)),
-		account: fmt.Sprintf("user:%d", p.rand.IntN(max(2, p.o.Payments/20))), amount: amount.Amount(),
+	t := p.tills[p.rand.IntN(len(p.tills))]
+	o := order{
+		till: t, amount: domain.NewMoney(int64(100+p.rand.IntN(50_000)), t.currency),
+		orderNo:   fmt.Sprintf("DEMO%06d-%04x", i, p.rand.IntN(1<<16)),
+		account:   fmt.Sprintf("user:%d", p.rand.IntN(max(2, p.o.Payments/20))),
 		abandoned: p.rand.IntN(33) == 0,
 	}
+	if f, err := p.box.Face(t.face); err == nil && t.refunds {
+		o.fate = drawFate(p.rand, f)
+	}
+	return o
 }
 
 // crash kills the API with -9 and starts it again a little later.
@@ -107,30 +117,60 @@ func (p *shop) crash(ctx context.Context, when <-chan struct{}) error {
 
 func (p *shop) sell(ctx context.Context, o order) error {
 	p.mu.Lock()
-	p.orders[o.channel+"/"+o.orderNo] = o
+	p.orders[o.till.channel+"/"+o.orderNo] = o
 	p.mu.Unlock()
 	placed, err := p.place(ctx, o)
 	if err != nil {
 		return err
 	}
-	if err := p.checkout(ctx, placed); err != nil {
+	if err := p.checkout(ctx, o, placed); err != nil {
 		return err
 	}
 	if o.abandoned {
 		return nil
 	}
-	if _, err := p.box.PayByNumber(o.pid, o.orderNo); err != nil {
-		return fmt.Errorf("pay %s at the gateway: %w", o.orderNo, err)
+	if o.till.face == sandbox.Name {
+		_, err = p.box.PayByNumber(o.till.merchant, o.orderNo)
+	} else {
+		err = p.pay(o)
+	}
+	if err != nil {
+		return fmt.Errorf("pay %s at %s: %w", o.orderNo, o.till.face, err)
 	}
 	return nil
 }
+
+// checkout makes the order known at the provider: by the payer's browser, which
+// hands the signed form in, or by the site's own call, in which it passes on
+// the address that callbacks go to.
+func (p *shop) checkout(ctx context.Context, o order, placed httpapi.Placed) error {
+	if o.till.face == sandbox.Name {
+		return p.submit(ctx, placed)
+	}
+	f, err := p.box.Face(o.till.face)
+	if err != nil {
+		return err
+	}
+	_, err = f.Open(stage.OpenOrder{
+		Merchant: o.till.merchant, OrderNo: o.orderNo, Amount: o.amount, Subject: "Top-up " + o.amount.String(),
+		NotifyURL: providers.NotifyURL(p.api, domain.ChannelID(o.till.channel)), ReturnURL: "https://shop.example/done",
+	})
+	if err != nil {
+		return fmt.Errorf("open %s at %s: %w", o.orderNo, o.till.face, err)
+	}
+	return nil
+}
+
+// methods are the pay methods that orders name at each provider.
+var methods = map[string]string{sandbox.Name: "alipay", "alipay": "page"}
 
 // place places an order, again and again while the API is away: the
 // Idempotency-Key makes that harmless.
 func (p *shop) place(ctx context.Context, o order) (httpapi.Placed, error) {
 	body, err := json.Marshal(httpapi.Order{
-		Channel: o.channel, OrderNo: o.orderNo, Account: o.account, Amount: o.amount, Currency: "CNY", Method: "alipay",
-		Subject: "Top-up " + o.amount, ReturnURL: "https://shop.example/done",
+		Channel: o.till.channel, OrderNo: o.orderNo, Account: o.account, Amount: o.amount.Amount(),
+		Currency: string(o.amount.Currency()), Method: methods[o.till.face], Subject: "Top-up " + o.amount.String(),
+		ReturnURL: "https://shop.example/done",
 	})
 	if err != nil {
 		return httpapi.Placed{}, fmt.Errorf("encode order: %w", err)
@@ -172,8 +212,8 @@ func (p *shop) post(ctx context.Context, o order, body []byte) (placed httpapi.P
 	return placed, false, nil
 }
 
-// checkout hands the signed form to the gateway as the payer's browser does.
-func (p *shop) checkout(ctx context.Context, placed httpapi.Placed) error {
+// submit hands the signed form to the gateway as the payer's browser does.
+func (p *shop) submit(ctx context.Context, placed httpapi.Placed) error {
 	fields := url.Values{}
 	for k, v := range placed.Form.Fields {
 		fields.Set(k, v)

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"counterfoil/domain"
 )
@@ -67,4 +68,25 @@ func (c Classes) Draw(rates []Rate, merchant string, rnd *rand.Rand, fits func(F
 		}
 	}
 	return picked
+}
+
+// EveryFault is one rate of the given share for each class of a face, those
+// that spoof half of it with a payment and half without, but for the classes
+// that are left out. Faults of bills are planted otherwise: see Troubles.
+func EveryFault(f Face, share float64, without ...Class) []Rate {
+	var rates []Rate
+	classes := f.Classes()
+	for _, c := range classes.List(func(n Needs) bool { return !n.Bill }) {
+		if slices.Contains(without, c) {
+			continue
+		}
+		r := Rate{Fault: Fault{Class: c}, Share: share, Face: f.Name()}
+		if classes[c].Spoof {
+			r.Share = share / 2
+			rates = append(rates, r)
+			r.Unpaid = true
+		}
+		rates = append(rates, r)
+	}
+	return rates
 }
