@@ -16,11 +16,11 @@ type Correction struct {
 	By          string // a person, never a key
 }
 
-// Spent is what was approved today before: of the proposer, and for the account
-// that the correction touches.
+// Spent is what was approved today on the channel: of one proposer's, and by
+// account that it touched.
 type Spent struct {
-	Person  Totals
-	Account Totals
+	Person   Totals
+	Accounts map[AccountID]Totals
 }
 
 // maxReason bounds what a person writes, in bytes.
@@ -130,25 +130,34 @@ func (l *CorrectionPolicy) allows(f CorrectionProposed, s Spent) error {
 	if l == nil {
 		return nil
 	}
-	for _, limit := range []struct {
-		most   Money
-		before Totals
-		of     string
-	}{
-		{l.Item, Totals{}, "one correction"},
-		{l.PersonDay, s.Person, "what " + f.By + " proposes in a day"},
-		{l.AccountDay, s.Account, "account " + string(f.Account) + " in a day"},
-	} {
-		if limit.most.currency == "" {
+	if err := within(l.Item, f.Amount, Totals{}, "one correction"); err != nil {
+		return err
+	}
+	if err := within(l.PersonDay, f.Amount, s.Person, "what "+f.By+" proposes in a day"); err != nil {
+		return err
+	}
+	for _, account := range []AccountID{f.Account, f.From} {
+		if account == "" {
 			continue
 		}
-		if limit.most.currency != f.Amount.currency {
-			return EField(KindDenied, "amount", "the channel's limits are in %s: no correction in %s", limit.most.currency, f.Amount.currency)
+		if err := within(l.AccountDay, f.Amount, s.Accounts[account], "account "+string(account)+" in a day"); err != nil {
+			return err
 		}
-		sum, err := limit.before.Of(f.Amount.currency).Add(f.Amount)
-		if err != nil || sum.minor > limit.most.minor {
-			return EField(KindDenied, "amount", "%s would pass the limit of %s for %s", f.Amount, limit.most, limit.of)
-		}
+	}
+	return nil
+}
+
+// within holds m and what was before it against a limit; the zero Money is
+// none.
+func within(limit, m Money, before Totals, of string) error {
+	if limit.currency == "" {
+		return nil
+	}
+	if limit.currency != m.currency {
+		return EField(KindDenied, "amount", "the channel's limits are in %s: no correction in %s", limit.currency, m.currency)
+	}
+	if sum, err := before.Of(m.currency).Add(m); err != nil || sum.minor > limit.minor {
+		return EField(KindDenied, "amount", "%s would pass the limit of %s for %s", m, limit, of)
 	}
 	return nil
 }

@@ -184,7 +184,9 @@ func TestR7TwoPersons(t *testing.T) {
 	dollars := limited
 	dollars.Channel.Corrections = &domain.CorrectionPolicy{Item: domain.NewMoney(1, domain.USD)}
 	spent := func(person, account domain.Money) (s domain.Spent) {
-		_, _ = s.Person.Add(person), s.Account.Add(account)
+		var of domain.Totals
+		_, _ = s.Person.Add(person), of.Add(account)
+		s.Accounts = map[domain.AccountID]domain.Totals{alice: of}
 		return s
 	}
 	reverse := wants(domain.ActionReverse, "T1", "")
