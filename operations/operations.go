@@ -232,6 +232,7 @@ type Store interface {
 	Leases
 	Asks
 	Runs
+	Bills
 	Cursors
 	Ready(ctx context.Context) error
 	Close() error

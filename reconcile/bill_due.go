@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"counterfoil/domain"
@@ -64,14 +66,25 @@ const refetched = 3
 func (c *Comparer) CatchUp(ctx context.Context) ([]operations.BillRun, error) {
 	var runs []operations.BillRun
 	var failed error
-	for id := range c.Channels {
-		for _, bill := range c.BillsOf(id) {
-			done, err := c.catchUp(ctx, id, bill)
-			runs = append(runs, done...)
-			failed = errors.Join(failed, err)
-			if ctx.Err() != nil {
-				return runs, failed
-			}
+	for _, id := range slices.Sorted(maps.Keys(c.Channels)) {
+		done, err := c.CatchUpChannel(ctx, id)
+		runs, failed = append(runs, done...), errors.Join(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return runs, failed
+}
+
+// CatchUpChannel is CatchUp for one channel.
+func (c *Comparer) CatchUpChannel(ctx context.Context, id domain.ChannelID) ([]operations.BillRun, error) {
+	var runs []operations.BillRun
+	var failed error
+	for _, bill := range c.BillsOf(id) {
+		done, err := c.catchUp(ctx, id, bill)
+		runs, failed = append(runs, done...), errors.Join(failed, err)
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	return runs, failed

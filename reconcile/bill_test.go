@@ -143,15 +143,28 @@ func TestBillWaitsForTheNext(t *testing.T) {
 	}
 }
 
+// A policy that waits for no other bill tells at once, and still hears when a
+// later bill has it.
+func TestBillThatWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	m := b.paid("O1", "T1", "7.30")
+	m.day = today.Add(1)
+	b.bank.has(m)
+	b.compared(today, operations.RunComplete, "")
+	b.wantFound("only_ours open T1/")
+	b.compared(today.Add(1), operations.RunComplete, "")
+	b.wantFound("only_ours resolved T1/")
+}
+
 // A bill that lists early what we booked on the next day: each day's run counts
 // it once, in whatever order the days are compared.
 func TestBillOfTheNeighbour(t *testing.T) {
 	t.Parallel()
 	for _, days := range [][]domain.Day{{today, today.Add(1)}, {today.Add(1), today}} {
 		b := newBooks(t)
-		b.clock.step(15 * time.Hour) // 23:59 is in a minute
 		m := b.paid("O1", "T1", "7.30")
-		b.clock.step(time.Minute)
+		b.clock.step(15*time.Hour + time.Minute) // midnight is over
 		b.placeOnly(atBank, "O2", "9.00")
 		next := move{order: "O2", trade: "T2", amount: yuan(t, "9.00")} // by our clock on the next day
 		b.called(next)
@@ -159,7 +172,8 @@ func TestBillOfTheNeighbour(t *testing.T) {
 		b.bank.has(next)
 		for range 2 {
 			for _, day := range days {
-				if run := b.compared(day, operations.RunComplete, ""); run.Differing != 0 {
+				run := b.compared(day, operations.RunComplete, "")
+				if want := map[domain.Day]int64{today: 2}[day]; run.Differing != 0 || run.Matched != want {
 					t.Errorf("%v: %+v", days, run)
 				}
 			}

@@ -28,7 +28,8 @@ Usage:
   reconciler --config FILE
 
 It sweeps on schedule: unsettled, held and credited payments are asked about,
-lost ones credited from the provider's answer. Any number may run at once.
+lost ones credited from the provider's answer. Once a day it compares each
+provider's bill with the books. Any number may run at once.
 Exit status: 0 stopped, 1 failure, 2 wrong usage or configuration.
 `
 
@@ -41,7 +42,8 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	}
 	defer func() { _ = app.Close() }()
 	reg := app.Registry()
-	sweeper, err := app.Sweeper("reconciler-"+strconv.Itoa(os.Getpid()), reg)
+	holder := "reconciler-" + strconv.Itoa(os.Getpid())
+	sweeper, err := app.Sweeper(holder, reg)
 	if err != nil {
 		return err
 	}
@@ -54,11 +56,16 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	jobs := scheduled{
-		{"sweep", cfg.Reconciler.SweepEvery, func(ctx context.Context) error { _, err := sweeper.Sweep(ctx); return err }},
-		{"alerts", max(cfg.Reconciler.SweepEvery, time.Second), watch.Check},
-		{"self-check", cfg.Reconciler.SelfCheck, app.SelfCheck},
+	bills, err := billJobs(ctx, app, holder, reg)
+	if err != nil {
+		return err
 	}
+	jobs := scheduled{
+		{"sweep", every(cfg.Reconciler.SweepEvery), func(ctx context.Context) error { _, err := sweeper.Sweep(ctx); return err }},
+		{"alerts", every(max(cfg.Reconciler.SweepEvery, time.Second)), watch.Check},
+		{"self-check", every(cfg.Reconciler.SelfCheck), app.SelfCheck},
+	}
+	jobs = append(jobs, bills...)
 	held := holds{
 		log: app.Events, rows: app.Rows, logger: app.Logger, spacing: min(time.Second, cfg.Reconciler.SweepEvery), again: followAgain,
 		sweep: func(ctx context.Context) { sweep(ctx, sweeper, app.Logger) },
@@ -72,11 +79,11 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, ready), app.Logger, nil))
 }
 
-// job is something done every so often, never twice at once.
+// job is something done on a schedule, never twice at once.
 type job struct {
-	name  string
-	every time.Duration
-	do    func(ctx context.Context) error
+	name string
+	at   cron.Schedule
+	do   func(ctx context.Context) error
 }
 
 type scheduled []job
@@ -88,7 +95,7 @@ func (jobs scheduled) run(logger *slog.Logger) assembly.Task {
 		log := cron.PrintfLogger(slog.NewLogLogger(logger.Handler(), slog.LevelError))
 		c := cron.New(cron.WithChain(cron.Recover(log), cron.SkipIfStillRunning(cron.DiscardLogger)))
 		for _, j := range jobs {
-			c.Schedule(every(j.every), cron.FuncJob(func() {
+			c.Schedule(j.at, cron.FuncJob(func() {
 				if err := j.do(ctx); err != nil && ctx.Err() == nil {
 					logger.ErrorContext(ctx, "scheduled job failed; it runs again on schedule",
 						slog.String("job", j.name), slog.String("kind", domain.KindOf(err).String()),

@@ -69,6 +69,14 @@ type Channel struct {
 	Currencies  []string `koanf:"currencies" only:"stripe"`   // all that are taken; empty: currency alone
 	DisputeLost string   `koanf:"dispute_lost" only:"stripe"` // who bears a lost dispute: wallet | expense
 
+	// How its bills are compared; see Bills.
+	BillSchedule string        `koanf:"bill_schedule"`  // cron, in the channel's zone: when to look for bills; empty: every five minutes
+	BillWaitDays int           `koanf:"bill_wait_days"` // for how many later bills what only we have is waited
+	BillCut      time.Duration `koanf:"bill_cut"`       // money this near to midnight may stand on the neighbour's bill
+	BillApart    time.Duration `koanf:"bill_apart"`     // how far the two times of a movement may lie apart; 0 does not look
+	FeeRate      string        `koanf:"fee_rate"`       // of a payment, e.g. "0.006"; empty does not look
+	FeeWithin    string        `koanf:"fee_within"`     // how far a fee may lie from the rate, e.g. "0.01"
+
 	// What Confirm says.
 	ConfirmMode  domain.ConfirmMode `koanf:"-"`
 	ConfirmAbove domain.Money       `koanf:"-"`
@@ -105,6 +113,9 @@ func (ch *Channel) finish(dir string) error {
 			return wrong(field("retired_platform_keys."+id), day, "must be a day, YYYY-MM-DD")
 		}
 	}
+	if err := ch.checkBills(field); err != nil {
+		return err
+	}
 	if err := ch.readFiles(dir, field); err != nil {
 		return err
 	}
@@ -125,6 +136,7 @@ func (ch *Channel) defaults() {
 	if ch.Funds == "" {
 		ch.Funds = "gateway"
 	}
+	ch.billDefaults()
 	ch.Test = ch.Test || (ch.Provider == "stripe" && !ch.Live) // Stripe's test mode is play money
 	if ch.Protocol == "" && ch.Provider == "wechatpay" {
 		ch.Protocol = "v3"

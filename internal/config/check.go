@@ -22,6 +22,9 @@ func (c *Config) finish() error {
 	if err := c.Tree.check(); err != nil {
 		return err
 	}
+	if err := c.Bills.finish(c.Dir); err != nil {
+		return err
+	}
 	for _, id := range c.ChannelIDs() {
 		ch := c.Channels[string(id)]
 		ch.ID = id

@@ -24,6 +24,7 @@ type Config struct {
 	Reconciler Reconciler `koanf:"reconciler"`
 	Alerts     Alerts     `koanf:"alerts"`
 	Tree       Tree       `koanf:"tree"`
+	Bills      Bills      `koanf:"bills"`
 
 	// Of a store that is a server; see Remote.
 	StoreNamespace    string `koanf:"store_namespace"`     // begins the names of our streams there
@@ -79,5 +80,6 @@ func Defaults() Config {
 		},
 		Alerts: Alerts{HeldAfter: 15 * time.Minute},
 		Tree:   treeDefaults(),
+		Bills:  billsDefaults(),
 	}
 }
