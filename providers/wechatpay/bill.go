@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1" // the hash that WeChat names; its signature covers the hash
 	"crypto/subtle"
@@ -220,7 +221,7 @@ func (c *Channel) noBillV2(body []byte, f providers.BillFile) (providers.BillFil
 	case code == "20003" || strings.EqualFold(msg, "Bill Creating"):
 		return f, creating
 	case code == "20002" || strings.EqualFold(msg, "No Bill Exist"):
-		if c.clock().Before(c.BillReady(f.Question.Day)) {
+		if cmp.Or(f.Question.At, c.clock()).Before(c.BillReady(f.Question.Day)) {
 			return f, creating
 		}
 		f.Empty = true

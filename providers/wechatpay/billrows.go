@@ -99,7 +99,9 @@ func (b *bill) tradeLine() (line domain.BillLine, ours bool) {
 		line.Amount, line.Net = b.gross(colOrderAmount, order, cur), (settled - fee).rounded(cur)
 	} else {
 		b.backLine(&line, asked)
-		line.Net = (-out - fee).rounded(cur)
+		if line.Status != domain.StatusFailed {
+			line.Net = (-out - fee).rounded(cur)
+		}
 	}
 	return line, b.rowIsOurs()
 }
