@@ -302,7 +302,7 @@ func (w *world) seal() {
 	w.t.Helper()
 	must(w.t, tamperlog.NewSealer(w.events, tamperlog.Config{
 		Dir: w.file("tree"), KeyFile: w.file("tree.key"), Origin: tamperlog.Origin(w.ledger.ID()), Clock: w.clock,
-	}).CatchUp(context.Background()))
+	}).CatchUp(context.Background(), time.Second))
 }
 
 // fold brings the projections and the tree to the head of the log.

@@ -168,6 +168,10 @@ func (r *session) take(ctx context.Context, n news) error {
 		r.w.add(e)
 		r.last = e.Position
 	}
+	if n.batch.CaughtUp && r.w.size < r.signed {
+		return domain.E(domain.KindCorrupt, "the log ends after %d events, and %d were sealed: its end was cut off, or it is another log",
+			r.w.size, r.signed)
+	}
 	if r.w.unsaved() > maxUnsaved {
 		if err := r.w.flush(); err != nil {
 			return err

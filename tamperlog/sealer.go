@@ -128,15 +128,17 @@ func (s *Sealer) Run(ctx context.Context) error {
 }
 
 // CatchUp seals what is in the log now and returns when its head is signed. It
-// waits for the lock. KindCorrupt when the log contradicts what was signed:
+// waits for the lock, at most so long: KindUnavailable. KindCorrupt when the log contradicts what was signed:
 // then nothing is signed any more, as with Run.
-func (s *Sealer) CatchUp(ctx context.Context) error {
-	unlock, err := s.lock(ctx)
+func (s *Sealer) CatchUp(ctx context.Context, wait time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	unlock, err := s.lock(waiting)
 	if err != nil {
 		return err
 	}
 	if unlock == nil {
-		return domain.E(domain.KindUnavailable, "the tree is sealed by another process: %w", ctx.Err())
+		return domain.E(domain.KindUnavailable, "another process seals this tree: it is signed soon after each event")
 	}
 	defer unlock()
 	if err := OpenFolder(s.cfg.Dir).Stopped(); err != nil {

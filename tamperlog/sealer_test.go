@@ -356,16 +356,16 @@ func TestCatchUp(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.write(300)
-	must(t, s.sealer().CatchUp(t.Context()))
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
 	if head := s.sound(); head.Size != 300 {
 		t.Errorf("signed %d", head.Size)
 	}
 	s.log.tell(lies["a changed event"].lie)
-	if err := s.sealer().CatchUp(t.Context()); domain.KindOf(err) != domain.KindCorrupt {
+	if err := s.sealer().CatchUp(t.Context(), time.Second); domain.KindOf(err) != domain.KindCorrupt {
 		t.Error(err)
 	}
 	s.log.tell(nil)
-	if err := s.sealer().CatchUp(t.Context()); domain.KindOf(err) != domain.KindCorrupt {
+	if err := s.sealer().CatchUp(t.Context(), time.Second); domain.KindOf(err) != domain.KindCorrupt {
 		t.Errorf("it goes on: %v", err)
 	}
 }

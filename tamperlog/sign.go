@@ -20,13 +20,10 @@ func (r *session) head(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.w.size == prior.Size {
-		return nil
-	}
 	if r.w.size < prior.Size {
 		return nil // files were lost: the log fills them up first
 	}
-	if err := r.agrees(prior.Checkpoint); err != nil {
+	if err := r.agrees(prior.Checkpoint); err != nil || r.w.size == prior.Size {
 		return err
 	}
 	if err := r.compareTail(ctx, againLeaves); err != nil {

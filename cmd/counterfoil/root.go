@@ -50,6 +50,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newKeysCommand(p),
 		newEventsCommand(p),
 		newVerifyCommand(p),
+		newTreeCommand(p),
 		newDoctorCommand(p),
 		newMigrateCommand(p),
 		newCallbacksCommand(p),

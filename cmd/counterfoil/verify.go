@@ -20,16 +20,24 @@ import (
 	"counterfoil/internal/config"
 	"counterfoil/internal/progress"
 	psqlite "counterfoil/projections/sqlite"
+	"counterfoil/tamperlog"
 )
 
 func newVerifyCommand(p *program) *cobra.Command {
-	var fromScratch bool
+	var o verifyOptions
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Check the whole log, all evidence and all balances",
 		Long: `Reads the log from its first event and trusts nothing that can be derived again:
 bytes against hashes, ids against content, decisions against the rules, notices
 against their evidence, which is verified again with the channels' keys, and
-balances against a replay. It records nothing, and daemons may go on.
+balances against a replay. Each event is held against what was sealed for it in
+the tamper-evident log, so that a changed, missing, inserted, swapped or cut-off
+one is named by its position. It records nothing, and daemons may go on.
+
+With --checkpoint a signed head that you kept earlier is checked, too: the log
+must still begin with the events it covers. With --key it is the key you kept
+that must have signed it. Without a checkpoint from outside, verify cannot see a
+hand that rewrote the log and signed the result with the log's own key.
 
 With --from-scratch every other projected row is compared, too: the log is
 folded into a temporary file, which takes longer.
@@ -37,25 +45,35 @@ folded into a temporary file, which takes longer.
 Exit status: 0 all is well, 4 nothing is wrong but some evidence was erased or
 cannot be verified with the keys configured now, 5 something is wrong.`,
 		Example: `  counterfoil verify --dir /srv/pay
+  counterfoil verify --dir /srv/pay --checkpoint 2026-11-22.checkpoint --key pay.key
   counterfoil verify --dir /srv/pay --from-scratch --output json`,
 		Args: cobra.NoArgs,
-		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.verify(ctx, fromScratch) }),
+		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.verify(ctx, o) }),
 	}
-	cmd.Flags().BoolVar(&fromScratch, "from-scratch", false, "compare every projected row with a fold from nothing")
+	cmd.Flags().BoolVar(&o.fromScratch, "from-scratch", false, "compare every projected row with a fold from nothing")
+	cmd.Flags().StringArrayVar(&o.checkpoints, "checkpoint", nil, "`FILE` with a signed head kept earlier; may be given several times")
+	p.addTreeKeys(cmd, &o.keys)
 	p.addOutput(cmd, "table")
 	return cmd
 }
 
-func (p *program) verify(ctx context.Context, fromScratch bool) error {
+// verifyOptions are the flags of verify.
+type verifyOptions struct {
+	fromScratch bool
+	checkpoints []string
+	keys        []string
+}
+
+func (p *program) verify(ctx context.Context, o verifyOptions) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
 	began := p.clock()
-	rep, err := p.audit(ctx, cfg, fromScratch)
+	rep, err := p.audit(ctx, cfg, o)
 	if err != nil {
-		if domain.KindOf(err) == domain.KindCorrupt {
-			return &verdict{exitBroken, fmt.Errorf("verification FAILED: %w", err)}
+		if k := domain.KindOf(err); k == domain.KindCorrupt || k == domain.KindMismatch {
+			return broken(err)
 		}
 		return err
 	}
@@ -76,13 +94,22 @@ func (p *program) verify(ctx context.Context, fromScratch bool) error {
 }
 
 // audit opens an installation as it is and checks it.
-func (p *program) audit(ctx context.Context, cfg config.Config, fromScratch bool) (rep audit.Report, err error) {
+func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions) (rep audit.Report, err error) {
+	tree := tamperlog.OpenFolder(assembly.Path(cfg, assembly.TreeFolder))
+	defer func() { err = errors.Join(err, tree.Close()) }()
+	brought, err := p.broughtHeads(o, tree)
+	if err != nil {
+		return rep, err
+	}
 	s, err := p.openStores(ctx, cfg, audit.Remember)
 	if err != nil {
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	d := audit.Deps{Log: s.events, Ledger: s.ledger}
+	d := audit.Deps{Log: s.events, Ledger: s.ledger, Tree: tree, Brought: brought}
+	if file, ok := s.events.(inspector); ok {
+		d.Inspect = file.Inspect
+	}
 	if d.Channels, err = assembly.Channels(cfg, s.ledger.ID(), p.clock); err != nil {
 		return rep, err
 	}
@@ -94,7 +121,7 @@ func (p *program) audit(ctx context.Context, cfg config.Config, fromScratch bool
 		defer db.Close()
 		d.Rows = db
 	}
-	if fromScratch && d.Rows != nil {
+	if o.fromScratch && d.Rows != nil {
 		db, remove, err := scratch()
 		if err != nil {
 			return rep, err
@@ -105,6 +132,24 @@ func (p *program) audit(ctx context.Context, cfg config.Config, fromScratch bool
 	bar := progress.New(p.stderr, p.environ, "verify")
 	defer bar.End()
 	return audit.Verify(ctx, d, func(g audit.Progress) { bar.Set(uint64(g.Done), uint64(g.Total)) })
+}
+
+// inspector is a store that can look at its own file.
+type inspector interface {
+	Inspect(ctx context.Context) ([]string, error)
+}
+
+// broughtHeads opens the checkpoints that the auditor brings.
+func (p *program) broughtHeads(o verifyOptions, tree *tamperlog.Folder) ([]audit.Brought, error) {
+	var out []audit.Brought
+	for _, file := range o.checkpoints {
+		c, err := p.openCheckpoint(file, o.keys, tree.Key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, audit.Brought{Checkpoint: c.Checkpoint, Whose: filepath.Base(file)})
+	}
+	return out, nil
 }
 
 // exists reports whether there is something at path, be it a broken link.
@@ -129,6 +174,8 @@ func scratch() (*psqlite.DB, func(), error) {
 // meanings say what each check is about.
 var meanings = map[audit.Check]string{
 	audit.CheckBytes:     "bytes fit their hashes and decode",
+	audit.CheckTree:      "events are those that were sealed, under the signed root",
+	audit.CheckStore:     "the store's file is whole: pages, indexes, nothing besides",
 	audit.CheckIdentity:  "ids follow from content, facts stand in their streams",
 	audit.CheckSequence:  "revisions have no gaps, the log begins with its opening",
 	audit.CheckDecisions: "the rules lead from what was kept to these facts and postings",
@@ -156,11 +203,27 @@ func printReport(w io.Writer, r audit.Report, took time.Duration) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	for _, part := range []func(io.Writer, audit.Report) error{printEvidence, printBooks, printFindings} {
+	for _, part := range []func(io.Writer, audit.Report) error{printTree, printEvidence, printBooks, printFindings} {
 		fmt.Fprintln(w)
 		if err := part(w, r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func printTree(w io.Writer, r audit.Report) error {
+	if r.Tree.Compared {
+		fmt.Fprintf(w, "sealed: %d events, each held against its leaf; %d newer ones not signed yet\n", r.Tree.Sealed, r.Tree.Unsealed)
+	} else {
+		fmt.Fprintf(w, "sealed: not compared: %s\n", r.Tree.Why)
+	}
+	for _, h := range r.Tree.Heads {
+		says := "holds"
+		if !h.OK {
+			says = "DOES NOT HOLD"
+		}
+		fmt.Fprintf(w, "checkpoint (%s): %d events, root %s: %s\n", h.Whose, h.Size, h.Root, says)
 	}
 	return nil
 }

@@ -6,12 +6,15 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"counterfoil/alerts"
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/internal/config"
+	"counterfoil/ledger"
 	"counterfoil/tamperlog"
 )
 
@@ -21,8 +24,8 @@ const (
 	TreeKeyFile = "secrets/tree.key"
 )
 
-func createTree(cfg config.Config, ledger domain.ID) error {
-	return tamperlog.Create(Path(cfg, TreeFolder), Path(cfg, TreeKeyFile), tamperlog.Origin(ledger))
+func createTree(cfg config.Config, id domain.ID) error {
+	return tamperlog.Create(Path(cfg, TreeFolder), Path(cfg, TreeKeyFile), tamperlog.Origin(id))
 }
 
 // Tree is the installation's tree, to be read. It need not be there yet.
@@ -37,10 +40,9 @@ func (a *App) Sealer(reg prometheus.Registerer, tell func(context.Context, alert
 			return nil, err
 		}
 	}
-	s := tamperlog.NewSealer(a.Events, tamperlog.Config{
-		Dir: Path(a.Config, TreeFolder), KeyFile: Path(a.Config, TreeKeyFile), Origin: tamperlog.Origin(a.Ledger.ID()),
-		Every: a.Config.Tree.Every, Quiet: a.Config.Tree.Quiet, Clock: a.Clock, Logger: a.Logger, Alert: a.sealAlert(tell),
-	})
+	cfg := sealing(a.Config, a.Ledger.ID(), a.Clock)
+	cfg.Logger, cfg.Alert = a.Logger, a.sealAlert(tell)
+	s := tamperlog.NewSealer(a.Events, cfg)
 	for _, g := range []struct {
 		name, help string
 		value      func(tamperlog.Status) float64
@@ -60,6 +62,28 @@ func (a *App) Sealer(reg prometheus.Registerer, tell func(context.Context, alert
 		}
 	}
 	return s, nil
+}
+
+// sealing is how an installation seals.
+func sealing(cfg config.Config, id domain.ID, clock func() time.Time) tamperlog.Config {
+	return tamperlog.Config{
+		Dir: Path(cfg, TreeFolder), KeyFile: Path(cfg, TreeKeyFile), Origin: tamperlog.Origin(id),
+		Every: cfg.Tree.Every, Quiet: cfg.Tree.Quiet, Clock: clock,
+	}
+}
+
+// sealWait is how long SealNow waits for another process that seals.
+const sealWait = 2 * time.Second
+
+// SealNow seals what is in the log and signs it, unless another process is at
+// it: KindUnavailable.
+func SealNow(ctx context.Context, cfg config.Config, log eventstore.Reader, clock func() time.Time) error {
+	opened, err := ledger.Opened(ctx, log)
+	if err != nil {
+		return err
+	}
+	s := tamperlog.NewSealer(log, sealing(cfg, opened.Ledger, clock))
+	return s.CatchUp(ctx, sealWait)
 }
 
 // sealAlert tells people that sealing stopped.

@@ -1,0 +1,85 @@
+package tamperlog
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"counterfoil/domain"
+)
+
+// A tree that is made again has the root that was signed, or is not signed.
+func TestRebuild(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.write(300)
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	before := s.sound()
+	must(t, Rebuild(s.dir))
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	if after := s.sound(); after.Checkpoint != before.Checkpoint {
+		t.Errorf("%+v, before %+v", after, before)
+	}
+	s.write(3)
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	must(t, Rebuild(s.dir))
+	s.log.tell(lies["a changed event"].lie)
+	if err := s.sealer().CatchUp(t.Context(), time.Second); domain.KindOf(err) != domain.KindCorrupt {
+		t.Errorf("another history: %v", err)
+	}
+}
+
+// A log that is shorter than what was signed is not waited for.
+func TestRebuildOfAShorterLog(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.write(300)
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	must(t, Rebuild(s.dir))
+	s.log.tell(lies["a cut-off end"].lie)
+	if err := s.sealer().CatchUp(t.Context(), time.Second); domain.KindOf(err) != domain.KindCorrupt {
+		t.Error(err)
+	}
+}
+
+func TestRebuildNeedsTheLock(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	unlock, err := s.sealer().lock(context.Background())
+	must(t, err)
+	defer unlock()
+	if err := Rebuild(s.dir); domain.KindOf(err) != domain.KindConflict {
+		t.Error(err)
+	}
+}
+
+// An export holds what is served, under the paths it is served at.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	out := filepath.Join(t.TempDir(), "site")
+	for range 2 {
+		s.write(300)
+		must(t, s.sealer().CatchUp(t.Context(), time.Second))
+		f := OpenFolder(s.dir)
+		must(t, os.MkdirAll(out, 0o700))
+		head, err := f.Export(out)
+		must(t, err)
+		for _, tile := range []Tile{{0, 0, 256}, {0, head.Size / 256, int(head.Size % 256)}, {1, 0, int(head.Size / 256)}} {
+			want, err := f.Tile(tile, head.Size)
+			must(t, err)
+			got, err := os.ReadFile(filepath.Join(out, tile.Path()))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %v", tile.Path(), err)
+			}
+		}
+		note, err := os.ReadFile(filepath.Join(out, "checkpoint"))
+		if err != nil || !bytes.Equal(note, head.Note) {
+			t.Error(err)
+		}
+		must(t, f.Close())
+	}
+}
