@@ -40,6 +40,7 @@ const (
 	subWrongSign   = "isv.invalid-signature"
 	subWrongApp    = "isv.invalid-app-id"
 	subWrongAppOld = "isv.missing-app-id"
+	subLimited     = "call-limited" // ends isv.app-call-limited and isv.method-call-limited
 )
 
 // safeClient is a client that follows no redirect and keeps no cookies, and how
@@ -83,7 +84,7 @@ func (c *Channel) call(ctx context.Context, method, content string) (response, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address(), strings.NewReader(Encode(fields)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address(), strings.NewReader(Encode(inBody(fields))))
 	if err != nil {
 		return response{}, domain.E(domain.KindInternal, "make the question to %s: %w", c.cfg.Gateway, err)
 	}
@@ -180,6 +181,7 @@ func (c *Channel) failure(e envelope) error {
 	switch {
 	case e.code == codeNoAuth || e.code == codeNoRight, e.subCode == subWrongSign || e.subCode == subWrongApp || e.subCode == subWrongAppOld:
 		kind, meaning = domain.KindDenied, "refuses this application, code"
+	case strings.HasSuffix(e.subCode, subLimited): // come again
 	case e.code == codeMissing || e.code == codeWrong:
 		kind, meaning = domain.KindInvalid, "does not take the question, code"
 	}

@@ -3,6 +3,7 @@ package alipay
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,19 +73,20 @@ func (c *Channel) Form(o providers.Order) (providers.Form, error) {
 
 func (c *Channel) formOf(fields Params) providers.Form {
 	form := providers.Form{Action: c.address(), Method: "POST", Fields: make(map[string]string, len(fields))}
-	var rest Params
-	for _, p := range fields {
-		if p.Name != fieldCharset {
-			form.Fields[p.Name] = p.Value
-			rest = append(rest, p)
-		}
+	for _, p := range inBody(fields) {
+		form.Fields[p.Name] = p.Value
 	}
-	form.URL = form.Action + "&" + Encode(rest)
+	form.URL = form.Action + "&" + Encode(inBody(fields))
 	return form
 }
 
 // address is the gateway's with the charset of what is sent to it.
 func (c *Channel) address() string { return c.cfg.Gateway + "?charset=utf-8" }
+
+// inBody are the fields that do not stand in the address.
+func inBody(fields Params) Params {
+	return slices.DeleteFunc(slices.Clone(fields), func(p Param) bool { return p.Name == fieldCharset })
+}
 
 // request is a signed request: the common parameters of the gateway around a
 // method's own content.

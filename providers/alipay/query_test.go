@@ -43,7 +43,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		g.t.Error(err)
 	}
-	fields, err := scan(string(body), nil)
+	fields, err := scan(r.URL.RawQuery+"&"+string(body), nil)
 	if err != nil || r.URL.RequestURI() != "/gateway.do?charset=utf-8" || r.Method != http.MethodPost {
 		g.t.Errorf("%s %s: %v", r.Method, r.URL, err)
 	}
@@ -253,6 +253,7 @@ func TestQueryUnusable(t *testing.T) {
 	}{
 		"busy":              {answer: always(`{"code":"20000","msg":"Service Currently Unavailable","sub_code":"isp.unknow-error"}`), want: domain.KindUnavailable},
 		"system error":      {answer: always(`{"code":"40004","msg":"Business Failed","sub_code":"ACQ.SYSTEM_ERROR"}`), want: domain.KindUnavailable},
+		"limited":           {answer: always(`{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.app-call-limited"}`), want: domain.KindUnavailable},
 		"no permission":     {answer: always(`{"code":"40006","msg":"Insufficient Permissions"}`), want: domain.KindDenied},
 		"wrong app":         {answer: always(`{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.invalid-app-id"}`), want: domain.KindDenied},
 		"wrong signature":   {answer: always(`{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.invalid-signature"}`), want: domain.KindDenied},
