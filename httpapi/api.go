@@ -51,6 +51,8 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerProofs(api)
 	s.registerCallbacks(api)
 	s.registerReconciliations(api)
+	s.registerBills(api)
+	s.registerDiscrepancies(api)
 	return api.OpenAPI()
 }
 

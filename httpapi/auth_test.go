@@ -20,7 +20,10 @@ var scopeOf = map[string]operations.Scope{
 	"list-callbacks": operations.ScopeCallbacksRead, "recheck-callbacks": operations.ScopePaymentsWrite,
 	"list-reconciliations": operations.ScopeReconcile, "show-reconciliation": operations.ScopeReconcile,
 	"run-reconciliation": operations.ScopeReconcile,
-	"prove-inclusion":    operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
+	"list-bills":         operations.ScopeReconcile, "show-bill": operations.ScopeReconcile, "compare-bill": operations.ScopeReconcile,
+	"list-discrepancies": operations.ScopeReconcile, "show-discrepancy": operations.ScopeReconcile,
+	"resolve-discrepancy": operations.ScopeReconcile,
+	"prove-inclusion":     operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
 	"show-tree-key": operations.ScopeEventsRead,
 }
 

@@ -39,6 +39,9 @@ type Deps struct {
 	Clock    func() time.Time
 	// Sweep runs one reconciliation; nil where there is no reconciler.
 	Sweep func(ctx context.Context) (operations.Run, error)
+	// CompareBills compares a channel's bills of one day; nil where there is no
+	// comparer.
+	CompareBills func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error)
 	// Tree is the tamper-evident log; nil where there is none.
 	Tree *tamperlog.Folder
 	// Ready says what keeps the process from its work, nil for nothing.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"counterfoil/domain"
 	"counterfoil/httpapi"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
@@ -56,9 +57,16 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 	if err != nil {
 		return nil, err
 	}
+	comparer, err := app.Comparer(context.Background(), "api", reg)
+	if err != nil {
+		return nil, err
+	}
 	return httpapi.New(httpapi.Deps{
 		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Channels: app.Channels, Logger: app.Logger,
 		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweepNow(app, sweeper),
+		CompareBills: func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error) {
+			return comparer.Backfill(ctx, ch, day, day)
+		},
 		Tree: app.Tree(),
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,

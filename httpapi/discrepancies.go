@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"counterfoil/domain"
+	"counterfoil/operations"
+)
+
+// Discrepancy is one item in which the books and a bill do not agree.
+type Discrepancy struct {
+	ID         string     `json:"id" doc:"The same difference found again has the same id"`
+	Channel    string     `json:"channel" doc:"Channel id"`
+	Day        string     `json:"day" doc:"Day of the bill that first showed it"`
+	Bill       string     `json:"bill" doc:"Kind of that bill"`
+	Kind       string     `json:"kind" doc:"missing_credit, only_ours, only_theirs, amount_mismatch, …"`
+	State      string     `json:"state" doc:"open or resolved"`
+	Item       string     `json:"item" doc:"payment, refund, refund_failed, dispute_withdrawn, …"`
+	OrderNo    string     `json:"order_no,omitempty" doc:"The merchant's order number"`
+	TradeNo    string     `json:"trade_no,omitempty" doc:"The provider's number of the payment"`
+	Ref        string     `json:"ref,omitempty" doc:"Number of the refund or dispute; of a line that names no payment, its own"`
+	Ours       *Money     `json:"ours,omitempty" doc:"The amount in our books; absent where they have none"`
+	Theirs     *Money     `json:"theirs,omitempty" doc:"The amount on the bill; absent where it has none"`
+	Delta      *Money     `json:"delta,omitempty" doc:"What the bill has more than we"`
+	OurState   string     `json:"our_state,omitempty" doc:"Where the money stands with us"`
+	TheirState string     `json:"their_state,omitempty" doc:"The provider's own word"`
+	OurDay     string     `json:"our_day,omitempty" doc:"Our book day"`
+	At         *time.Time `json:"at,omitempty" doc:"When it happened"`
+	Row        int        `json:"row,omitempty" doc:"Line in the bill"`
+	Note       string     `json:"note,omitempty" doc:"For people"`
+	FoundRun   string     `json:"found_run" doc:"The comparison that found it"`
+	FoundAt    time.Time  `json:"found_at" doc:"When it was found"`
+	SeenRun    string     `json:"seen_run" doc:"The last comparison that saw it"`
+	ResolvedBy string     `json:"resolved_by,omitempty" doc:"A comparison, or a person"`
+	ResolvedAt *time.Time `json:"resolved_at,omitempty" doc:"When it was resolved"`
+	Resolution string     `json:"resolution,omitempty" doc:"How it was resolved"`
+}
+
+type listDiscrepanciesInput struct {
+	Channel string `query:"channel" doc:"Only of this channel"`
+	Kind    string `query:"kind" doc:"Only of this kind"`
+	State   string `query:"state" enum:"open,resolved" doc:"Only in this state"`
+	Day     string `query:"day" doc:"Only first shown by the bill of this day, YYYY-MM-DD"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
+}
+
+type listDiscrepanciesOutput struct {
+	Body struct {
+		Discrepancies []Discrepancy `json:"discrepancies" doc:"Newest first"`
+		NextCursor    string        `json:"next_cursor,omitempty" doc:"Where the next page begins"`
+		HasMore       bool          `json:"has_more" doc:"There are older ones"`
+	}
+}
+
+type discrepancyInput struct {
+	ID string `path:"id" doc:"Id of the discrepancy"`
+}
+
+type resolveInput struct {
+	ID   string `path:"id" doc:"Id of the discrepancy"`
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why it needs nothing more, for people"`
+	}
+}
+
+type discrepancyOutput struct{ Body Discrepancy }
+
+func (s *Server) registerDiscrepancies(api huma.API) {
+	operation(s, api, huma.Operation{
+		OperationID: "list-discrepancies", Method: http.MethodGet, Path: "/v1/discrepancies", Summary: "List discrepancies",
+		Description: "Items in which our books and a provider's bill do not agree. Newest first.",
+	}, operations.ScopeReconcile, s.listDiscrepancies)
+	operation(s, api, huma.Operation{
+		OperationID: "show-discrepancy", Method: http.MethodGet, Path: "/v1/discrepancies/{id}", Summary: "Show a discrepancy",
+		Description: "What we have, what the bill has, and what became of it.", Errors: []int{http.StatusNotFound},
+	}, operations.ScopeReconcile, s.showDiscrepancy)
+	operation(s, api, huma.Operation{
+		OperationID: "resolve-discrepancy", Method: http.MethodPost, Path: "/v1/discrepancies/{id}/resolve", Summary: "Set a discrepancy aside",
+		Description: "A person's word that it needs nothing more. It moves no money, and seeing the difference again does not " +
+			"open it. Keys of services cannot do it.",
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, operations.ScopeReconcile, s.resolveDiscrepancy)
+}
+
+func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInput) (*listDiscrepanciesOutput, error) {
+	if err := allowBooks(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
+		return nil, err
+	}
+	before, err := parseSeq(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Ops.Discrepancies(ctx, operations.DiscrepancyFilter{
+		Channel: domain.ChannelID(in.Channel), Kind: domain.DiscrepancyKind(in.Kind), State: operations.DiscrepancyState(in.State),
+		Day: domain.Day(in.Day), Before: before, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &listDiscrepanciesOutput{}
+	out.Body.HasMore = len(rows) > in.Limit
+	rows = rows[:min(len(rows), in.Limit)]
+	out.Body.Discrepancies = make([]Discrepancy, len(rows))
+	for i, d := range rows {
+		out.Body.Discrepancies[i] = discrepancyRow(d)
+	}
+	if out.Body.HasMore {
+		out.Body.NextCursor = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
+	}
+	return out, nil
+}
+
+// allowedDiscrepancy reads a discrepancy, if the key may see it.
+func (s *Server) allowedDiscrepancy(ctx context.Context, text string) (operations.Discrepancy, error) {
+	id, err := domain.ParseID(text)
+	if err != nil {
+		return operations.Discrepancy{}, inField("id", err)
+	}
+	d, err := s.Ops.Discrepancy(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	return d, allowBooks(keyOf(ctx), d.Channel)
+}
+
+func (s *Server) showDiscrepancy(ctx context.Context, in *discrepancyInput) (*discrepancyOutput, error) {
+	d, err := s.allowedDiscrepancy(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
+}
+
+func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*discrepancyOutput, error) {
+	d, err := s.allowedDiscrepancy(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	key := keyOf(ctx)
+	if key.Service || key.Person == "" {
+		return nil, domain.E(domain.KindDenied, "only a person can set a discrepancy aside; this is a service's key")
+	}
+	if d, err = s.Ops.ResolveDiscrepancy(ctx, d.ID, key.Person, in.Body.Reason, s.Clock()); err != nil {
+		return nil, err
+	}
+	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
+}
+
+func discrepancyRow(d operations.Discrepancy) Discrepancy {
+	return Discrepancy{
+		ID: d.ID.String(), Channel: string(d.Channel), Day: string(d.Day), Bill: d.Bill, Kind: string(d.Kind), State: string(d.State),
+		Item: string(d.Item.Kind), OrderNo: d.OrderNo, TradeNo: d.Item.TradeNo, Ref: d.Item.Ref,
+		Ours: optionalMoney(d.Ours), Theirs: optionalMoney(d.Theirs), Delta: optionalMoney(d.Delta), OurState: d.OurState,
+		TheirState: d.TheirState, OurDay: string(d.OurDay), At: optionalTime(d.At), Row: d.Row, Note: d.Note,
+		FoundRun: d.FoundRun, FoundAt: d.FoundAt, SeenRun: d.SeenRun,
+		ResolvedBy: d.ResolvedBy, ResolvedAt: optionalTime(d.ResolvedAt), Resolution: d.Resolution,
+	}
+}
+
+// optionalTime is nil for no time at all.
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
