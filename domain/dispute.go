@@ -169,7 +169,7 @@ func (p Payment) lose(c Context, n Notice, d Dispute, t Trade) []Fact {
 		return p.differ(c, n, StatusMismatch, string(d.State))
 	}
 	var bearer AccountID
-	if c.Channel.DisputeLost != LostByExpense && t.State != TradeParked {
+	if c.Channel.DisputeLost != LostByExpense && t.inWallet() {
 		bearer = t.Account
 	}
 	return []Fact{DisputeLost{

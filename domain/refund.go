@@ -168,7 +168,7 @@ func (p Payment) refundFacts(c Context, n Notice) []Fact {
 		return nil
 	}
 	from := Posting{Book: BookParked}
-	if t.State != TradeParked {
+	if t.inWallet() {
 		from = Posting{Book: BookWallet, Wallet: t.Account}
 	}
 	var excess Money
@@ -428,6 +428,9 @@ func (t Trade) left() Money {
 	}
 	return Money{max(0, t.Amount.minor-t.Refunded.minor), t.Amount.currency}
 }
+
+// inWallet reports whether the money is in a wallet.
+func (t Trade) inWallet() bool { return t.State == TradeCredited || t.State == TradeAllocated }
 
 // gone reports whether all of the money went back to its payer.
 func (t Trade) gone() bool { return t.Refunded.IsPositive() && t.left().IsZero() }

@@ -7,18 +7,23 @@ import (
 	"counterfoil/domain"
 )
 
-// markDispute marks money that is away until a dispute is decided.
-const markDispute domain.TradeState = "dispute"
+// What marks can say beside the states of money.
+const (
+	markDispute   domain.TradeState = "dispute"    // money that is away until a dispute is decided
+	markTakenBack domain.TradeState = "taken_back" // it settled the order, and is parked since that was taken back
+)
 
 // markLetters are the states a Mark can have and how they are stored.
 var markLetters = map[domain.TradeState]byte{
 	domain.TradeHeld: 'h', domain.TradeSuspect: 's', domain.TradeParked: 'p', domain.TradeCredited: 'c',
 	domain.TradeAllocated: 'a', domain.TradeSeen: 'n', markDispute: 'd',
+	domain.TradeReversed: 'r', domain.TradeWrittenOff: 'w', markTakenBack: 't',
 }
 
 var markStates = map[byte]domain.TradeState{
 	'h': domain.TradeHeld, 's': domain.TradeSuspect, 'p': domain.TradeParked, 'c': domain.TradeCredited,
 	'a': domain.TradeAllocated, 'n': domain.TradeSeen, 'd': markDispute,
+	'r': domain.TradeReversed, 'w': domain.TradeWrittenOff, 't': markTakenBack,
 }
 
 // MarksText is ms as adapters store them: for each the letter of its state, the

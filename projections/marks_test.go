@@ -20,7 +20,7 @@ func TestMarksComeBack(t *testing.T) {
 				TradeNo: rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1:2;", ";h1:", "p"})).Draw(t, "trade"),
 				State: rapid.SampledFrom([]domain.TradeState{
 					domain.TradeHeld, domain.TradeSuspect, domain.TradeParked, domain.TradeCredited, domain.TradeAllocated,
-					domain.TradeSeen, markDispute,
+					domain.TradeSeen, markDispute, domain.TradeReversed, domain.TradeWrittenOff, markTakenBack,
 				}).Draw(t, "state"),
 			}
 			if c := rapid.SampledFrom([]domain.Currency{"", domain.CNY, domain.JPY}).Draw(t, "currency"); c != "" {

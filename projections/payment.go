@@ -54,7 +54,10 @@ func (p *PaymentRow) apply(f domain.Fact) {
 		restates = true
 	case domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 		restates = true
-	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued:
+	case domain.CorrectionIssued:
+		restates = !f.Proposal.IsZero() // a heal's money is in the credit beside it
+	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed,
+		domain.CorrectionApproved, domain.CorrectionRejected:
 		restates = false
 	}
 	if restates {
@@ -108,7 +111,11 @@ func (p *PaymentRow) deciding(trade string) {
 	}
 }
 
-func (p *PaymentRow) settled() bool { return p.State.Settled() }
+// settled reports whether the order has had its own credit, also when that was
+// taken back.
+func (p *PaymentRow) settled() bool {
+	return p.State.Settled() || slices.ContainsFunc(p.Open, func(m Mark) bool { return m.State == markTakenBack })
+}
 
 // marks are the row's marks with the one that is not stored: a settled order
 // without a history has its amount under its trade number.
@@ -134,9 +141,12 @@ func (p *PaymentRow) payment() domain.Payment {
 		d.Placed.OrderNo, d.Placed.Account, d.Placed.Amount = domain.OrderNo(p.OrderNo), p.Account, p.Amount
 	}
 	for _, m := range p.marks() {
-		if m.State == markDispute {
+		switch m.State { //nolint:exhaustive // the others are states of money
+		case markDispute:
 			d.Disputes = append(d.Disputes, domain.Dispute{DisputeID: m.TradeNo, Open: m.Amount})
 			continue
+		case markTakenBack:
+			m.State = domain.TradeParked
 		}
 		d.Trades = append(d.Trades, domain.Trade{
 			TradeNo: m.TradeNo, State: m.State, Amount: m.Amount, Refunded: m.Refunded, FirstAt: p.FirstAt,
@@ -153,7 +163,10 @@ func (p *PaymentRow) restate(d domain.Payment) {
 	}
 	for _, t := range d.Trades {
 		m := Mark{TradeNo: t.TradeNo, State: t.State, Amount: t.Amount, Refunded: t.Refunded}
-		if p.matters(m) {
+		if d.IsSettled() && t.TradeNo == d.Settled && t.State == domain.TradeParked {
+			m.State = markTakenBack
+		}
+		if p.matters(m, d.IsSettled()) {
 			p.Open = append(p.Open, m)
 		}
 	}
@@ -165,12 +178,14 @@ func (p *PaymentRow) restate(d domain.Payment) {
 	p.Refunded = RefundedOf(p.Open, p.Amount.Currency())
 }
 
-func (p *PaymentRow) matters(m Mark) bool {
+// matters reports whether m must be kept: of a settled order, what is not simply
+// its own credit.
+func (p *PaymentRow) matters(m Mark, settled bool) bool {
 	switch {
 	case m.Refunded != domain.Money{}:
 		return true
-	case p.settled():
-		return p.settling(m) && m.Amount != p.Amount
+	case settled:
+		return p.settling(m) && (m.Amount != p.Amount || m.State != domain.TradeCredited)
 	}
 	return m.State != domain.TradeSeen
 }
@@ -200,7 +215,8 @@ func decided(f domain.Fact) (trade string, ok bool) {
 	case domain.PaymentAllocated:
 		return f.TradeNo, true
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentPlaced, domain.PaymentNotified,
-		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed,
+		domain.CorrectionApproved, domain.CorrectionRejected, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 		return "", false
 	}

@@ -149,6 +149,17 @@ func (l *testLog) refundFailed(ch domain.ChannelID, id, trade string, m domain.M
 	}
 }
 
+// corrected is a correction by two people. What it posts makes sense for none of
+// the actions: a fold must take it.
+func (l *testLog) corrected(
+	ch domain.ChannelID, trade string, a domain.AccountID, m domain.Money, does domain.Action,
+) domain.CorrectionIssued {
+	return domain.CorrectionIssued{
+		TradeNo: trade, Reason: "ticket 12", Proposal: l.id(), Action: does, Account: a, Amount: m, Dates: someDates, Rules: 1,
+		Postings: transfer(domain.Posting{Book: domain.BookWallet, Wallet: a}, domain.Posting{Book: domain.BookPSP(ch)}, m),
+	}
+}
+
 // disputes are the three movements of one.
 func (l *testLog) disputes(ch domain.ChannelID, id, trade string, m domain.Money) []domain.Fact {
 	away, there := domain.Posting{Book: domain.BookDisputes(ch)}, domain.Posting{Book: domain.BookPSP(ch)}
@@ -198,7 +209,13 @@ func (l *testLog) draw(rng *rand.Rand) (domain.Stream, []domain.Fact) {
 	if back == "" {
 		back = "t1" // refunds and disputes of money without a number are held
 	}
-	switch rng.IntN(14) {
+	switch rng.IntN(16) {
+	case 13:
+		return s, []domain.Fact{l.corrected(ch, back, acc, m, pick(rng, domain.ActionReverse, domain.ActionMove, domain.ActionWriteOff, domain.ActionCredit))}
+	case 14: // settled by an allocation that is taken back
+		return s, []domain.Fact{
+			placed(ch, order, acc, m), l.parked(ch, "t1", m, true), allocated("t1", acc, m), l.corrected(ch, "t1", acc, m, domain.ActionReverse),
+		}
 	case 8:
 		note.About, note.RefundID, note.Status = domain.AboutRefund, pick(rng, "r1", "r2"), domain.StatusSucceeded
 		return s, []domain.Fact{note, l.refunded(ch, note.RefundID, back, m)}

@@ -148,7 +148,9 @@ func (w *writer) callbacks(c projections.Changes) error {
 			to   *int64
 			word string
 		}{
-			{&ws[i].source, string(cb.Source)}, {&ws[i].about, string(cb.About)}, {&ws[i].status, string(cb.Status)},
+			{&ws[i].source, string(cb.Source)},
+			{&ws[i].about, string(cb.About)},
+			{&ws[i].status, string(cb.Status)},
 			{&ws[i].reason, string(cb.Reason)},
 		} {
 			if err == nil {
