@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -77,7 +78,22 @@ func (p *supervisor) explain(err error) error {
 	if judge(err) == refused {
 		kind = kindOf(err)
 	}
-	return domain.E(kind, "eventstoredb: %w", err)
+	return domain.E(kind, "eventstoredb: %w%s", err, p.hint(err))
+}
+
+// hint is what the words of TLS and HTTP/2 most likely mean to whoever wrote the
+// connection string.
+func (p *supervisor) hint(err error) string {
+	text := err.Error()
+	switch {
+	case p.conf.DisableTLS && strings.Contains(text, "reading server preface"):
+		return " (something listens there that does not speak to clients without TLS: is tls=false right?)"
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		return " (the server does not speak TLS: one in insecure mode needs tls=false)"
+	case strings.Contains(text, "signed by unknown authority"):
+		return " (name the authority's certificate with tlsCaFile)"
+	}
+	return ""
 }
 
 // oldest is the first version that tells subscribers when they have caught up.

@@ -22,5 +22,6 @@ func (a *App) Registry() *prometheus.Registry {
 			}
 			return 0
 		}))
+	reg.MustRegister(storeMetrics(a.Events)...)
 	return reg
 }

@@ -62,7 +62,7 @@ func Migrate(ctx context.Context, cfg, target config.Config, o MigrateOptions) (
 	if to := m.from.Retired(); to != "" && to != m.told.To {
 		return m.told, domain.E(domain.KindConflict, "%s has moved to %s already", m.told.From, to)
 	}
-	if m.to, err = openServer(ctx, target, o.Logger); err != nil {
+	if m.to, err = openServer(ctx, target, StoreOptions{Logger: o.Logger}); err != nil {
 		return m.told, err
 	}
 	defer func() { err = errors.Join(err, m.to.Close()) }()

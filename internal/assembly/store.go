@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -16,8 +17,9 @@ import (
 // StoreOptions shape how an event store is opened. The zero value is fit for
 // commands that look.
 type StoreOptions struct {
-	Logger *slog.Logger // nil discards
-	Cache  int          // bytes of an embedded store kept in memory; 0 means the store's default
+	Logger  *slog.Logger  // nil discards
+	Cache   int           // bytes of an embedded store kept in memory; 0 means the store's default
+	Connect time.Duration // a server is waited for so long; 0 means the store's default
 }
 
 // OpenEvents opens the event store that the configuration names: the file
@@ -28,7 +30,7 @@ type StoreOptions struct {
 // fail, and Retired tells where it went.
 func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventstore.Store, error) {
 	if cfg.Remote() {
-		return openServer(ctx, cfg, o.Logger)
+		return openServer(ctx, cfg, o)
 	}
 	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache})
 	if err != nil {
@@ -37,8 +39,8 @@ func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventst
 	return s, nil
 }
 
-func openServer(ctx context.Context, cfg config.Config, logger *slog.Logger) (*eventstoredb.Store, error) {
-	s, err := eventstoredb.Open(ctx, serverOptions(cfg, logger))
+func openServer(ctx context.Context, cfg config.Config, o StoreOptions) (*eventstoredb.Store, error) {
+	s, err := eventstoredb.Open(ctx, serverOptions(cfg, o))
 	if err != nil {
 		return nil, fmt.Errorf("open event store %s: %w", StoreName(cfg), inConfig(err))
 	}
@@ -51,13 +53,13 @@ func CheckStore(cfg config.Config) error {
 	if !cfg.Remote() {
 		return nil
 	}
-	return inConfig(serverOptions(cfg, nil).Check())
+	return inConfig(serverOptions(cfg, StoreOptions{}).Check())
 }
 
-func serverOptions(cfg config.Config, logger *slog.Logger) eventstoredb.Options {
+func serverOptions(cfg config.Config, o StoreOptions) eventstoredb.Options {
 	return eventstoredb.Options{
 		Connection: cfg.Store, Namespace: cfg.StoreNamespace, UserFile: cfg.StoreUserFile, PasswordFile: cfg.StorePasswordFile,
-		Logger: logger,
+		Logger: o.Logger, Connect: o.Connect,
 	}
 }
 
