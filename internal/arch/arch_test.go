@@ -134,6 +134,8 @@ func TestAllowedImportsPass(t *testing.T) {
 		"internal/simulation/s.go":  "// Package simulation is.\npackage simulation\n\nimport (\n\t\"counterfoil/eventstore\"\n\t_ \"counterfoil/httpapi\"\n)\n\nvar _ eventstore.Store\n",
 		"cmd/api/main.go":           "// Command api is.\npackage main\n\nimport (\n\t_ \"counterfoil/internal/assembly\"\n\t_ \"github.com/spf13/cobra\"\n)\n",
 		"ledger/testdata/bad.go":    "package bad\n\nimport _ \"counterfoil/httpapi\"\n",
+		"providers/witness/go.mod":  "module counterfoil/providers/witness\n",
+		"providers/witness/w.go":    "package witness\n\nimport _ \"counterfoil/httpapi\"\n",
 	})
 	for _, f := range found {
 		t.Error(f)

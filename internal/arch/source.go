@@ -68,9 +68,16 @@ func load(root string) ([]pkg, error) {
 	return pkgs, nil
 }
 
-// enter says whether the walk goes into a folder.
+// enter says whether the walk goes into a folder. One with a go.mod of its own
+// is another module, whose libraries the product does not carry.
 func enter(root, name, base string) error {
-	if name != root && (base == "testdata" || base == "vendor" || base[0] == '.' || base[0] == '_') {
+	if name == root {
+		return nil
+	}
+	if base == "testdata" || base == "vendor" || base[0] == '.' || base[0] == '_' {
+		return filepath.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
 		return filepath.SkipDir
 	}
 	return nil
