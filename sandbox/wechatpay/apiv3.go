@@ -191,8 +191,8 @@ func (f *Face) certificates(c *call) (any, error) {
 			SerialNo: k.id, EffectiveTime: rfc3339(k.cert.NotBefore), ExpireTime: rfc3339(k.cert.NotAfter), Encrypted: sealed,
 		})
 	}
-	// Who has only a public key of ours asks for the certificates in vain, and
-	// the other way round: these are signed with a certificate's key.
-	c.wanted = keys[len(keys)-1].id
+	// The older one signs the answer: who has not seen the new one yet can verify
+	// it, too.
+	c.wanted = keys[0].id
 	return map[string]any{"data": data}, nil
 }
