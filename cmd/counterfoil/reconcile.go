@@ -16,8 +16,9 @@ import (
 func newReconcileCommand(p *program) *cobra.Command {
 	var r remote
 	run, show := newReconcileRunCommand(p, &r), newReconcileShowCommand(p, &r)
-	r.addFlags(run, show)
-	return group("reconcile", "Ask the providers now, and see earlier runs", run, show)
+	backfill, bills := newBackfillCommand(p, &r), newBillsCommand(p, &r)
+	r.addFlags(run, show, backfill, bills)
+	return group("reconcile", "Ask the providers now, compare their bills, and see earlier runs", run, show, backfill, bills)
 }
 
 func newReconcileRunCommand(p *program, r *remote) *cobra.Command {

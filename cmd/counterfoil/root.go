@@ -55,6 +55,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newMigrateCommand(p),
 		newCallbacksCommand(p),
 		newReconcileCommand(p),
+		newDiscrepanciesCommand(p),
 		newPaymentsCommand(p),
 		newProjectionsCommand(p),
 		newConfigCommand(p),

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A difference is told before a bill that could not be had.
+func TestBackfillExitCodes(t *testing.T) {
+	t.Parallel()
+	complete, differs := `{"id":"b1","state":"complete"}`, `{"id":"b2","state":"complete","differing":2}`
+	incomplete := `{"id":"b3","state":"incomplete","cause":"bill_missing"}`
+	for answer, want := range map[string]int{
+		complete: exitOK, complete + "," + incomplete: exitIncomplete, incomplete + "," + differs: exitDiffers, "": exitOK,
+	} {
+		code, out, errs := runWith(t, http.StatusCreated, `{"bills":[`+answer+`]}`,
+			"reconcile", "backfill", "--channel", "wx", "--from", "2026-11-20", "--to", "2026-11-21")
+		if days := strings.Count(out, "b1"); code != want || errs != "" || strings.Contains(answer, "b1") && days != 2 {
+			t.Errorf("%s: exit %d, want %d\n%s%s", answer, code, want, out, errs)
+		}
+	}
+}
+
+func TestBackfillRefusesWrongDays(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--from", "2026-11-20"}, {"--channel", "wx"}, {"--channel", "wx", "--from", "20.11.2026"},
+		{"--channel", "wx", "--from", "2026-11-20", "--to", "2026-11-19"}, {"--channel", "wx", "--from", "2024-11-20", "--to", "2026-11-19"},
+	} {
+		if code, _, errs := runWith(t, http.StatusCreated, `{}`, append([]string{"reconcile", "backfill"}, args...)...); code != exitUsage || errs == "" {
+			t.Errorf("%v: exit %d, %s", args, code, errs)
+		}
+	}
+}
+
+func TestDiscrepanciesListExitCodes(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]int{
+		`{"id":"d1","state":"open","ours":{"amount":"7.30","currency":"CNY"}}`: exitDiffers,
+		`{"id":"d1","state":"resolved","resolution":"credited"}`:               exitOK,
+		"": exitOK,
+	} {
+		code, out, errs := runWith(t, http.StatusOK, `{"discrepancies":[`+answer+`],"has_more":false}`, "discrepancies", "list")
+		if code != want || errs != "" || answer != "" && !strings.Contains(out, "d1") {
+			t.Errorf("%s: exit %d, want %d\n%s%s", answer, code, want, out, errs)
+		}
+	}
+	if code, _, errs := runWith(t, http.StatusOK, `{}`, "discrepancies", "resolve", "d1"); code != exitUsage || !strings.Contains(errs, "--reason") {
+		t.Errorf("no reason: exit %d, %s", code, errs)
+	}
+	if code, out, _ := runWith(t, http.StatusOK, `{"id":"d1","state":"resolved","resolution":"agreed"}`,
+		"discrepancies", "resolve", "d1", "--reason", "agreed"); code != exitOK || !strings.Contains(out, "agreed") {
+		t.Errorf("resolved: exit %d, %s", code, out)
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"counterfoil/domain"
+	"counterfoil/httpapi"
+)
+
+func newDiscrepanciesCommand(p *program) *cobra.Command {
+	var r remote
+	list, show, resolve := newDiscrepancyListCommand(p, &r), newDiscrepancyShowCommand(p, &r), newDiscrepancyResolveCommand(p, &r)
+	r.addFlags(list, show, resolve)
+	return group("discrepancies", "Items in which the books and a provider's bill do not agree", list, show, resolve)
+}
+
+func newDiscrepancyListCommand(p *program, r *remote) *cobra.Command {
+	var channel, kind, state, day string
+	var limit int
+	cmd := &cobra.Command{
+		Use: "list", Short: "List discrepancies, newest first",
+		Long:    "Lists discrepancies, newest first.\n\nExit status: 0 none is listed that is open, 3 open ones are.",
+		Example: "  counterfoil discrepancies list --state open --dir /srv/pay",
+		Args:    cobra.NoArgs,
+		RunE: p.begin(func(ctx context.Context, _ []string) error {
+			return p.listDiscrepancies(ctx, *r, limit, "channel", channel, "kind", kind, "state", state, "day", day)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&channel, "channel", "", "only of this `CHANNEL`")
+	f.StringVar(&kind, "kind", "", "only of this `KIND`, e.g. only_ours")
+	f.StringVar(&state, "state", "", "only in this `STATE`: open or resolved")
+	f.StringVar(&day, "day", "", "only first shown by the bill of this `DAY`")
+	f.IntVar(&limit, "limit", 50, "at most `N` rows; further pages are fetched as needed")
+	p.addOutput(cmd, "table")
+	return cmd
+}
+
+func (p *program) listDiscrepancies(ctx context.Context, r remote, limit int, filter ...string) error {
+	if limit < 1 {
+		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
+	}
+	c, err := p.connect(r)
+	if err != nil {
+		return err
+	}
+	var all []httpapi.Discrepancy
+	for cursor := ""; len(all) < limit; {
+		var out struct {
+			Discrepancies []httpapi.Discrepancy `json:"discrepancies"`
+			NextCursor    string                `json:"next_cursor"`
+			HasMore       bool                  `json:"has_more"`
+		}
+		path := query("/v1/discrepancies", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
+		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
+			return err
+		}
+		all = append(all, out.Discrepancies...)
+		if cursor = out.NextCursor; !out.HasMore {
+			break
+		}
+	}
+	if err := p.printDiscrepancies(all); err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.State == "open" {
+			return &verdict{code: exitDiffers}
+		}
+	}
+	return nil
+}
+
+func newDiscrepancyShowCommand(p *program, r *remote) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show a discrepancy",
+		Example: "  counterfoil discrepancies show 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --dir /srv/pay --output json",
+		Args:    cobra.ExactArgs(1),
+		RunE: p.begin(func(ctx context.Context, args []string) error {
+			return p.oneDiscrepancy(ctx, *r, http.MethodGet, args[0], nil)
+		}),
+	}
+	p.addOutput(cmd, "table")
+	return cmd
+}
+
+func newDiscrepancyResolveCommand(p *program, r *remote) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "resolve ID --reason TEXT", Short: "Set a discrepancy aside: it needs nothing more",
+		Long: `Notes a person's word that a discrepancy needs nothing more, with the reason. It
+moves no money: what is to be corrected in the books is corrected there.`,
+		Example: "  counterfoil discrepancies resolve 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"agreed with the bank\" --dir /srv/pay",
+		Args:    cobra.ExactArgs(1),
+		RunE: p.begin(func(ctx context.Context, args []string) error {
+			if reason == "" {
+				return domain.EField(domain.KindInvalid, "--reason", "is missing")
+			}
+			return p.oneDiscrepancy(ctx, *r, http.MethodPost, args[0]+"/resolve", map[string]string{"reason": reason})
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why, for people")
+	p.addOutput(cmd, "table")
+	return cmd
+}
+
+func (p *program) oneDiscrepancy(ctx context.Context, r remote, method, place string, in any) error {
+	c, err := p.connect(r)
+	if err != nil {
+		return err
+	}
+	var one httpapi.Discrepancy
+	if err := c.call(ctx, method, "/v1/discrepancies/"+(&url.URL{Path: place}).EscapedPath(), nil, in, &one); err != nil {
+		return err
+	}
+	return p.printDiscrepancies([]httpapi.Discrepancy{one})
+}
+
+func (p *program) printDiscrepancies(rows []httpapi.Discrepancy) error {
+	t := newTable("ID", "KIND", "STATE", "CHANNEL", "DAY", "ORDER", "TRADE", "REF", ">OURS", ">THEIRS", "NOTE")
+	return printRows(p, rows, t, func(d httpapi.Discrepancy) {
+		note := d.Note
+		if d.Resolution != "" {
+			note = d.Resolution
+		}
+		t.add(d.ID, d.Kind, d.State, d.Channel, d.Day, d.OrderNo, d.TradeNo, d.Ref, apiMoney(d.Ours), apiMoney(d.Theirs), note)
+	})
+}
