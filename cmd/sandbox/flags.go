@@ -15,11 +15,13 @@ import (
 	"counterfoil/sandbox"
 )
 
-const usage = `sandbox: an Epay (易支付) gateway for tests, V1 (MD5) and V2 (RSA). No real money moves.
+const usage = `sandbox: payment providers for tests. No real money moves.
 
-It takes signed orders, shows a page to pay on, calls the merchant back on the
-servers' retry schedule and answers queries, lists and refunds. Faults can be
-planted by button, by API and by chance. Open the listen address in a browser.
+At the root an Epay (易支付) gateway, V1 (MD5) and V2 (RSA); beside it, where they
+are asked for, WeChat Pay, Alipay and Stripe. They take orders, show a page to
+pay on, call the merchant back on the providers' retry schedules and answer
+queries, refunds and bills, with real keys. Faults can be planted by button, by
+API and by chance. Open the listen address in a browser.
 
 Usage:
   sandbox [flags]
@@ -31,6 +33,10 @@ Examples:
         one merchant with a given key; a minute of waiting takes 100 ms
   sandbox --merchant 1001:v1 --merchant 1003:v1::credit --every-fault 0.02
         a second style of gateway, and each fault on 2 % of the payments
+  sandbox --all
+        one merchant at every provider
+  sandbox --wechatpay 1900000109 --wechatpay 1900000110:v2 --alipay 2021000000000001
+        WeChat Pay v3 and v2 and Alipay, with keys made at the start
   sandbox --merchant 1001:v1 --fault lost=0.1 --fault query_5xx=0.2
         only these faults
 
@@ -38,6 +44,7 @@ Control it with JSON, for example:
   curl -X POST http://127.0.0.1:7080/sandbox/orders/TRADE_NO/pay
   curl -X POST http://127.0.0.1:7080/sandbox/orders/TRADE_NO/faults -d '{"class":"repeated","copies":5}'
   curl http://127.0.0.1:7080/sandbox/books
+  curl -X POST http://127.0.0.1:7080/sandbox/faces/wechatpay/orders/ID/refunds -d '{}'
 
 Flags:
 `
@@ -48,6 +55,9 @@ type options struct {
 	remote  bool
 	verbose bool
 	config  sandbox.Config
+	others  others
+
+	everyFault float64 // share of the payments that each fault falls to
 }
 
 // parse reads the command line. KindInvalid names the wrong flag.
@@ -65,15 +75,22 @@ func parse(args []string, errs io.Writer) (options, error) {
 	fs.Func("merchant", "`PID:VERSION[:KEY[:STYLE]]`, for example 1001:v1:KEY; repeat for more.\n"+
 		"VERSION is v1 or v2; an empty KEY is made; STYLE is one of "+styleNames(), o.addMerchant)
 	fs.Func("merchants", "JSON `file` with a list of merchants and all their settings", o.addMerchants)
+	fs.Func("wechatpay", "`MCHID[:PROTOCOL]`: a merchant at WeChat Pay, v3 or v2; repeat for more", o.others.addWechatPay)
+	fs.Func("alipay", "`APP_ID[:SELLER_ID]`: a merchant at Alipay; repeat for more", o.others.addAlipay)
+	fs.Func("providers", "JSON `file` with merchants and their keys, such as {\"wechatpay\": [{\"mchid\": \"1900000109\"}]}", o.others.addFile)
+	all := fs.Bool("all", false, "one merchant at every provider")
 	fs.Func("fault", "`CLASS=SHARE`: a fault on a share (0 to 1) of the payments; repeat for more", o.addFault)
-	every := fs.Float64("every-fault", 0, "`share` of the payments that each fault falls to")
+	share := fs.Float64("every-fault", 0, "`share` of the payments that each fault falls to")
 	if err := fs.Parse(args); err != nil {
 		return o, asInvalid(err)
 	}
 	if fs.NArg() > 0 {
 		return o, domain.E(domain.KindInvalid, "unknown argument %q; see sandbox --help", fs.Arg(0))
 	}
-	return o, o.finish(*every)
+	if *all {
+		o.others.add(every)
+	}
+	return o, o.finish(*share)
 }
 
 // asInvalid leaves a call for help alone and makes the rest a usage error.
@@ -84,13 +101,11 @@ func asInvalid(err error) error {
 	return domain.E(domain.KindInvalid, "%w", err)
 }
 
-func (o *options) finish(every float64) error {
-	if math.IsNaN(every) || every < 0 || every > 1 {
-		return domain.EField(domain.KindInvalid, "every-fault", "--every-fault %g is not 0 to 1", every)
+func (o *options) finish(share float64) error { //nolint:forbidigo // a share of payments, not an amount
+	if math.IsNaN(share) || share < 0 || share > 1 {
+		return domain.EField(domain.KindInvalid, "every-fault", "--every-fault %g is not 0 to 1", share)
 	}
-	if every > 0 {
-		o.config.Rates = append(o.config.Rates, sandbox.EveryFault(every)...)
-	}
+	o.everyFault = share
 	if len(o.config.Merchants) == 0 {
 		o.config.Merchants = []sandbox.MerchantConfig{{PID: "1001", Version: sandbox.V1}, {PID: "1002", Version: sandbox.V2}}
 	}

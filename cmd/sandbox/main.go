@@ -19,6 +19,8 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/sandbox"
+	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/wechatpay"
 )
 
 func main() {
@@ -56,12 +58,44 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if o.config.BaseURL == "" {
 		o.config.BaseURL = "http://" + listener.Addr().String()
 	}
-	box, err := sandbox.New(o.config)
+	box, err := o.open()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	describe(out, box, o.config)
 	return serve(ctx, box, listener)
+}
+
+// open makes the sandbox with all its faces and faults.
+func (o *options) open() (*sandbox.Sandbox, error) {
+	rates := o.config.Rates
+	o.config.Rates = nil // some may be of faces that are not there yet
+	box, err := sandbox.New(o.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.others.mount(box, o.config.BaseURL); err != nil {
+		return nil, err
+	}
+	if o.everyFault > 0 {
+		for _, f := range box.Faces() {
+			rates = append(rates, everyFault(f, o.everyFault)...)
+		}
+	}
+	return box, box.SetRates(rates)
+}
+
+// everyFault is each fault of a face, but for those that nobody can tell from
+// the truth.
+func everyFault(f stage.Face, share float64) []stage.Rate {
+	if f.Name() != sandbox.Name {
+		return stage.EveryFault(f, share, wechatpay.RefundXML) // which is about a refund
+	}
+	rates := sandbox.EveryFault(share)
+	for i := range rates {
+		rates[i].Face = sandbox.Name
+	}
+	return rates
 }
 
 // serve answers until ctx ends, then lets requests under way finish.

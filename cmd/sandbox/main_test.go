@@ -11,8 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"counterfoil/domain"
+	"counterfoil/internal/assembly"
+	"counterfoil/internal/config"
 	"counterfoil/sandbox"
 )
 
@@ -81,8 +84,8 @@ func TestFlags(t *testing.T) {
 	if len(m) != 2 || m[0].PID != "1001" || m[1].Style != sandbox.Epusdt || !m[1].TextNumbers || m[1].AutoPay.String() != "3s" {
 		t.Errorf("merchants %+v", m)
 	}
-	if r := o.config.Rates; r[0].Class != sandbox.Lost || r[0].Share != 0.25 || len(r) < 20 || o.config.Speed != 600 {
-		t.Errorf("rates %+v", r)
+	if r := o.config.Rates; len(r) != 1 || r[0].Class != sandbox.Lost || r[0].Share != 0.25 || o.everyFault != 0.01 || o.config.Speed != 600 {
+		t.Errorf("rates %+v and %g of every fault", r, o.everyFault)
 	}
 	o, err = parse(nil, io.Discard)
 	if err != nil || len(o.config.Merchants) != 2 || o.config.Merchants[1].Version != sandbox.V2 || o.listen != "127.0.0.1:7080" {
@@ -103,6 +106,7 @@ func TestWrongFlagsAreUsageErrors(t *testing.T) {
 		{"--every-fault", "NaN"},
 		{"--listen", "0.0.0.0:7080"},
 		{"--listen", "127.0.0.1"},
+		{"--providers", "none.json"},
 		{"--listen", "example.com:80"},
 	} {
 		if _, err := parse(args, io.Discard); domain.KindOf(err) != domain.KindInvalid {
@@ -119,5 +123,48 @@ func TestWrongFlagsAreUsageErrors(t *testing.T) {
 	err := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--merchant", "1001:v9"}, io.Discard, io.Discard)
 	if domain.KindOf(err) != domain.KindInvalid {
 		t.Errorf("v9: %v", err)
+	}
+}
+
+// One merchant at every provider, with each fault of each, and channels that
+// can be configured as they are printed.
+func TestAllProviders(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "providers.json")
+	if err := os.WriteFile(file, []byte(`{"wechatpay":[{"mchid":"1900000111","protocol":"v2"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"--all", "--alipay", "2021000000000009", "--providers", file, "--every-fault", "0.01", "--merchant", "1001:v1"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.config.Now, o.config.BaseURL = time.Now, "http://127.0.0.1:7080"
+	box, err := o.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	describe(&out, box, o.config)
+	for _, want := range []string{
+		"provider: epay", "provider: wechatpay", "provider: alipay", `mchid: "1900000109"`, `mchid: "1900000111"`,
+		`app_id: "2021000000000009"`, "# wechatpay at http://127.0.0.1:7080/wechatpay",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q", want)
+		}
+	}
+	if rates := box.Rates(); len(rates) < 60 {
+		t.Errorf("%d rates", len(rates))
+	}
+	path := filepath.Join(t.TempDir(), config.FileName)
+	if err := os.WriteFile(path, []byte(out.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := assembly.Channels(cfg, domain.ID{1}, time.Now); err != nil || len(cfg.Channels) != 5 {
+		t.Errorf("%d channels, %v", len(cfg.Channels), err)
 	}
 }
