@@ -71,6 +71,17 @@ func (u unit) money(count int64) (domain.Money, error) {
 	return domain.NewMoney(count, u.currency), nil
 }
 
+// Money is a count of Stripe's in the currency of a code in small letters; it
+// undoes Count. KindInvalid for a currency that is not known, and for what has
+// no form here.
+func Money(count int64, code string) (domain.Money, error) {
+	u, err := unitNamed(code)
+	if err != nil {
+		return domain.Money{}, err
+	}
+	return u.money(count)
+}
+
 // Count is an amount as Stripe counts it, with its code. KindInvalid for what
 // Stripe does not take: three-decimal currencies are rounded to tens.
 func Count(m domain.Money) (count int64, code string, err error) {

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"slices"
 
 	"counterfoil/domain"
@@ -40,7 +41,7 @@ func (c *Channel) dispute(o object, e event) ([]domain.Notice, error) {
 }
 
 // movements are the balance transactions of a dispute as notices, in the order
-// of time.
+// of time; what happened within a second begins with the withdrawal.
 func movements(base domain.Notice, txns []object) ([]domain.Notice, error) {
 	notices := make([]domain.Notice, 0, len(txns)+1)
 	for _, t := range txns {
@@ -50,8 +51,17 @@ func movements(base domain.Notice, txns []object) ([]domain.Notice, error) {
 		}
 		notices = append(notices, n)
 	}
-	slices.SortStableFunc(notices, func(a, b domain.Notice) int { return a.OccurredAt.Compare(b.OccurredAt) })
+	slices.SortStableFunc(notices, func(a, b domain.Notice) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), rank(a.Status)-rank(b.Status))
+	})
 	return notices, nil
+}
+
+func rank(s domain.Status) int {
+	if s == domain.StatusWithdrawn {
+		return 0
+	}
+	return 1
 }
 
 // movement is one balance transaction. It is in the currency of the balance;
