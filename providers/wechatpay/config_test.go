@@ -95,7 +95,11 @@ func TestDefaults(t *testing.T) {
 	if got.Notices[0].Account != "" || c.Config().AccountFrom != "" {
 		t.Errorf("account %q", got.Notices[0].Account)
 	}
-	if transport, ok := c.client.Transport.(*http.Transport); !ok || transport.Proxy != nil {
+	online, err := New(configV3(), nil, fixedClock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if transport, ok := online.client.Transport.(*http.Transport); !ok || transport.Proxy != nil {
 		t.Error("the channel's own client may use a proxy of the environment")
 	}
 }

@@ -2,6 +2,7 @@ package wechatpay
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func TestClock(t *testing.T) {
 
 func newChannelAt(t *testing.T, now time.Time) *Channel {
 	t.Helper()
-	c, err := New(configV3(), nil, func() time.Time { return now })
+	c, err := New(configV3(), &http.Client{Transport: offline{}}, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,41 @@
+package wechatpay
+
+import (
+	"testing"
+
+	"counterfoil/providers"
+)
+
+func benchmarkRead(b *testing.B, c *Channel, r providers.Request) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := c.Read(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRead is what a callback costs; providers/witness holds it against the
+// official library.
+func BenchmarkRead(b *testing.B) {
+	b.Run("v3", func(b *testing.B) { benchmarkRead(b, newChannel(b, configV3()), genuineV3(b)) })
+	for _, signType := range []string{SignMD5, SignHMAC} {
+		cfg := configV2()
+		cfg.SignType = signType
+		r := xmlRequest(signedV2(fieldsV2(b), apiKey, signType))
+		b.Run("v2-"+signType, func(b *testing.B) { benchmarkRead(b, newChannel(b, cfg), r) })
+	}
+}
+
+// BenchmarkReadForged is what a flood of wrong callbacks costs.
+func BenchmarkReadForged(b *testing.B) {
+	c := newChannel(b, configV3())
+	r := signedBy(strangerKey(), platformSerial, genuineV3(b).Body)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := c.Read(r); err == nil {
+			b.Fatal("accepted")
+		}
+	}
+}
