@@ -57,6 +57,9 @@ func (s *shard) count(st *state, e ledger.Entry) {
 		s.grades.of(st.grade).Notices++
 		return
 	}
+	if _, ok := e.Fact.(domain.CorrectionApproved); ok {
+		st.grade = domain.GradeD // what follows rests on two people's word
+	}
 	if m, ok := received(e.Fact); ok {
 		g := st.grade
 		if len(st.owed) == 0 {
@@ -75,6 +78,7 @@ func received(f domain.Fact) (domain.Money, bool) {
 		return f.Amount, f.Confirmed
 	case domain.PaymentAllocated, domain.PaymentPlaced, domain.PaymentNotified, domain.PaymentHeld, domain.PaymentClosed,
 		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
+		domain.CorrectionProposed, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost:
 	}
 	return domain.Money{}, false
@@ -98,16 +102,25 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 	case domain.PaymentClosed:
 		facts, err = s.deriveClose(p, e, f)
 		return facts, refusal(err), nil
-	case domain.PaymentAllocated:
-		c, why, err := s.latest(ctx, e)
+	case domain.CorrectionProposed:
+		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
 		if why != "" || err != nil {
 			return nil, why, err
 		}
-		facts, err = p.Allocate(c, domain.Allocation{
-			TradeNo: f.TradeNo, Account: f.Account, ProposedBy: f.ProposedBy, ApprovedBy: f.ApprovedBy, Reason: f.Reason,
-		})
+		_, facts, err = p.Propose(c, f.Correction(), domain.Spent{})
 		return facts, refusal(err), nil
-	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.DiscrepancyFound, domain.CorrectionIssued,
+	case domain.CorrectionApproved:
+		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
+		if why != "" || err != nil {
+			return nil, why, err
+		}
+		facts, err = p.Approve(c, f.Proposal, f.By, f.Reason, domain.Spent{})
+		return facts, refusal(err), nil
+	case domain.CorrectionRejected:
+		facts, err = p.Reject(f.Proposal, f.By, f.Reason)
+		return facts, refusal(err), nil
+	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated,
+		domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.LedgerOpened, domain.ChannelConfigured:
 	}
@@ -171,21 +184,11 @@ func (s *shard) context(ctx context.Context, e ledger.Entry, ch domain.ChannelID
 	return s.in(e, all[rev]), "", nil
 }
 
-// latest is the context for a decision that names no settings: those recorded
-// last before it.
-func (s *shard) latest(ctx context.Context, e ledger.Entry) (domain.Context, string, error) {
-	rest, _ := strings.CutPrefix(string(e.Stream), "payment-")
+// channelOf is the channel in a payment stream's name.
+func channelOf(s domain.Stream) domain.ChannelID {
+	rest, _ := strings.CutPrefix(string(s), "payment-")
 	name, _, _ := strings.Cut(rest, ":")
-	all, why, err := s.channel(ctx, domain.ChannelID(name), 0)
-	if why != "" || err != nil {
-		return domain.Context{}, why, err
-	}
-	for _, set := range slices.Backward(all) {
-		if set.at < e.Position {
-			return s.in(e, set), "", nil
-		}
-	}
-	return domain.Context{}, "the channel had no settings yet", nil
+	return domain.ChannelID(name)
 }
 
 func (s *shard) in(e ledger.Entry, set setting) domain.Context {

@@ -224,7 +224,8 @@ func home(e ledger.Entry) domain.Stream {
 		return domain.HomeOf(f)
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated, domain.PaymentClosed,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.DiscrepancyFound, domain.CorrectionIssued:
+		domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionApproved, domain.CorrectionRejected,
+		domain.CorrectionIssued:
 		if e.Stream.Category() != "payment" {
 			return "payment-…"
 		}

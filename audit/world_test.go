@@ -372,13 +372,10 @@ func (w *world) live() {
 
 	w.place(trusting, "A2", "user:4", "1.00")
 	w.callback(trusting, "A2", "T6", "2.00", domain.OutcomeParked)
-	_, err := w.ledger.Allocate(w.t.Context(), trusting, "A2", domain.Allocation{
-		TradeNo: "T6", Account: "user:4", ProposedBy: "alice", ApprovedBy: "bob", Reason: "agreed with the buyer",
-	}, ledger.By{Actor: "person:bob", Cause: "request"})
-	must(w.t, err)
+	w.correct(trusting, "A2", domain.Correction{Action: domain.ActionAllocate, TradeNo: "T6", Account: "user:4"})
 
 	w.place(trusting, "A3", "user:5", "3.00")
-	_, err = w.ledger.Cancel(w.t.Context(), trusting, "A3", "out of stock", ledger.By{Actor: "key:test", Cause: "request"})
+	_, err := w.ledger.Cancel(w.t.Context(), trusting, "A3", "out of stock", ledger.By{Actor: "key:test", Cause: "request"})
 	must(w.t, err)
 	w.callback(trusting, "A3", "T7", "3.00", domain.OutcomeParked)
 
@@ -432,4 +429,15 @@ func (w *world) forge(stream domain.Stream, expected eventstore.Expected) int64 
 	})
 	must(w.t, err)
 	return int64(at.Position)
+}
+
+// correct lets alice propose a correction and bob approve it.
+func (w *world) correct(ch domain.ChannelID, orderNo string, q domain.Correction) {
+	w.t.Helper()
+	q.Reason, q.By = "agreed with the buyer", "alice"
+	unspent := func(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }
+	p, _, err := w.ledger.Propose(w.t.Context(), ch, orderNo, q, unspent, ledger.By{Actor: "person:alice", Cause: "request-1"})
+	must(w.t, err)
+	_, err = w.ledger.Approve(w.t.Context(), ch, orderNo, p.ID(), "bob", "seen", unspent, ledger.By{Actor: "person:bob", Cause: "request-2"})
+	must(w.t, err)
 }

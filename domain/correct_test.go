@@ -114,6 +114,16 @@ func TestCorrections(t *testing.T) {
 	}
 }
 
+// Parked money that goes to the account the order was placed for settles it.
+func TestAllocationSettles(t *testing.T) {
+	t.Parallel()
+	for _, to := range []domain.AccountID{alice, bob} {
+		if p, _ := decide(t, parkedStage(), wants(domain.ActionAllocate, "T1", to)); p.IsSettled() != (to == alice) {
+			t.Errorf("allocation to %s settles alice's order: %t", to, p.IsSettled())
+		}
+	}
+}
+
 // TestR2ReversedCreditIsNotGivenByNotices: only people give back what people
 // took, and the provider's word that it was paid is a difference.
 func TestR2ReversedCreditIsNotGivenByNotices(t *testing.T) {

@@ -39,6 +39,14 @@ type CorrectionProposed struct {
 	Config      uint64    `json:"channel_revision"` // whose policy it was held against
 }
 
+// Correction is what was asked for when f was proposed.
+func (f CorrectionProposed) Correction() Correction {
+	return Correction{
+		Action: f.Action, TradeNo: f.TradeNo, Account: f.Account, Amount: f.Amount, Discrepancy: f.Discrepancy,
+		Reason: f.Reason, By: f.By,
+	}
+}
+
 // CorrectionApproved is the second person's yes. What follows from it stands
 // beside it in the same append.
 type CorrectionApproved struct {

@@ -116,43 +116,6 @@ func allocation(c Context, placed PaymentPlaced, t Trade) PaymentAllocated {
 	}
 }
 
-// Allocation is people's decision on parked money.
-type Allocation struct {
-	TradeNo    string
-	Account    AccountID
-	ProposedBy string // persons, never keys
-	ApprovedBy string
-	Reason     string
-}
-
-// Allocate moves parked money, less what was refunded of it, to an account. It takes two different persons
-// and a reason (R7); money that is not parked and confirmed is KindConflict.
-func (p Payment) Allocate(c Context, a Allocation) ([]Fact, error) {
-	switch {
-	case a.ProposedBy == "" || a.ApprovedBy == "":
-		return nil, EField(KindDenied, "approved_by", "an allocation needs a proposer and an approver")
-	case a.ProposedBy == a.ApprovedBy:
-		return nil, EField(KindDenied, "approved_by", "%s proposed it: another person must approve", a.ApprovedBy)
-	case a.Reason == "":
-		return nil, EField(KindInvalid, "reason", "an allocation needs a reason")
-	}
-	if _, err := ParseAccountID(string(a.Account)); err != nil {
-		return nil, err
-	}
-	t, ok := p.Trade(a.TradeNo)
-	if !ok || t.State != TradeParked {
-		return nil, EField(KindConflict, "trade_no", "%q is not parked and confirmed here", a.TradeNo)
-	}
-	if t.gone() {
-		return nil, EField(KindConflict, "trade_no", "%q went back to its payer", a.TradeNo)
-	}
-	return []Fact{PaymentAllocated{
-		TradeNo: t.TradeNo, Account: a.Account, Amount: t.left(), ProposedBy: a.ProposedBy, ApprovedBy: a.ApprovedBy,
-		Reason: a.Reason, Dates: c.dates(Notice{ReceivedAt: c.Now}),
-		Postings: allocatePostings(a.Account, t.left()), Rules: RulesVersion,
-	}}, nil
-}
-
 // Expire closes a payment whose time is over and which nobody paid. The caller
 // has asked the provider first; late money still credits afterwards. Held
 // money came in time and never expires.

@@ -317,10 +317,8 @@ func TestStatesOfRefunds(t *testing.T) {
 		t.Error("a refunded or disputed order is settled, a parked one is not")
 	}
 	p := domain.Fold(after(unplaced, unparked(r, "R1", ten)))
-	_, err := p.Allocate(at(noon, domain.ConfirmNever), domain.Allocation{
-		TradeNo: "T1", Account: bob, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12",
-	})
-	refused(t, err, domain.KindConflict, "trade_no")
+	_, _, err := p.Propose(at(noon, domain.ConfirmNever), wants(domain.ActionAllocate, "T1", bob), domain.Spent{})
+	refused(t, err, domain.KindConflict, "action")
 	p = domain.Fold(after(unplaced, unparked(r, "R1", some)))
 	fs, err := p.Place(at(noon.Add(2*time.Minute), domain.ConfirmNever), order())
 	if err != nil || len(fs) != 2 || domain.PostingsOf(fs[1])[0].Amount != seven {

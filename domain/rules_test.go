@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"counterfoil/domain"
@@ -101,6 +102,12 @@ func TestR2MoneyOfATradeMovesOnce(t *testing.T) {
 				}
 			case domain.PaymentAllocated:
 				given.add(t, f.TradeNo, f.Amount)
+			case domain.CorrectionIssued:
+				if f.Action == domain.ActionReverse {
+					given.add(t, f.TradeNo, f.Amount.Neg())
+				} else if f.Action == domain.ActionCredit && len(f.Postings) > 0 {
+					given.add(t, f.TradeNo, f.Amount)
+				}
 			default: // moves nothing
 			}
 		}
@@ -125,6 +132,9 @@ func TestR3OnlyThePlacedMoney(t *testing.T) {
 			t.Fatalf("placed %d times", len(orders))
 		}
 		for _, f := range of[domain.PaymentCredited](w.log) {
+			if f.Source == domain.SourcePerson {
+				continue
+			}
 			if len(orders) == 0 || f.Account != orders[0].Account || f.Amount != orders[0].Amount {
 				t.Fatalf("credited %s to %s, placed was %+v", f.Amount, f.Account, orders)
 			}
@@ -166,6 +176,13 @@ func TestR4CorrectionsNameWhatTheyCorrect(t *testing.T) {
 			ids[id] = f
 			correction, ok := f.(domain.CorrectionIssued)
 			if !ok {
+				continue
+			}
+			if correction.Action != "" {
+				ask, found := ids[correction.Corrects].(domain.CorrectionProposed)
+				if !found || ask.Proposal != correction.Proposal || ask.Reason == "" || ask.Reason != correction.Reason {
+					t.Fatalf("correction %+v rests on %+v", correction, ask)
+				}
 				continue
 			}
 			d, found := ids[correction.Corrects].(domain.DiscrepancyFound)
@@ -215,14 +232,16 @@ func TestR6WalletsHoldWhatWasGiven(t *testing.T) {
 				given.add(t, "liabilities:wallet "+string(f.Account), f.Amount.Neg())
 			case domain.PaymentAllocated:
 				given.add(t, "liabilities:wallet "+string(f.Account), f.Amount.Neg())
+			case domain.CorrectionIssued:
+				correctionGives(t, given, f)
 			default: // gives nothing
 			}
 		}
 		for _, c := range []domain.Currency{domain.CNY, domain.USD} {
 			for _, name := range names(books, given) {
 				got := books.of(name, c)
-				if name == "assets:psp:epay-main " || name == "liabilities:parked " {
-					if got.IsNegative() != (name == "liabilities:parked ") && !got.IsZero() {
+				if !strings.HasPrefix(name, "liabilities:wallet ") {
+					if got.IsNegative() != (name != "assets:psp:epay-main ") && !got.IsZero() {
 						t.Fatalf("%s stands at %s", name, got)
 					}
 				} else if want := given.of(name, c); got != want {
@@ -231,6 +250,24 @@ func TestR6WalletsHoldWhatWasGiven(t *testing.T) {
 			}
 		}
 	})
+}
+
+// correctionGives adds what a correction by people gives to wallets and takes
+// from them.
+func correctionGives(t *rapid.T, given sums, f domain.CorrectionIssued) {
+	wallet := func(a domain.AccountID, m domain.Money) { given.add(t, "liabilities:wallet "+string(a), m) }
+	switch f.Action {
+	case domain.ActionReverse:
+		wallet(f.Account, f.Amount)
+	case domain.ActionMove:
+		wallet(f.From, f.Amount)
+		wallet(f.Account, f.Amount.Neg())
+	case domain.ActionCredit:
+		if len(f.Postings) > 0 {
+			wallet(f.Account, f.Amount.Neg())
+		}
+	case domain.ActionAllocate, domain.ActionWriteOff:
+	}
 }
 
 // TestR6FoldOfAllIsFoldOfParts: every fold ever taken is still what it was,
@@ -275,7 +312,7 @@ func TestR7OnlyPositiveEvidenceMovesMoney(t *testing.T) {
 		for _, x := range w.fresh() {
 			for _, f := range x.verdict.Facts {
 				if len(domain.PostingsOf(f)) > 0 {
-					x.mayMove(t, f)
+					w.mayMove(t, x, f)
 				}
 			}
 		}
@@ -283,11 +320,15 @@ func TestR7OnlyPositiveEvidenceMovesMoney(t *testing.T) {
 }
 
 // mayMove fails the test where f moves money that x gives no right to move.
-func (x try) mayMove(t *rapid.T, f domain.Fact) {
-	if a, ok := f.(domain.PaymentAllocated); ok {
-		people := a.ProposedBy != "" && a.ApprovedBy != "" && a.ProposedBy != a.ApprovedBy
-		if !people && !a.ByRule {
-			t.Fatalf("allocated by %q and %q", a.ProposedBy, a.ApprovedBy)
+func (w *world) mayMove(t *rapid.T, x try, f domain.Fact) {
+	if a, ok := f.(domain.PaymentAllocated); ok && a.ByRule {
+		return
+	}
+	if yes, ok := x.verdict.Facts[0].(domain.CorrectionApproved); ok {
+		if !slices.ContainsFunc(of[domain.CorrectionProposed](w.log[:x.from]), func(q domain.CorrectionProposed) bool {
+			return q.Proposal == yes.Proposal && q.By != "" && yes.By != "" && q.By != yes.By
+		}) {
+			t.Fatalf("%+v moves money without a second person: %+v", yes, f)
 		}
 		return
 	}

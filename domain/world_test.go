@@ -67,7 +67,8 @@ func live(t *testing.T, holds invariant) {
 			"place":    w.place,
 			"expire":   w.expire,
 			"cancel":   w.cancel,
-			"allocate": w.allocate,
+			"propose":  w.propose,
+			"decide":   w.decide,
 			"wait":     w.wait,
 			"confirm":  w.configure,
 		})
@@ -225,19 +226,40 @@ func (w *world) cancel(t *rapid.T) {
 	})
 }
 
-func (w *world) allocate(t *rapid.T) {
-	people := []string{"person:li", "person:wang", ""}
-	a := domain.Allocation{
-		TradeNo:    rapid.SampledFrom([]string{"T1", "T2", "T3", ""}).Draw(t, "trade"),
-		Account:    rapid.SampledFrom([]domain.AccountID{alice, bob}).Draw(t, "account"),
-		ProposedBy: rapid.SampledFrom(people).Draw(t, "proposed"),
-		ApprovedBy: rapid.SampledFrom(people).Draw(t, "approved"),
-		Reason:     "ticket 12",
+// propose lets a person ask for some correction.
+func (w *world) propose(t *rapid.T) {
+	q := domain.Correction{
+		Action:  rapid.SampledFrom(domain.Actions()).Draw(t, "action"),
+		TradeNo: rapid.SampledFrom([]string{"T1", "T1", "T2", "T3", ""}).Draw(t, "trade"),
+		Account: rapid.SampledFrom([]domain.AccountID{alice, bob}).Draw(t, "account"),
+		Amount:  ten, Reason: "ticket 12", By: rapid.SampledFrom(people).Draw(t, "proposed by"),
 	}
 	w.attempt(t, domain.Notice{}, func(p domain.Payment, c domain.Context) domain.Verdict {
-		fs, err := p.Allocate(c, a)
+		_, fs, err := p.Propose(c, q, domain.Spent{})
 		if err != nil && len(fs) > 0 {
-			t.Fatalf("allocating ends in %v and %v", err, fs)
+			t.Fatalf("proposing ends in %v and %v", err, fs)
+		}
+		return domain.Verdict{Facts: fs}
+	})
+}
+
+var people = []string{"li", "wang", ""}
+
+// decide lets a person approve or reject some proposal.
+func (w *world) decide(t *rapid.T) {
+	all := of[domain.CorrectionProposed](w.log)
+	if len(all) == 0 {
+		t.Skip("nothing was proposed")
+	}
+	id, by := rapid.SampledFrom(all).Draw(t, "proposal").Proposal, rapid.SampledFrom(people).Draw(t, "decided by")
+	yes := rapid.IntRange(0, 3).Draw(t, "yes") > 0
+	w.attempt(t, domain.Notice{}, func(p domain.Payment, c domain.Context) domain.Verdict {
+		fs, err := p.Reject(id, by, "no receipt")
+		if yes {
+			fs, err = p.Approve(c, id, by, "", domain.Spent{})
+		}
+		if err != nil && len(fs) > 0 {
+			t.Fatalf("deciding ends in %v and %v", err, fs)
 		}
 		return domain.Verdict{Facts: fs}
 	})

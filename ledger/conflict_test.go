@@ -134,9 +134,10 @@ func TestStaleFoldsRefuseNothing(t *testing.T) {
 		{"allocate what was confirmed elsewhere", func(t *testing.T, w *world, stale, other *Ledger) {
 			must(t, stale, w.callback(1, asked, "A1", "T1", ten), domain.OutcomeParked) // not confirmed
 			must(t, other, w.query(2, asked, "A1", "T1", ten), domain.OutcomeParked)    // now it is
-			_, err := stale.Allocate(ctx, asked, "A1", domain.Allocation{
-				TradeNo: "T1", Account: bob, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket 12",
-			}, desk)
+			p, _, err := stale.Propose(ctx, asked, "A1", allocation("li"), unspent, desk)
+			if err == nil {
+				_, err = other.Approve(ctx, asked, "A1", p.ID(), "wang", "", unspent, desk)
+			}
 			if err != nil {
 				t.Errorf("allocate: %v", err)
 			}

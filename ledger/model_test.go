@@ -127,9 +127,12 @@ func (a *life) take(l *Ledger, n domain.Notice) {
 }
 
 func (a *life) allocate(t *rapid.T) {
-	_, _ = a.any(t).Allocate(context.Background(), channels.Draw(t, "channel"), orders.Draw(t, "order"), domain.Allocation{
-		TradeNo: trades.Draw(t, "trade"), Account: bob, ProposedBy: "person:li", ApprovedBy: "person:wang", Reason: "ticket",
-	}, desk)
+	ch, no, q := channels.Draw(t, "channel"), orders.Draw(t, "order"), allocation("li")
+	q.Action, q.TradeNo = rapid.SampledFrom(domain.Actions()).Draw(t, "action"), trades.Draw(t, "trade")
+	p, _, err := a.any(t).Propose(context.Background(), ch, no, q, unspent, desk)
+	if err == nil {
+		_, _ = a.any(t).Approve(context.Background(), ch, no, p.ID(), "wang", "", unspent, desk)
+	}
 }
 
 func (a *life) check(t *rapid.T) {

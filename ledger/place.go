@@ -93,16 +93,3 @@ func (l *Ledger) Cancel(ctx context.Context, ch domain.ChannelID, no domain.Orde
 		},
 	})
 }
-
-// Allocate moves parked money to an account; see domain.Payment.Allocate.
-func (l *Ledger) Allocate(
-	ctx context.Context, ch domain.ChannelID, orderNo string, a domain.Allocation, by By,
-) (Result, error) {
-	return l.change(ctx, work{
-		channel: ch, stream: domain.PaymentStreamRaw(ch, orderNo), by: by,
-		decide: func(_ context.Context, f folded, c domain.Context) (domain.Verdict, []byte, error) {
-			facts, err := f.payment.Allocate(c, a)
-			return domain.Verdict{Facts: facts}, nil, err
-		},
-	})
-}

@@ -138,23 +138,3 @@ func TestExpire(t *testing.T) {
 	must(t, l, w.callback(1, main, "A1", "T1", ten), domain.OutcomeCredited)
 	checkLog(t, w)
 }
-
-// TestAllocate: parked money finds a wallet, by two people.
-func TestAllocate(t *testing.T) {
-	w := parallel(t)
-	l := w.process(t)
-	ctx := context.Background()
-	must(t, l, w.callback(1, main, "A1", "T1", ten), domain.OutcomeParked)
-	a := domain.Allocation{TradeNo: "T1", Account: bob, ProposedBy: "person:li", ApprovedBy: "person:li", Reason: "ticket 12"}
-	_, err := l.Allocate(ctx, main, "A1", a, desk)
-	wantKind(t, err, domain.KindDenied)
-	a.ApprovedBy = "person:wang"
-	if _, err := l.Allocate(ctx, main, "A1", a, desk); err != nil {
-		t.Fatal(err)
-	}
-	_, err = l.Allocate(ctx, main, "A1", a, desk)
-	wantKind(t, err, domain.KindConflict)
-	if got := checkLog(t, w).count(domain.PaymentStream(main, "A1"), domain.TypePaymentAllocated); got != 1 {
-		t.Errorf("%d allocations", got)
-	}
-}

@@ -49,23 +49,4 @@ func TestAnothersAppendIsNotOurs(t *testing.T) {
 			t.Errorf("existed %t, error %v", existed, err)
 		}
 	})
-	t.Run("two allocations", func(t *testing.T) {
-		w := parallel(t)
-		one, two := w.process(t), w.process(t)
-		must(t, one, w.callback(1, main, "A1", "T1", ten), domain.OutcomeParked)
-		must(t, two, w.callback(2, main, "A1", "T1", ten), domain.OutcomeRepeated)
-		must(t, one, w.callback(3, main, "A1", "T1", ten), domain.OutcomeRepeated)
-		to := func(a domain.AccountID) domain.Allocation {
-			return domain.Allocation{TradeNo: "T1", Account: a, ProposedBy: "ann", ApprovedBy: "ben", Reason: "proven"}
-		}
-		w.log.Before(func(domain.Stream, []eventstore.Event) {
-			w.log.Before(nil)
-			if _, err := two.Allocate(context.Background(), main, "A1", to(bob), desk); err != nil {
-				t.Errorf("the first allocation: %v", err)
-			}
-		})
-		_, err := one.Allocate(context.Background(), main, "A1", to(alice), desk)
-		wantKind(t, err, domain.KindConflict)
-		checkLog(t, w)
-	})
 }
