@@ -49,7 +49,7 @@ func zipped(t testing.TB, entries ...entry) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(f, gbk(t, e.text)) //nolint:errcheck // into memory
+		io.WriteString(f, gbk(t, e.text))
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestReadBillCorrupt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Write([]byte(text)) //nolint:errcheck // into memory
+		f.Write([]byte(text))
 		w.Close()
 		return b.Bytes()
 	}
@@ -324,12 +324,12 @@ func TestReadBillMemory(t *testing.T) {
 	pr, pw := io.Pipe()
 	go func() {
 		w := zip.NewWriter(pw)
-		f, _ := w.CreateHeader(&zip.FileHeader{Name: gbk(t, tradeName), Method: zip.Deflate, NonUTF8: true}) //nolint:errcheck // the reader sees it
-		io.WriteString(f, gbk(t, head("业务明细")+tradeHeading+"\r\n"))                                          //nolint:errcheck // the reader sees it
+		f, _ := w.CreateHeader(&zip.FileHeader{Name: gbk(t, tradeName), Method: zip.Deflate, NonUTF8: true})
+		io.WriteString(f, gbk(t, head("业务明细")+tradeHeading+"\r\n"))
 		for i := range rows {
-			io.WriteString(f, gbk(t, tradeRow(fmt.Sprintf("T%d", i), fmt.Sprintf("A%d", i*7919), "交易", fmt.Sprint(i*31), "1.00", "1.00", "", "-0.01"))) //nolint:errcheck // the reader sees it
+			io.WriteString(f, gbk(t, tradeRow(fmt.Sprintf("T%d", i), fmt.Sprintf("A%d", i*7919), "交易", fmt.Sprint(i*31), "1.00", "1.00", "", "-0.01")))
 		}
-		io.WriteString(f, gbk(t, foot("业务明细", fmt.Sprintf("交易合计：%d笔，商家实收共%d.00元", rows, rows), "退款合计：0笔，商家实收退款共0.00元"))) //nolint:errcheck // the reader sees it
+		io.WriteString(f, gbk(t, foot("业务明细", fmt.Sprintf("交易合计：%d笔，商家实收共%d.00元", rows, rows), "退款合计：0笔，商家实收退款共0.00元")))
 		pw.CloseWithError(w.Close())
 	}()
 	var before, now runtime.MemStats
@@ -425,14 +425,14 @@ func TestFetchBillTrouble(t *testing.T) {
 		"no address":  {inner: `{"code":"10000"}`, want: domain.KindUnavailable},
 		"odd address": {inner: `{"code":"10000","bill_download_url":"file:///etc/passwd"}`, want: domain.KindUnavailable},
 		"login":       {inner: `{"code":"10000","bill_download_url":"https://u:p@a.example/"}`, want: domain.KindUnavailable},
-		"page":        {inner: address, file: func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, want: domain.KindUnavailable}, //nolint:errcheck // the test fails by itself
+		"page":        {inner: address, file: func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, want: domain.KindUnavailable},
 		"nothing":     {inner: address, file: func(http.ResponseWriter, *http.Request) {}, want: domain.KindUnavailable},
 		"redirect": {inner: address, file: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		}, want: domain.KindUnavailable},
 		"broken off": {inner: address, file: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
-			io.WriteString(w, "PK\x03\x04") //nolint:errcheck // the test fails by itself
+			io.WriteString(w, "PK\x03\x04")
 		}, want: domain.KindUnavailable},
 		"too long": {inner: address, file: func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(append([]byte("PK"), make([]byte, 2000)...))
@@ -470,7 +470,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 func TestFetchBillNoSpace(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	g.file = func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "PK\x05\x06") } //nolint:errcheck // the test fails by itself
+	g.file = func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "PK\x05\x06") }
 	g.answer = always(`{"code":"10000","bill_download_url":"` + g.url + `/file"}`)
 	q := providers.BillQuestion{Kind: providers.BillTrade, Day: billDay, At: testNow}
 	if _, err := g.channel().FetchBill(context.Background(), q, full{}); !errors.Is(err, errFull) || domain.KindOf(err) == domain.KindUnavailable {

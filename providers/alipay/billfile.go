@@ -136,7 +136,7 @@ func unpack(f *zip.File) (*unpacked, error) {
 	}
 	most := int64(maxUnpacked)
 	if packed := f.CompressedSize64; packed < maxUnpacked/maxRatio {
-		most = int64(packed)*maxRatio + freeBytes //nolint:gosec // just compared
+		most = int64(packed)*maxRatio + freeBytes
 	}
 	return &unpacked{Reader: &bounded{r: file, left: most}, file: file}, nil
 }

@@ -172,7 +172,7 @@ func (b *bill) fee() (decimal.Decimal, error) {
 	if len(whole) > 9 || len(part) > 8 || strings.Count(text, ".") > 1 || err != nil {
 		return decimal.Decimal{}, b.corrupt("column %s: %.40q is not a fee", b.columns.names[colFee], text)
 	}
-	return decimal.New(int64(n), -int32(len(part))), nil //nolint:gosec // at most 17 digits, 8 of them behind the point
+	return decimal.New(int64(n), -int32(len(part))), nil
 }
 
 func (b *bill) at() (time.Time, error) {

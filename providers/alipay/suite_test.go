@@ -3,7 +3,7 @@ package alipay
 import (
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // the algorithm that must be refused
+	"crypto/sha1"
 	"encoding/base64"
 	"iter"
 	"maps"
@@ -61,7 +61,7 @@ func mutants(r providers.Request) iter.Seq[providers.Request] {
 // signedSHA1 is p with the old algorithm's signature, rightly made by Alipay's
 // key.
 func signedSHA1(p Params, word string) Params {
-	digest := sha1.Sum([]byte(NoticeText(p))) //nolint:gosec // see above
+	digest := sha1.Sum([]byte(NoticeText(p)))
 	raw, err := rsa.SignPKCS1v15(nil, platformKey(), crypto.SHA1, digest[:])
 	if err != nil {
 		panic(err)

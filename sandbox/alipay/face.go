@@ -57,7 +57,7 @@ const (
 
 // Classes are the common ones and its own.
 func (f *Face) Classes() stage.Classes {
-	return stage.CommonClasses().With(stage.Classes{
+	return stage.CommonClasses().With(stage.Classes{ //nolint:exhaustive // the rest are common ones, or nothing of Alipay's
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "0.01"}, stage.Rotated: {},
 		Scanned: {}, Finished: {Delay: time.Hour}, FinishedOnce: {}, EmptySigned: {}, EmptyUnsigned: {}, OddSubject: {}, GBK: {},

@@ -127,18 +127,18 @@ func fieldsOf(w http.ResponseWriter, r *http.Request) (wire.Params, error) {
 }
 
 // check verifies a question. The application's key is the one that counts.
-func (q *request) check() answer {
+func (r *request) check() answer {
 	for _, name := range [...]string{"method", "sign", "sign_type", "timestamp", "version", "charset"} {
-		if q.fields.Value(name) == "" {
+		if r.fields.Value(name) == "" {
 			return no("40001", "isv.missing-"+name, "缺少参数")
 		}
 	}
-	if q.fields.Value("sign_type") != wire.SignRSA2 ||
-		!wire.Verify(wire.RequestText(q.fields), q.fields.Value("sign"), &q.m.app.PublicKey) {
+	if r.fields.Value("sign_type") != wire.SignRSA2 ||
+		!wire.Verify(wire.RequestText(r.fields), r.fields.Value("sign"), &r.m.app.PublicKey) {
 		return no("40002", "isv.invalid-signature", "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
 	var err error
-	if q.content, err = strictjson.Object([]byte(q.fields.Value("biz_content"))); err != nil {
+	if r.content, err = strictjson.Object([]byte(r.fields.Value("biz_content"))); err != nil {
 		return no("40002", "isv.invalid-parameter", "biz_content不是JSON")
 	}
 	return nil

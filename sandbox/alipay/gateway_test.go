@@ -181,8 +181,12 @@ func TestStrangers(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.pay("A1")
 		good := wire.Params{
-			{Name: "app_id", Value: appID}, {Name: "method", Value: "alipay.trade.query"}, {Name: "charset", Value: "utf-8"},
-			{Name: "sign_type", Value: "RSA2"}, {Name: "timestamp", Value: "2026-01-01 00:00:00"}, {Name: "version", Value: "1.0"},
+			{Name: "app_id", Value: appID},
+			{Name: "method", Value: "alipay.trade.query"},
+			{Name: "charset", Value: "utf-8"},
+			{Name: "sign_type", Value: "RSA2"},
+			{Name: "timestamp", Value: "2026-01-01 00:00:00"},
+			{Name: "version", Value: "1.0"},
 			{Name: "biz_content", Value: `{"out_trade_no":"A1"}`},
 		}
 		sign, err := wire.Sign(wire.RequestText(good), w.face.list[0].app)

@@ -59,11 +59,19 @@ func (o *order) message() message {
 		paid = fen(o.total)
 	}
 	p := wire.Params{
-		{Name: "app_id", Value: o.m.AppID}, {Name: "auth_app_id", Value: o.m.AppID}, {Name: "buyer_id", Value: buyer},
-		{Name: "charset", Value: "utf-8"}, {Name: "gmt_create", Value: clock(o.openedAt)},
-		{Name: "notify_type", Value: "trade_status_sync"}, {Name: "out_trade_no", Value: o.no},
-		{Name: "seller_id", Value: o.m.SellerID}, {Name: "subject", Value: o.subject}, {Name: "total_amount", Value: paid.Amount()},
-		{Name: "trade_no", Value: o.id}, {Name: "trade_status", Value: o.state}, {Name: "version", Value: "1.0"},
+		{Name: "app_id", Value: o.m.AppID},
+		{Name: "auth_app_id", Value: o.m.AppID},
+		{Name: "buyer_id", Value: buyer},
+		{Name: "charset", Value: "utf-8"},
+		{Name: "gmt_create", Value: clock(o.openedAt)},
+		{Name: "notify_type", Value: "trade_status_sync"},
+		{Name: "out_trade_no", Value: o.no},
+		{Name: "seller_id", Value: o.m.SellerID},
+		{Name: "subject", Value: o.subject},
+		{Name: "total_amount", Value: paid.Amount()},
+		{Name: "trade_no", Value: o.id},
+		{Name: "trade_status", Value: o.state},
+		{Name: "version", Value: "1.0"},
 	}
 	if o.passback != "" {
 		p = p.With("passback_params", url.QueryEscape(o.passback))
@@ -204,7 +212,7 @@ func (msg message) signed(key *rsa.PrivateKey, now string) (string, error) {
 }
 
 func sha1Sign(text string, key *rsa.PrivateKey) (string, error) {
-	digest := sha1.Sum([]byte(text)) //nolint:gosec // see the import
+	digest := sha1.Sum([]byte(text))
 	raw, err := rsa.SignPKCS1v15(nil, key, crypto.SHA1, digest[:])
 	return base64.StdEncoding.EncodeToString(raw), err
 }

@@ -91,7 +91,7 @@ func TestFaultsOfNotices(t *testing.T) {
 			refused: map[domain.Reason]int{domain.ReasonWrongSignature: 5},
 		},
 		{
-			fault: stage.Fault{Class: stage.Forged, Variant: stage.Tampered, Unpaid: true},
+			fault:   stage.Fault{Class: stage.Forged, Variant: stage.Tampered, Unpaid: true},
 			refused: map[domain.Reason]int{domain.ReasonWrongSignature: 1},
 		},
 		{fault: stage.Fault{Class: stage.OtherPID}, paid: 1, last: domain.StatusPaid, refused: map[domain.Reason]int{domain.ReasonForeignMerchant: 1}},

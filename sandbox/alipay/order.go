@@ -114,10 +114,16 @@ func (o *order) backURL() string {
 		return o.returnURL
 	}
 	fields := wire.Params{
-		{Name: "app_id", Value: o.m.AppID}, {Name: "auth_app_id", Value: o.m.AppID}, {Name: "charset", Value: "utf-8"},
-		{Name: "method", Value: "alipay.trade.page.pay.return"}, {Name: "out_trade_no", Value: o.no},
-		{Name: "seller_id", Value: o.m.SellerID}, {Name: "timestamp", Value: clock(o.paidAt)},
-		{Name: "total_amount", Value: fen(o.paid).Amount()}, {Name: "trade_no", Value: o.id}, {Name: "version", Value: "1.0"},
+		{Name: "app_id", Value: o.m.AppID},
+		{Name: "auth_app_id", Value: o.m.AppID},
+		{Name: "charset", Value: "utf-8"},
+		{Name: "method", Value: "alipay.trade.page.pay.return"},
+		{Name: "out_trade_no", Value: o.no},
+		{Name: "seller_id", Value: o.m.SellerID},
+		{Name: "timestamp", Value: clock(o.paidAt)},
+		{Name: "total_amount", Value: fen(o.paid).Amount()},
+		{Name: "trade_no", Value: o.id},
+		{Name: "version", Value: "1.0"},
 	}
 	sign, err := wire.Sign(wire.NoticeText(fields), o.m.signers[len(o.m.signers)-1])
 	if err != nil {
