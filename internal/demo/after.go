@@ -70,7 +70,7 @@ func (p *shop) befall(f stage.Face, paid stage.Order, o order) error {
 		if part == 100 {
 			amount = domain.Money{} // all that is left
 		}
-		_, err := f.Refund(stage.RefundOrder{ID: paid.ID, Amount: amount, No: fmt.Sprintf("R%d-%s", part, o.orderNo), Fails: fails})
+		_, err := f.Refund(stage.RefundOrder{ID: paid.ID, Amount: amount, No: fmt.Sprintf("R%d_%s", part, o.orderNo), Fails: fails})
 		return err
 	}
 	switch o.fate {
@@ -84,7 +84,11 @@ func (p *shop) befall(f stage.Face, paid stage.Order, o order) error {
 		}
 		return refund(100, false)
 	case bounces:
-		return refund(50, true)
+		err := refund(50, true)
+		if domain.FieldOf(err) == "fails" { // here refunds always arrive
+			return refund(50, false)
+		}
+		return err
 	case disputed, won, lost:
 		return dispute(f, paid, o.fate)
 	case stays:

@@ -128,6 +128,9 @@ func (s *scene) gateway(ctx context.Context) error {
 	if s.box, err = sandbox.New(cfg); err != nil {
 		return err
 	}
+	if err := s.mountFaces(); err != nil {
+		return err
+	}
 	s.openTills()
 	if err := s.box.SetRates(s.faults()); err != nil {
 		return err

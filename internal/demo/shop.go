@@ -21,6 +21,7 @@ import (
 	"counterfoil/providers"
 	"counterfoil/sandbox"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/wechatpay"
 )
 
 // shop is the merchant's site: it places orders through the API, sends the
@@ -61,8 +62,13 @@ func (p *shop) open(ctx context.Context) error {
 	g.Go(func() error { return p.crash(gctx, crash) })
 	for i := range p.o.Payments {
 		o := p.draw(i)
-		if i == p.o.Payments/2 {
+		switch i {
+		case p.o.Payments / 2:
 			close(crash)
+		case p.o.Payments / 3:
+			if err := p.rotate(); err != nil {
+				return err
+			}
 		}
 		if gctx.Err() != nil {
 			break
@@ -83,7 +89,7 @@ func (p *shop) draw(i int) order {
 	t := p.tills[p.rand.IntN(len(p.tills))]
 	o := order{
 		till: t, amount: domain.NewMoney(int64(100+p.rand.IntN(50_000)), t.currency),
-		orderNo:   fmt.Sprintf("DEMO%06d-%04x", i, p.rand.IntN(1<<16)),
+		orderNo:   fmt.Sprintf("DEMO%06d_%04x", i, p.rand.IntN(1<<16)),
 		account:   fmt.Sprintf("user:%d", p.rand.IntN(max(2, p.o.Payments/20))),
 		abandoned: p.rand.IntN(33) == 0,
 	}
@@ -91,6 +97,21 @@ func (p *shop) draw(i int) order {
 		o.fate = drawFate(p.rand, f)
 	}
 	return o
+}
+
+// rotate lets WeChat Pay change its platform certificate: we have to fetch the
+// new one by ourselves.
+func (p *shop) rotate() error {
+	f, err := p.box.Face(wechatpay.Name)
+	if err != nil {
+		return err
+	}
+	for _, c := range f.Channels() {
+		if err := f.(stage.Rotator).Rotate(c.Merchant); err != nil { //nolint:forcetypeassert // the compiler saw it in package wechatpay
+			return err
+		}
+	}
+	return nil
 }
 
 // crash kills the API with -9 and starts it again a little later.

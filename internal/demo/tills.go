@@ -7,6 +7,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/sandbox"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/wechatpay"
 )
 
 // till is a channel of ours and the merchant account behind it.
@@ -100,7 +101,7 @@ func (s *scene) truth() map[string][]stage.Payment {
 // faults plants each kind on a share of the payments. Only where callbacks are
 // confirmed by query can money be told from a message minted with a leaked
 // key; and an order that the gateway deletes can be proved only by its
-// callback.
+// callback. RefundXML is about refunds, and keys change once: see rotate.
 func (s *scene) faults() []sandbox.Rate {
 	rates := sandbox.EveryFault(0.03)
 	for i := range rates {
@@ -116,7 +117,7 @@ func (s *scene) faults() []sandbox.Rate {
 	})
 	for _, f := range s.box.Faces() {
 		if f.Name() != sandbox.Name {
-			rates = append(rates, stage.EveryFault(f, 0.03)...)
+			rates = append(rates, stage.EveryFault(f, 0.03, wechatpay.RefundXML, stage.Rotated)...)
 		}
 	}
 	return rates
