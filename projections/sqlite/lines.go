@@ -10,7 +10,7 @@ import (
 	"counterfoil/projections"
 )
 
-// linesPage is how many entries one look at the file reads.
+// linesPage is how many movements one look at the file reads.
 const linesPage = 2000
 
 // beforeDay is how long before a day's beginning in UTC a movement of that day
@@ -48,62 +48,52 @@ func (d *DB) bookLines(
 ) bool {
 	page := make([]domain.OurLine, 0, linesPage)
 	for {
-		var seen int
 		page = page[:0]
-		*err = d.read(ctx, func(r *readers, c *conn) error {
-			var err error
-			seen, after, err = linePage(r, c, f, book, after, &page)
-			return err
-		})
+		*err = d.read(ctx, func(r *readers, c *conn) error { return linePage(r, c, f, book, after, &page) })
 		if *err != nil {
 			return true
 		}
-		for _, line := range page {
-			if !yield(line, nil) {
+		for i := range page {
+			if after = eventstore.Position(page[i].Position); !yield(page[i], nil) {
 				return false
 			}
 		}
-		if *err = ctx.Err(); seen < linesPage || *err != nil {
+		if *err = ctx.Err(); len(page) < linesPage || *err != nil {
 			return true
 		}
 	}
 }
 
-// linePage reads one page of entries behind a position and appends those that
-// are movements of the days. An event's entries in one book follow each other.
+// linePage appends the first movements of the days behind a position. Of an
+// event's entries in one book the first is taken: the others are parts of the
+// same movement, such as a dispute's fee.
 func linePage(
 	rs *readers, c *conn, f projections.LineFilter, book ledger, after eventstore.Position, out *[]domain.OurLine,
-) (seen int, last eventstore.Position, err error) {
-	last = after
-	err = c.query(context.Background(), `SELECT e.position, p.type, p.stream, p.value_date, p.line, p.trade_no, p.ref, p.ref_no,
+) error {
+	return c.query(context.Background(), `SELECT e.position, p.stream, p.value_date, p.line, p.trade_no, p.ref, p.ref_no,
 		p.gross, p.occurred, p.state FROM entries e JOIN posted p ON p.position = e.position
-		WHERE e.ledger = ? AND e.position > ? AND e.position <= ? GROUP BY e.position ORDER BY e.position LIMIT ?`,
-		[]any{book.id, signed(after), signed(f.Until), int64(linesPage)}, func(r row) error {
-			seen++
-			last = position(r.num(0))
-			date := domain.Day(r.str(3))
-			if r[4] == nil || date < f.From || date > f.To {
-				return nil
-			}
+		WHERE e.ledger = ?1 AND e.position > ?2 AND e.position <= ?3 AND p.value_date BETWEEN ?4 AND ?5 AND p.line IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.ledger = ?1 AND o.position = e.position AND o.leg < e.leg)
+		ORDER BY e.position LIMIT ?6`,
+		[]any{book.id, signed(after), signed(f.Until), string(f.From), string(f.To), int64(linesPage)}, func(r row) error {
 			line, err := rs.line(c, r, book)
 			*out = append(*out, line)
 			return err
 		})
-	return seen, last, err
 }
 
 // line is the movement of one posted event.
 func (rs *readers) line(c *conn, r row, book ledger) (domain.OurLine, error) {
-	kind, err := rs.name(c, r.num(4))
+	kind, err := rs.name(c, r.num(3))
 	if err != nil {
 		return domain.OurLine{}, err
 	}
 	l := domain.OurLine{
-		Kind: domain.LineKind(kind), OrderNo: projections.OrderOf(domain.Stream(r.str(2))), TradeNo: r.str(5),
-		Amount: money(r.num(8), book.currency), ValueDate: domain.Day(r.str(3)), At: instant(r.num(9)), Position: uint64(r.num(0)),
+		Kind: domain.LineKind(kind), OrderNo: projections.OrderOf(domain.Stream(r.str(1))), TradeNo: r.str(4),
+		Amount: money(r.num(7), book.currency), ValueDate: domain.Day(r.str(2)), At: instant(r.num(8)), Position: uint64(r.num(0)),
 	}
-	if r[10] != nil {
-		state, err := rs.name(c, r.num(10))
+	if r[9] != nil {
+		state, err := rs.name(c, r.num(9))
 		if err != nil {
 			return l, err
 		}
@@ -111,9 +101,9 @@ func (rs *readers) line(c *conn, r row, book ledger) (domain.OurLine, error) {
 	}
 	switch l.Kind {
 	case domain.LineDisputeWithdrawn, domain.LineDisputeReinstated:
-		l.DisputeID = r.str(6)
+		l.DisputeID = r.str(5)
 	default:
-		l.RefundID, l.RefundNo = r.str(6), r.str(7)
+		l.RefundID, l.RefundNo = r.str(5), r.str(6)
 	}
 	return l, nil
 }
