@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"golang.org/x/sync/errgroup"
 
@@ -191,22 +192,28 @@ func (m *migration) proveBalances(ctx context.Context) error {
 	return nil
 }
 
-// retireTries bounds how often a log that daemons still write to is caught up
-// with: each round has only what came during the one before.
-const retireTries = 1000
+// A log that daemons still write to is caught up with in rounds: each has only
+// what came during the one before. Where they do not get smaller within so many
+// the copy is slower than the daemons, and people must stop them.
+const growing = 30
 
 // retire ends the file's log where the copy ends, as soon as both are equal.
 func (m *migration) retire(ctx context.Context, c *eventstore.Copier) error {
-	for range retireTries {
+	smallest := uint64(math.MaxUint64)
+	for grew := 0; grew < growing; grew++ {
+		before := c.Done().Events
 		if err := c.CatchUp(ctx); err != nil {
 			return err
+		}
+		if n := c.Done().Events - before; n < smallest {
+			smallest, grew = n, 0
 		}
 		err := m.from.Retire(ctx, c.Done().Source, m.told.To)
 		if err == nil || domain.KindOf(err) != domain.KindConflict || m.from.Retired() != "" {
 			return err
 		}
 	}
-	return domain.E(domain.KindUnavailable, "%s grows faster than it is copied: stop the daemons", m.told.From)
+	return domain.E(domain.KindUnavailable, "%s grows faster than it is copied: stop the daemons, then run this again", m.told.From)
 }
 
 // rebuild folds the installation's projections from the new log, so that
