@@ -18,6 +18,7 @@ import (
 
 const (
 	readyHour       = 10               // bills of a day can be asked for on the next one from this hour on
+	finalAfter      = 12 * time.Hour   // after BillReady: what is handed over before could still be late or changed
 	downloadTimeout = 30 * time.Minute // for one bill
 )
 
@@ -42,9 +43,12 @@ var errNoFile = errors.New("the download address has no bill")
 // downloadurl.query) and writes what is there, a ZIP file. The address is signed
 // and lives 30 seconds; a dead one is asked for once more. Alipay answers "bill
 // does not exist" before a bill is made and of a day without any movement:
-// before BillReady that is KindNotFound, afterwards an empty bill.
+// before BillReady that is KindNotFound, afterwards an empty bill. A bill that
+// is late has the same words, and one can be put right in its first hours, so
+// neither is final until half a day later.
 func (c *Channel) FetchBill(ctx context.Context, q providers.BillQuestion, w io.Writer) (providers.BillFile, error) {
-	f := providers.BillFile{Question: q, MediaType: "application/zip", Final: true}
+	final := !q.At.Before(c.BillReady(q.Day).Add(finalAfter))
+	f := providers.BillFile{Question: q, MediaType: "application/zip", Final: final}
 	kind, ok := billTypes[q.Kind]
 	if !ok {
 		return f, domain.EField(domain.KindInvalid, "kind", "%q is no bill of Alipay's", q.Kind)
@@ -58,7 +62,7 @@ func (c *Channel) FetchBill(ctx context.Context, q providers.BillQuestion, w io.
 			return f, err
 		}
 		if address == "" {
-			return providers.BillFile{Question: q, Empty: true, Final: true}, nil
+			return providers.BillFile{Question: q, Empty: true, Final: final}, nil
 		}
 		f.Name = fileName(address)
 		err = c.download(ctx, address, w)
