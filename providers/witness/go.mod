@@ -6,6 +6,7 @@ require (
 	counterfoil v0.0.0
 	github.com/smartwalle/alipay/v3 v3.2.25
 	github.com/smartwalle/nsign v1.0.9
+	github.com/stripe/stripe-go/v83 v83.2.1
 	github.com/wechatpay-apiv3/wechatpay-go v0.2.21
 )
 
