@@ -229,6 +229,12 @@ func home(e ledger.Entry) domain.Stream {
 		if e.Stream.Category() != "payment" {
 			return "payment-…"
 		}
+	case domain.ReconciliationCompared:
+		return domain.ReconciliationStream(f.Channel, string(f.Day))
+	case domain.ReconciliationDiffered:
+		if e.Stream.Category() != "reconciliation" {
+			return "reconciliation-…"
+		}
 	}
 	return e.Stream
 }

@@ -120,6 +120,9 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypeCorrectionApproved: factDecoder[CorrectionApproved](),
 	TypeCorrectionRejected: factDecoder[CorrectionRejected](),
 	TypeCorrectionIssued:   factDecoder[CorrectionIssued](),
+
+	TypeReconciliationCompared: factDecoder[ReconciliationCompared](),
+	TypeReconciliationDiffered: factDecoder[ReconciliationDiffered](),
 }
 
 // Types lists every stored name this software reads, sorted.

@@ -241,7 +241,7 @@ func (p Payment) Apply(f Fact) Payment {
 		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State, q.DecidedBy = ProposalRejected, f.By })
 	case CorrectionIssued:
 		p = p.applyIssued(f)
-	case LedgerOpened, ChannelConfigured:
+	case LedgerOpened, ChannelConfigured, ReconciliationCompared, ReconciliationDiffered:
 		// They change no payment.
 	}
 	return p

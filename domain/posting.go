@@ -132,7 +132,8 @@ func PostingsOf(f Fact) []Posting {
 	case CorrectionIssued:
 		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected:
+		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
+		ReconciliationCompared, ReconciliationDiffered:
 		return nil
 	}
 	return nil
@@ -160,7 +161,8 @@ func DatesOf(f Fact) (Dates, bool) {
 	case CorrectionIssued:
 		return f.Dates, len(f.Postings) > 0
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected:
+		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
+		ReconciliationCompared, ReconciliationDiffered:
 		return Dates{}, false
 	}
 	return Dates{}, false

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
 	"counterfoil/domain"
@@ -37,6 +38,14 @@ func describe(f domain.Fact) string {
 		return words(string(f.Cause), f.Reason)
 	case domain.DiscrepancyFound:
 		return words(string(f.Kind), "ours:", f.Ours, "theirs:", f.Theirs, amount(f.Amount), trade(f.TradeNo))
+	case domain.ReconciliationCompared:
+		return words(f.Bill, "bill", strconv.Itoa(f.Import), "of", string(f.Day)+":", strconv.Itoa(f.Matched), "matched,",
+			strconv.Itoa(f.Differing), "differ")
+	case domain.ReconciliationDiffered:
+		if f.Resolved {
+			return words(string(f.Kind), "resolved by", f.By+":", f.How, trade(f.TradeNo))
+		}
+		return words(string(f.Kind), "ours:", amount(f.Ours), "theirs:", amount(f.Theirs), trade(f.TradeNo))
 	case domain.CorrectionIssued:
 		return words(string(f.Kind), f.Reason, trade(f.TradeNo))
 	}

@@ -44,6 +44,9 @@ var typeMeanings = map[string]string{
 	domain.TypePaymentClosed:     "no payment is expected any more",
 	domain.TypeDiscrepancyFound:  "a difference between our books and the provider's",
 	domain.TypeCorrectionIssued:  "a difference repaired, and what it rests on",
+
+	domain.TypeReconciliationCompared: "a provider's bill compared with the books: its hash, counts and totals",
+	domain.TypeReconciliationDiffered: "an item in which a bill and the books differ, or differ no more",
 }
 
 type typeRow struct {
