@@ -97,7 +97,7 @@ func (w *walk) follow(ctx context.Context, queues []chan task, batch int) error 
 		if err != nil {
 			return err
 		}
-		events := b.Events
+		events, before := b.Events, w.last
 		for len(events) > 0 && events[len(events)-1].Position > w.head {
 			events = events[:len(events)-1]
 		}
@@ -105,6 +105,9 @@ func (w *walk) follow(ctx context.Context, queues []chan task, batch int) error 
 			return err
 		}
 		w.progress(Progress{Stage: "log", Done: w.last, Total: w.head})
+		if len(events) > 0 && w.last <= before {
+			return domain.E(domain.KindCorrupt, "the log does not go on behind position %s", before)
+		}
 		if w.last >= w.head || b.CaughtUp {
 			return nil
 		}

@@ -33,15 +33,24 @@ func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore
 func (p *program) openStores(
 	ctx context.Context, cfg config.Config, wrap func(ledger.Keys) ledger.Keys,
 ) (s *stores, err error) {
-	s = &stores{config: cfg}
+	events, err := p.openEvents(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return p.openBeside(ctx, cfg, events, wrap)
+}
+
+// openBeside is openStores for an event log that is open; it is closed with the
+// rest.
+func (p *program) openBeside(
+	ctx context.Context, cfg config.Config, events eventstore.Store, wrap func(ledger.Keys) ledger.Keys,
+) (s *stores, err error) {
+	s = &stores{config: cfg, events: events}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.events, err = p.openEvents(ctx, cfg); err != nil {
-		return s, err
-	}
 	if s.ops, err = p.openOperations(ctx, cfg); err != nil {
 		return s, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"counterfoil/audit"
 	"counterfoil/domain"
+	esqlite "counterfoil/eventstore/sqlite"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
 	"counterfoil/internal/progress"
@@ -101,7 +102,7 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 	if err != nil {
 		return rep, err
 	}
-	s, err := p.openStores(ctx, cfg, audit.Remember)
+	s, err := p.openToVerify(ctx, cfg)
 	if err != nil {
 		return rep, err
 	}
@@ -132,6 +133,20 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 	bar := progress.New(p.stderr, p.environ, "verify")
 	defer bar.End()
 	return audit.Verify(ctx, d, func(g audit.Progress) { bar.Set(uint64(g.Done), uint64(g.Total)) })
+}
+
+// openToVerify opens the stores, and a log that contradicts itself at its end,
+// too: what is wrong there shall be named like anything else.
+func (p *program) openToVerify(ctx context.Context, cfg config.Config) (*stores, error) {
+	s, err := p.openStores(ctx, cfg, audit.Remember)
+	if err == nil || domain.KindOf(err) != domain.KindCorrupt || cfg.Remote() {
+		return s, err
+	}
+	events, again := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache, SkipTail: true})
+	if again != nil {
+		return nil, err
+	}
+	return p.openBeside(ctx, cfg, events, audit.Remember)
 }
 
 // inspector is a store that can look at its own file.

@@ -137,6 +137,9 @@ func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions)
 		if err != nil {
 			return eventstore.Batch{}, err
 		}
+		if e.Position <= b.Position { // a damaged tree of pages could lead round in circles
+			return eventstore.Batch{}, damaged(e, "it stands behind position "+b.Position.String())
+		}
 		size += len(e.Data) + len(e.Meta) + len(e.Sealed)
 		b.Events = append(b.Events, e)
 		b.Position = e.Position

@@ -37,6 +37,10 @@ type Options struct {
 	// Wait is how long an append waits for another process's lock. Default 5 s.
 	Wait time.Duration
 
+	// SkipTail opens a store whose end contradicts itself: for who checks all of
+	// it and names what is wrong. Nothing should be appended to such a store.
+	SkipTail bool
+
 	// Poll is how often other processes' commits are looked for. Default 15 ms.
 	Poll time.Duration
 }

@@ -87,7 +87,11 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.land(ctx); err != nil {
 		return err
 	}
-	last, err := s.checkTail(ctx)
+	look := s.checkTail
+	if s.o.SkipTail {
+		look = s.Head
+	}
+	last, err := look(ctx)
 	s.head.advance(last)
 	return err
 }
