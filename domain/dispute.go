@@ -31,8 +31,14 @@ type Dispute struct {
 	Open      Money     // what is away and not decided yet
 	FirstAt   time.Time // receipt of the first notice of it
 
-	withdrawn, reinstated, lost bool // booked
-	doubted                     bool // a message about it may not move money alone
+	withdrawn, reinstated, lost bool    // booked
+	doubted                     [3]bool // of movements: a message tells them that may not move money alone
+}
+
+// movement is the place of a movement among the three.
+func movement(s Status) (int, bool) {
+	i := slices.Index([]Status{StatusWithdrawn, StatusReinstated, StatusLost}, s)
+	return i, i >= 0
 }
 
 // WaitingDisputes are the disputes that the provider must be asked about: those
@@ -41,7 +47,7 @@ type Dispute struct {
 func (p Payment) WaitingDisputes() []Dispute {
 	var out []Dispute
 	for _, d := range p.Disputes {
-		if d.doubted {
+		if d.doubted != [3]bool{} {
 			out = append(out, d)
 		}
 	}
@@ -90,12 +96,15 @@ func (d Dispute) booked(s Status) bool {
 // judgeDispute decides a notice about a dispute: each movement is booked once,
 // and in the order withdrawn, then reinstated or lost, however they arrive.
 func (p Payment) judgeDispute(c Context, n Notice) Verdict {
-	if n.Status != StatusWithdrawn && n.Status != StatusReinstated && n.Status != StatusLost {
+	if _, moves := movement(n.Status); !moves {
 		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
 	}
 	d, _ := p.dispute(n.DisputeID)
 	if d.booked(n.Status) {
 		return Verdict{Outcome: OutcomeRepeated}
+	}
+	if slices.ContainsFunc(p.pending, n.tells) {
+		return Verdict{Outcome: OutcomeNoted, Reason: ReasonBeforePayment}
 	}
 	if wait := p.doubtOf(c, n); wait != ReasonNone {
 		return Verdict{Outcome: OutcomeHeld, Reason: wait}
@@ -180,31 +189,28 @@ func (p Payment) lose(c Context, n Notice, d Dispute, t Trade) []Fact {
 
 // rememberDispute is p after a notice about a dispute was kept with outcome o.
 func (p Payment) rememberDispute(n Notice, o Outcome) Payment {
-	d, known := p.dispute(n.DisputeID)
-	moves := n.Status == StatusWithdrawn || n.Status == StatusReinstated || n.Status == StatusLost
+	_, known := p.dispute(n.DisputeID)
+	move, moves := movement(n.Status)
 	switch {
 	case o == OutcomeHeld:
-		if n.Source == SourceQuery {
+		if n.Source == SourceQuery || !moves {
 			return p
 		}
-		return p.changeDispute(n, func(d *Dispute) { d.doubted = true }, DisputeIsHeld)
+		return p.changeDispute(n, func(d *Dispute) { d.doubted[move] = true }, DisputeIsHeld)
+	case len(n.Doubts) > 0:
+		return p // it repeats what is known
 	case !moves:
 		if !known && n.DisputeID != "" && n.Status == StatusOpened {
 			p = p.changeDispute(n, func(*Dispute) {}, DisputeIsOpen)
-		}
-		return p
-	case d.booked(n.Status):
-		if d.doubted {
-			p = p.changeDispute(n, func(d *Dispute) { d.doubted = false }, "")
 		}
 		return p
 	case p.early(n) && !slices.ContainsFunc(p.pending, n.tells):
 		p.pending = append(slices.Clip(p.pending), n)
 	}
 	p.Disputes = slices.DeleteFunc(slices.Clone(p.Disputes), func(d Dispute) bool {
-		return d.DisputeID == "" && d.TradeNo == n.TradeNo
+		return d.DisputeID == "" && d.TradeNo == n.TradeNo && d.doubted[move]
 	})
-	return p.changeDispute(n, func(d *Dispute) { d.doubted = false }, DisputeIsPending)
+	return p.changeDispute(n, func(d *Dispute) { d.doubted[move] = false }, DisputeIsPending)
 }
 
 // changeDispute changes the dispute of n's id in a copy: a new one, in state s,

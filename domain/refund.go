@@ -30,13 +30,13 @@ type Refund struct {
 	FirstAt  time.Time // receipt of the first notice of it
 
 	named    bool      // the provider told this refund's own amount
-	doubted  bool      // a message about it may not move money alone, and waits for the provider's word
+	doubted  Status    // what a message says that may not move money alone, and waits for the provider's word
 	postings []Posting // of its booking
 }
 
 // waits reports whether the provider must be asked about r.
 func (r Refund) waits() bool {
-	return r.doubted || r.State == RefundWaiting || r.State == RefundHeld
+	return r.doubted != "" || r.State == RefundWaiting || r.State == RefundHeld
 }
 
 // tradeTotal is all that was refunded of a trade by a provider that tells sums.
@@ -87,6 +87,9 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 		}
 		if known && r.named && !n.Total && r.State == RefundBooked {
 			return p.repeatRefund(c, n, r)
+		}
+		if known && r.named && !n.Total && r.State == RefundPending && r.Amount == n.Amount {
+			return Verdict{Outcome: OutcomeNoted, Reason: ReasonBeforePayment}
 		}
 	case StatusFailed:
 		if known && r.State == RefundReversed {
@@ -262,6 +265,8 @@ func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
 			return p
 		}
 		return p.holdRefund(n)
+	case len(n.Doubts) > 0:
+		return p // it repeats what is known
 	case n.Status == StatusSucceeded && n.Amount.IsPositive():
 		p = p.releaseRefunds(n)
 		if known && r.State == RefundReversed {
@@ -282,7 +287,7 @@ func (p Payment) voidRefund(n Notice) Payment {
 		return p
 	}
 	return p.changeRefund(n, func(r *Refund) {
-		if r.State != RefundBooked {
+		if r.State != RefundBooked && !r.Booked.IsPositive() {
 			r.State, r.named = RefundReversed, false
 		}
 	}).sift()
@@ -296,7 +301,10 @@ func (p Payment) holdRefund(n Notice) Payment {
 		return p
 	}
 	return p.changeRefund(n, func(r *Refund) {
-		if r.doubted = true; r.State == "" {
+		if r.doubted != StatusFailed {
+			r.doubted = n.Status
+		}
+		if r.State == "" {
 			r.State = RefundHeld
 		}
 		if r.Amount.IsZero() && !r.named {
@@ -357,7 +365,7 @@ func (p Payment) releaseRefunds(n Notice) Payment {
 		if !n.answers(rs[i]) {
 			continue
 		}
-		if rs[i].doubted = false; rs[i].State == RefundHeld {
+		if rs[i].doubted = ""; rs[i].State == RefundHeld {
 			rs[i].State = RefundWaiting // until what n says is taken over
 		}
 	}
@@ -367,10 +375,11 @@ func (p Payment) releaseRefunds(n Notice) Payment {
 
 // answers reports whether n tells what the waiting r asks for: a refund of the
 // same number or id, or where one of them names none, of the same money and
-// amount.
+// amount. That a refund went through is no answer to whether it failed since,
+// unless it was asked for.
 func (n Notice) answers(r Refund) bool {
 	switch {
-	case !r.doubted:
+	case r.doubted == "" || (r.doubted == StatusFailed && n.Status != StatusFailed && n.Source != SourceQuery):
 		return false
 	case r.RefundNo != "" && r.RefundNo == n.RefundNo:
 		return true

@@ -144,6 +144,11 @@ func TestRefunds(t *testing.T) {
 		{"failed", booked, failed, domain.OutcomeNoted, "", facts(takenBack(failed, refunded(r, "R1", some))), false},
 		{"failed twice", failedFacts, failed, domain.OutcomeRepeated, "", nil, false},
 		{"went through after it failed", failedFacts, again, domain.OutcomeNoted, "", nil, false},
+		{
+			"another after one failed and that was told again",
+			after(failedFacts, kept(failed, domain.OutcomeRepeated, "")), second,
+			domain.OutcomeNoted, "", facts(refunded(second, "R2", seven)), false,
+		},
 		{"failed and never went through", paid(), failed, domain.OutcomeNoted, "", nil, false},
 		{
 			"went through after it failed before", after(paid(), kept(failed, domain.OutcomeNoted, "")), r,
