@@ -159,7 +159,7 @@ func feeOf(o object) (decimal.Decimal, error) {
 	if err != nil {
 		return decimal.Decimal{}, err
 	}
-	return decimal.New(n, -int32(u.digits)), nil //nolint:gosec // at most 3
+	return decimal.New(n, -int32(u.digits)), nil
 }
 
 // lineKind is what a transaction is about, by its type and its sign.

@@ -45,9 +45,16 @@ func TestCounts(t *testing.T) {
 		count int64
 		want  string
 	}{
-		{"cny", 730, "7.30 CNY"}, {"jpy", 1000, "1000 JPY"}, {"krw", 1, "1 KRW"}, {"kwd", 1230, "1.230 KWD"},
-		{"isk", 100000, "1000 ISK"}, {"ugx", 500000, "5000 UGX"}, {"mga", 5000, "5000.00 MGA"}, {"huf", 12300, "123.00 HUF"},
-		{"usd", -1500, "-15.00 USD"}, {"usd", 0, "0.00 USD"},
+		{"cny", 730, "7.30 CNY"},
+		{"jpy", 1000, "1000 JPY"},
+		{"krw", 1, "1 KRW"},
+		{"kwd", 1230, "1.230 KWD"},
+		{"isk", 100000, "1000 ISK"},
+		{"ugx", 500000, "5000 UGX"},
+		{"mga", 5000, "5000.00 MGA"},
+		{"huf", 12300, "123.00 HUF"},
+		{"usd", -1500, "-15.00 USD"},
+		{"usd", 0, "0.00 USD"},
 	} {
 		u, err := unitNamed(s.code)
 		if err != nil {

@@ -34,8 +34,14 @@ func TestTolerance(t *testing.T) {
 		late time.Duration
 		good bool
 	}{
-		{0, true}, {Tolerance, true}, {-Tolerance, true}, {Tolerance + time.Second, false}, {-Tolerance - time.Second, false},
-		{24 * time.Hour, false}, {-24 * time.Hour, false}, {5 * 365 * 24 * time.Hour, false},
+		{0, true},
+		{Tolerance, true},
+		{-Tolerance, true},
+		{Tolerance + time.Second, false},
+		{-Tolerance - time.Second, false},
+		{24 * time.Hour, false},
+		{-24 * time.Hour, false},
+		{5 * 365 * 24 * time.Hour, false},
 	} {
 		r := request(vectorBody, vectorSignature)
 		r.ReceivedAt = testNow.Add(s.late)

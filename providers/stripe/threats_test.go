@@ -259,10 +259,15 @@ func TestDisputeWhateverComesFirst(t *testing.T) {
 	for _, s := range []struct {
 		object, want string
 	}{
-		{dispute("needs_response"), "opened"}, {dispute("needs_response", took), "withdrawn"}, {dispute("won", took), "withdrawn"},
-		{dispute("won", back, took), "withdrawn reinstated"}, {dispute("won", took, back), "withdrawn reinstated"},
+		{dispute("needs_response"), "opened"},
+		{dispute("needs_response", took), "withdrawn"},
+		{dispute("won", took), "withdrawn"},
+		{dispute("won", back, took), "withdrawn reinstated"},
+		{dispute("won", took, back), "withdrawn reinstated"},
 		{dispute("won", strings.Replace(back, "1771200001", "1771100001", 1), took), "withdrawn reinstated"},
-		{dispute("lost", took), "withdrawn lost"}, {dispute("lost"), "opened"}, {dispute("lost", took, back), "withdrawn reinstated"},
+		{dispute("lost", took), "withdrawn lost"},
+		{dispute("lost"), "opened"},
+		{dispute("lost", took, back), "withdrawn reinstated"},
 	} {
 		for _, kind := range []string{"created", "updated", "closed", "funds_withdrawn", "funds_reinstated"} {
 			var got []string

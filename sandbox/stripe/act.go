@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"strings"
 	"time"
@@ -242,7 +243,7 @@ func (f *Face) tell(e *event, fault stage.Fault) {
 			shot.Manner = stage.HangingUp
 			f.send(ctx, e, shot)
 			if err := f.Rotate(e.a.ID); err != nil {
-				f.stage.Log().WarnContext(ctx, "secret not rolled", "account", e.a.ID, "error", err.Error())
+				f.stage.Log().WarnContext(ctx, "secret not rolled", slog.String("account", e.a.ID), slog.String("error", err.Error()))
 			}
 			return false
 		}

@@ -24,7 +24,7 @@ const (
 	patience = 10 * time.Second // how long Stripe waits for an answer
 	oldOne   = "2019-12-03"     // a release of the API that nobody should have any more
 	agent    = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
-	secretX  = "whsec_of_nobody_here" //nolint:gosec // a secret that no channel has
+	secretX  = "whsec_of_nobody_here" // that no channel has
 )
 
 // Kinds of shots besides callbacks of payments.

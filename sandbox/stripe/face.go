@@ -54,7 +54,7 @@ const (
 
 // Classes are the common ones and its own.
 func (f *Face) Classes() stage.Classes {
-	return stage.CommonClasses().With(stage.Classes{
+	return stage.CommonClasses().With(stage.Classes{ //nolint:exhaustive // beside the common ones
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "1.00"}, stage.SecondTrade: {Delay: 10 * time.Minute}, stage.Rotated: {},
 		Delayed: {Delay: 24 * time.Hour}, Thin: {}, OldRelease: {}, TwoSigns: {}, KeyOrder: {}, FutureTime: {}, NoMetadata: {},
@@ -69,7 +69,6 @@ type account struct {
 	lane     *stage.Lane
 	secrets  []string // that sign, the newest first
 	orders   []*order
-	sessions int
 	numbers  map[string]int // ids made for a name
 	events   []*event
 	txns     []*txn
