@@ -80,7 +80,7 @@ func TestDownloadThatCannotBeTrusted(t *testing.T) {
 	g := newGateway(t)
 	text, serial := certificateOf(t, strangerKey(), 0x51, testNow.Add(-time.Hour), testNow.Add(time.Hour))
 	genuine := certificatesAnswer(t, apiV3Key, platformSerial, pemVector("platform_cert.pem"))
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too small on purpose
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

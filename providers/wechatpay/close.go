@@ -36,7 +36,7 @@ func (c *Channel) CloseOrder(ctx context.Context, orderNo domain.OrderNo) error 
 }
 
 // closed is what a code says about a close; the spellings are v3's and v2's.
-func closed(code string, orderNo domain.OrderNo) (err error, known bool) { //nolint:revive // the error is the finding, not a failure
+func closed(code string, orderNo domain.OrderNo) (err error, known bool) {
 	switch code {
 	case "ORDER_CLOSED", "ORDERCLOSED", "TRADE_CLOSED":
 		return nil, true

@@ -11,8 +11,12 @@ import (
 // answerV2 is a signed v2 answer of these fields behind the usual ones.
 func answerV2(fields ...Field) string {
 	f := Fields{
-		{"return_code", "SUCCESS"}, {"return_msg", "OK"}, {"appid", "wx2421b1c4370ec43b"}, {"mch_id", "10000100"},
-		{"nonce_str", "abc"}, {"result_code", "SUCCESS"},
+		{"return_code", "SUCCESS"},
+		{"return_msg", "OK"},
+		{"appid", "wx2421b1c4370ec43b"},
+		{"mch_id", "10000100"},
+		{"nonce_str", "abc"},
+		{"result_code", "SUCCESS"},
 	}
 	for _, change := range fields {
 		f = f.with(change)
@@ -22,8 +26,13 @@ func answerV2(fields ...Field) string {
 
 func orderV2(changes ...Field) string {
 	return answerV2(append([]Field{
-		{"out_trade_no", "1409811653"}, {"transaction_id", "1004400740201409030005092168"}, {"trade_state", "SUCCESS"},
-		{"total_fee", "100"}, {"fee_type", "CNY"}, {"time_end", "20260214100005"}, {"attach", "user:7"},
+		{"out_trade_no", "1409811653"},
+		{"transaction_id", "1004400740201409030005092168"},
+		{"trade_state", "SUCCESS"},
+		{"total_fee", "100"},
+		{"fee_type", "CNY"},
+		{"time_end", "20260214100005"},
+		{"attach", "user:7"},
 	}, changes...)...)
 }
 
@@ -103,9 +112,15 @@ func TestRefundQueryV2(t *testing.T) {
 	g := newGateway(t)
 	c := g.channel(t, configV2())
 	row := []Field{
-		{"out_trade_no", "1409811653"}, {"transaction_id", "1004400740201409030005092168"}, {"total_fee", "100"}, {"refund_count", "1"},
-		{"refund_id_0", "50000408942018111907145868882"}, {"out_refund_no_0", "R1409811653"}, {"refund_fee_0", "40"},
-		{"refund_status_0", "SUCCESS"}, {"refund_success_time_0", "2026-02-14 11:00:00"},
+		{"out_trade_no", "1409811653"},
+		{"transaction_id", "1004400740201409030005092168"},
+		{"total_fee", "100"},
+		{"refund_count", "1"},
+		{"refund_id_0", "50000408942018111907145868882"},
+		{"out_refund_no_0", "R1409811653"},
+		{"refund_fee_0", "40"},
+		{"refund_status_0", "SUCCESS"},
+		{"refund_success_time_0", "2026-02-14 11:00:00"},
 	}
 	q := questionV2()
 	q.RefundID, q.RefundNo = "50000408942018111907145868882", "R1409811653"

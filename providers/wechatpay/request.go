@@ -132,8 +132,10 @@ func (c *Channel) requestV2(ctx context.Context, path string, fields Fields) (*h
 // namesV2 is what every v2 question begins with.
 func (c *Channel) namesV2() Fields {
 	f := Fields{
-		{fieldAppID, c.cfg.AppIDs[0]}, {fieldMchIDV2, c.cfg.MchID},
-		{fieldNonceV2, newNonce()}, {fieldSignType, c.v2.signType},
+		{fieldAppID, c.cfg.AppIDs[0]},
+		{fieldMchIDV2, c.cfg.MchID},
+		{fieldNonceV2, newNonce()},
+		{fieldSignType, c.v2.signType},
 	}
 	if c.cfg.SubMchID != "" {
 		f = append(f, Field{fieldSubMchIDV2, c.cfg.SubMchID})

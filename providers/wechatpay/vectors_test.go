@@ -63,8 +63,13 @@ func TestVectorOfEmptyAnswer(t *testing.T) {
 func TestVectorsOfV2Signatures(t *testing.T) {
 	t.Parallel()
 	official := Fields{
-		{"appid", "wxd930ea5d5a258f4f"}, {"mch_id", "10000100"}, {"device_info", "1000"}, {"body", "test"},
-		{"nonce_str", "ibuaiVcKdpRxkhJA"}, {"sign", "ignored"}, {"attach", ""},
+		{"appid", "wxd930ea5d5a258f4f"},
+		{"mch_id", "10000100"},
+		{"device_info", "1000"},
+		{"body", "test"},
+		{"nonce_str", "ibuaiVcKdpRxkhJA"},
+		{"sign", "ignored"},
+		{"attach", ""},
 	}
 	for _, v := range []struct {
 		fields         Fields

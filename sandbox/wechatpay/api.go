@@ -135,7 +135,7 @@ func (c *call) writeAs(status int, body []byte, header func([]byte, *platformKey
 		h.Set("Content-Type", "application/json; charset=utf-8")
 	}
 	c.w.WriteHeader(status)
-	c.w.Write(body) //nolint:errcheck // a client that has gone needs no answer
+	c.w.Write(body)
 }
 
 func (f *Face) anyV3() *merchant {
@@ -147,8 +147,10 @@ func (f *Face) anyV3() *merchant {
 	return nil
 }
 
-var authorization = regexp.MustCompile(`^` + wechatpay.AuthScheme + `\s+(.*)$`)
-var authField = regexp.MustCompile(`(\w+)="([^"]*)"`)
+var (
+	authorization = regexp.MustCompile(`^` + wechatpay.AuthScheme + `\s+(.*)$`)
+	authField     = regexp.MustCompile(`(\w+)="([^"]*)"`)
+)
 
 // authenticate verifies a v3 request: merchant, serial, a time within five
 // minutes, and the signature over the request as it was on the wire.

@@ -66,8 +66,11 @@ func (c *callV2) refuse(why string) {
 // write signs an answer.
 func (c *callV2) write(out form) {
 	out = append(form{
-		{Name: "return_code", Value: "SUCCESS"}, {Name: "return_msg", Value: "OK"}, {Name: "appid", Value: c.m.AppID},
-		{Name: "mch_id", Value: c.m.MchID}, {Name: "nonce_str", Value: c.f.nonce(32, Name, "answer", strconv.Itoa(c.f.count()))},
+		{Name: "return_code", Value: "SUCCESS"},
+		{Name: "return_msg", Value: "OK"},
+		{Name: "appid", Value: c.m.AppID},
+		{Name: "mch_id", Value: c.m.MchID},
+		{Name: "nonce_str", Value: c.f.nonce(32, Name, "answer", strconv.Itoa(c.f.count()))},
 	}, out...)
 	c.page(c.m.signed(unique(out)))
 }
@@ -83,7 +86,7 @@ func unique(f form) form {
 
 func (c *callV2) page(body []byte) {
 	c.w.Header().Set("Content-Type", "text/xml; charset=UTF-8")
-	c.w.Write(body) //nolint:errcheck // a client that has gone needs no answer
+	c.w.Write(body)
 }
 
 // failV2 is an error in v2's form. v2 spells the codes of v3 in its own way.
@@ -205,9 +208,12 @@ func (f *Face) createRefundV2(c *callV2) (form, error) {
 		return nil, err
 	}
 	return success(form{
-		{Name: "transaction_id", Value: a.TransactionID}, {Name: "out_trade_no", Value: a.OutTradeNo},
-		{Name: "out_refund_no", Value: a.OutRefundNo}, {Name: "refund_id", Value: a.RefundID},
-		{Name: "refund_fee", Value: whole(a.Amount.Refund)}, {Name: "total_fee", Value: whole(a.Amount.Total)},
+		{Name: "transaction_id", Value: a.TransactionID},
+		{Name: "out_trade_no", Value: a.OutTradeNo},
+		{Name: "out_refund_no", Value: a.OutRefundNo},
+		{Name: "refund_id", Value: a.RefundID},
+		{Name: "refund_fee", Value: whole(a.Amount.Refund)},
+		{Name: "total_fee", Value: whole(a.Amount.Total)},
 	}), nil
 }
 
@@ -221,7 +227,9 @@ func (f *Face) queryRefundV2(c *callV2) (form, error) {
 	}
 	o := rows[0].o
 	out := form{
-		{Name: "transaction_id", Value: o.id}, {Name: "out_trade_no", Value: o.no}, {Name: "total_fee", Value: whole(o.paid)},
+		{Name: "transaction_id", Value: o.id},
+		{Name: "out_trade_no", Value: o.no},
+		{Name: "total_fee", Value: whole(o.paid)},
 		{Name: "refund_count", Value: strconv.Itoa(len(rows))},
 	}
 	for i, r := range rows {

@@ -49,14 +49,15 @@ const (
 
 // Classes are the common ones and its own.
 func (f *Face) Classes() stage.Classes {
-	return stage.CommonClasses().With(stage.Classes{
+	own := stage.Classes{ //nolint:exhaustive // the common ones are added below
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "0.01"}, stage.Probe: {}, stage.Rotated: {},
 		RefundFirst: {Delay: time.Minute}, RefundXML: {},
 		stage.QueryMissing: {Query: true, Copies: 2}, stage.QueryUnsigned: {Query: true, Copies: 2},
 		stage.QueryForged: {Query: true, Copies: 2}, stage.QueryLimited: {Query: true, Copies: 2}, QueryError: {Query: true, Copies: 2},
 		stage.BillLate: {Bill: true}, stage.BillChanged: {Bill: true}, stage.BillCut: {Bill: true}, BillHash: {Bill: true},
-	})
+	}
+	return stage.CommonClasses().With(own)
 }
 
 // Books is the truth of every merchant.

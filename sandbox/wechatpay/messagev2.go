@@ -12,9 +12,15 @@ import (
 // holds f.mu.
 func (o *order) fieldsV2() form {
 	f := form{
-		{Name: "appid", Value: o.appID}, {Name: "attach", Value: o.attach}, {Name: "device_info", Value: ""},
-		{Name: "fee_type", Value: "CNY"}, {Name: "is_subscribe", Value: "N"}, {Name: "mch_id", Value: o.m.MchID},
-		{Name: "out_trade_no", Value: o.no}, {Name: "trade_type", Value: o.kind}, {Name: "total_fee", Value: whole(o.total)},
+		{Name: "appid", Value: o.appID},
+		{Name: "attach", Value: o.attach},
+		{Name: "device_info", Value: ""},
+		{Name: "fee_type", Value: "CNY"},
+		{Name: "is_subscribe", Value: "N"},
+		{Name: "mch_id", Value: o.m.MchID},
+		{Name: "out_trade_no", Value: o.no},
+		{Name: "trade_type", Value: o.kind},
+		{Name: "total_fee", Value: whole(o.total)},
 	}
 	if !o.wasPaid() {
 		return f
@@ -48,17 +54,26 @@ func (f *Face) refundXML(r *refund) []byte {
 		done = r.at
 	}
 	plain := wechatpay.AppendXML(nil, "root", wechatpay.Fields{
-		{Name: "out_refund_no", Value: r.no}, {Name: "out_trade_no", Value: r.o.no},
-		{Name: "refund_account", Value: "REFUND_SOURCE_RECHARGE_FUNDS"}, {Name: "refund_fee", Value: whole(r.fen)},
-		{Name: "refund_id", Value: r.id}, {Name: "refund_recv_accout", Value: wallet},
-		{Name: "refund_request_source", Value: "VENDOR_PLATFORM"}, {Name: "refund_status", Value: status},
-		{Name: "settlement_refund_fee", Value: whole(r.fen)}, {Name: "settlement_total_fee", Value: whole(r.o.paid)},
+		{Name: "out_refund_no", Value: r.no},
+		{Name: "out_trade_no", Value: r.o.no},
+		{Name: "refund_account", Value: "REFUND_SOURCE_RECHARGE_FUNDS"},
+		{Name: "refund_fee", Value: whole(r.fen)},
+		{Name: "refund_id", Value: r.id},
+		{Name: "refund_recv_accout", Value: wallet},
+		{Name: "refund_request_source", Value: "VENDOR_PLATFORM"},
+		{Name: "refund_status", Value: status},
+		{Name: "settlement_refund_fee", Value: whole(r.fen)},
+		{Name: "settlement_total_fee", Value: whole(r.o.paid)},
 		{Name: "success_time", Value: done.In(stage.China).Format(time.DateTime)},
-		{Name: "total_fee", Value: whole(r.o.paid)}, {Name: "transaction_id", Value: r.o.id},
+		{Name: "total_fee", Value: whole(r.o.paid)},
+		{Name: "transaction_id", Value: r.o.id},
 	})
 	m := r.o.m
 	return wechatpay.AppendXML(nil, "xml", wechatpay.Fields{
-		{Name: "return_code", Value: "SUCCESS"}, {Name: "appid", Value: r.o.appID}, {Name: "mch_id", Value: m.MchID},
-		{Name: "nonce_str", Value: f.nonce(32, Name, m.MchID, r.id)}, {Name: "req_info", Value: wechatpay.SealReqInfo(m.APIKey, plain)},
+		{Name: "return_code", Value: "SUCCESS"},
+		{Name: "appid", Value: r.o.appID},
+		{Name: "mch_id", Value: m.MchID},
+		{Name: "nonce_str", Value: f.nonce(32, Name, m.MchID, r.id)},
+		{Name: "req_info", Value: wechatpay.SealReqInfo(m.APIKey, plain)},
 	})
 }

@@ -2,6 +2,7 @@ package wechatpay
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -178,7 +179,7 @@ func (f *Face) rotated(series *stage.Series, msg message) {
 		shot.Manner = stage.HangingUp
 		f.send(ctx, shot, msg)
 		if err := f.Rotate(msg.m.MchID); err != nil {
-			f.stage.Log().WarnContext(ctx, "platform key not changed", "merchant", msg.m.MchID, "error", err.Error())
+			f.stage.Log().WarnContext(ctx, "platform key not changed", slog.String("merchant", msg.m.MchID), slog.String("error", err.Error()))
 		}
 		return false
 	}
