@@ -135,6 +135,34 @@ func keyName(v note.Verifier) string {
 	return v.Name() + "+" + hex.EncodeToString([]byte{byte(hash >> 24), byte(hash >> 16), byte(hash >> 8), byte(hash)})
 }
 
+// Signature is one line below a checkpoint, not checked.
+type Signature struct {
+	Name      string
+	Signature []byte // four bytes of key hash, then the signature itself
+}
+
+// Unverified reads a checkpoint without checking who signed it. Nothing in it
+// may be believed.
+func Unverified(msg []byte) (Checkpoint, []Signature, error) {
+	if len(msg) > MaxCheckpoint {
+		return Checkpoint{}, nil, domain.E(domain.KindTooLarge, "a checkpoint has at most %d bytes, this one has %d", MaxCheckpoint, len(msg))
+	}
+	_, err := note.Open(msg, note.VerifierList())
+	unknown, ok := errors.AsType[*note.UnverifiedNoteError](err)
+	if !ok {
+		return Checkpoint{}, nil, domain.E(domain.KindInvalid, "this is no signed checkpoint: %w", err)
+	}
+	c, err := parseText(unknown.Note.Text)
+	var lines []Signature
+	for _, s := range unknown.Note.UnverifiedSigs {
+		raw, bad := base64.StdEncoding.DecodeString(s.Base64)
+		if bad == nil {
+			lines = append(lines, Signature{s.Name, raw})
+		}
+	}
+	return c, lines, err
+}
+
 // sign signs c with a private key.
 func (c Checkpoint) sign(key string) ([]byte, error) {
 	s, err := note.NewSigner(strings.TrimSpace(key))
