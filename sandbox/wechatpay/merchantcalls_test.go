@@ -182,8 +182,12 @@ func TestCallsOfV2(t *testing.T) {
 	s := w.site(v2Merchant)
 	key := s.text("api_key")
 	fields := []provider.Field{
-		{Name: "out_trade_no", Value: "order-0001"}, {Name: "total_fee", Value: "730"}, {Name: "trade_type", Value: "NATIVE"},
-		{Name: "body", Value: "x"}, {Name: "notify_url", Value: w.shop.URL + "/" + v2Merchant}, {Name: "attach", Value: "user:7"},
+		{Name: "out_trade_no", Value: "order-0001"},
+		{Name: "total_fee", Value: "730"},
+		{Name: "trade_type", Value: "NATIVE"},
+		{Name: "body", Value: "x"},
+		{Name: "notify_url", Value: w.shop.URL + "/" + v2Merchant},
+		{Name: "attach", Value: "user:7"},
 	}
 	if out := s.v2("/pay/unifiedorder", key+"0", fields...); out.Value("return_code") != "FAIL" {
 		t.Errorf("another key: %v", out)
@@ -286,6 +290,9 @@ func TestSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.pay(o.ID)
+	for w.stage.AttemptCount() == 0 { // the first one starts the schedule
+		time.Sleep(time.Millisecond)
+	}
 	if err := w.stage.Advance(25 * time.Hour); err != nil {
 		t.Fatal(err)
 	}
