@@ -21,6 +21,7 @@ const (
 	fieldRefundNo     = "out_biz_no"
 	fieldTotal        = "total_amount"
 	fieldRefundFee    = "refund_fee"
+	fieldCurrency     = "trans_currency"
 	fieldPaidAt       = "gmt_payment"
 	fieldRefundedAt   = "gmt_refund"
 	fieldClosedAt     = "gmt_close"

@@ -62,17 +62,27 @@ func (t *texts) fail(name string) {
 	}
 }
 
-// money is an amount of yuan; the zero Money if there is none.
+// money is an amount in the currency of the trade; the zero Money if there is
+// none.
 func (t *texts) money(name string) domain.Money {
 	value := t.fields.Value(name)
 	if value == "" {
 		return domain.Money{}
 	}
-	m, err := domain.ParseMoney(value, domain.CNY)
+	m, err := domain.ParseMoney(value, currencyOf(t.text(fieldCurrency)))
 	if err != nil && t.err == nil {
 		t.err = domain.E(domain.KindInvalid, "%s: %w", name, err)
 	}
 	return m
+}
+
+// currencyOf is the currency of a trade's amounts. Only trades that were priced
+// in another one than yuan name it.
+func currencyOf(code string) domain.Currency {
+	if code == "" {
+		return domain.CNY
+	}
+	return domain.Currency(code)
 }
 
 // readable reports valid UTF-8 without control characters.

@@ -156,7 +156,7 @@ func (c *Channel) sameOrder(f found, about asked) error {
 // tradeFound reads alipay.trade.query. It does not say how much was refunded;
 // a closed trade that was paid was refunded in full.
 func (c *Channel) tradeFound(f found) ([]domain.Notice, error) {
-	total, err := domain.ParseMoney(f.text(fieldTotal), domain.CNY)
+	total, err := domain.ParseMoney(f.text(fieldTotal), currencyOf(f.text(fieldCurrency)))
 	if err != nil {
 		return nil, c.unusable("answered with money that cannot be read: %w", err)
 	}
@@ -188,7 +188,7 @@ func (c *Channel) refundFound(f found) ([]domain.Notice, error) {
 	if n.ProviderStatus == "" {
 		return nil, nil
 	}
-	amount, err := domain.ParseMoney(f.text("refund_amount"), domain.CNY)
+	amount, err := domain.ParseMoney(f.text("refund_amount"), currencyOf(f.text("refund_currency")))
 	if err != nil {
 		return nil, c.unusable("answered with money that cannot be read: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"counterfoil/domain"
+	"counterfoil/internal/strictjson"
 	"counterfoil/providers"
 )
 
@@ -153,6 +154,40 @@ func TestAmounts(t *testing.T) {
 			t.Errorf("%s: %+v, %v", amount, got.Notices, err)
 		}
 	}
+}
+
+// TestCurrencies: a trade that was priced in another currency is never read as
+// yuan, and one in a currency that nobody knows is not read at all.
+func TestCurrencies(t *testing.T) {
+	t.Parallel()
+	c := newChannel(t, testConfig())
+	for code, want := range map[string]domain.Money{
+		"": yuan(1000), "CNY": yuan(1000), "USD": domain.NewMoney(1000, domain.USD), "JPY": domain.NewMoney(10, domain.JPY),
+	} {
+		got, _, err := c.Read(posted(signed(notice(Param{"trans_currency", code}))))
+		if err != nil || got.Notices[0].Amount != want {
+			t.Errorf("%s: %+v, %v", code, got.Notices, err)
+		}
+		s, err := c.readOpened(opened(t, strings.Replace(paidInner, `"total_amount"`, `"trans_currency":"`+code+`","total_amount"`, 1)), methodQuery, asked{})
+		if err != nil || s.notices[0].Amount != want {
+			t.Errorf("query in %s: %+v, %v", code, s.notices, err)
+		}
+	}
+	for _, code := range []string{"cny", "XXX", "C", "CNY\x00"} {
+		if reason, err := refusedBy(c, posted(signed(notice(Param{"trans_currency", code})))); err != nil || reason != domain.ReasonUnreadable {
+			t.Errorf("%q: refused with %s: %v", code, reason, err)
+		}
+	}
+}
+
+// opened is an answer whose signature was checked.
+func opened(t *testing.T, inner string) envelope {
+	t.Helper()
+	members, err := strictjson.Object([]byte(inner))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelopeOf(members, "sha256:x")
 }
 
 // TestStates: what each word comes to, with and without what tells of refunds.
