@@ -154,7 +154,7 @@ func (f *Face) Refund(in stage.RefundOrder) (stage.Refund, error) {
 		return stage.Refund{}, err
 	}
 	if fresh {
-		f.tell(o, o.refundMessage(r), onCallbacks)
+		f.tell(o, o.refundMessage(), onCallbacks)
 	}
 	return r.view(), nil
 }
@@ -240,9 +240,8 @@ func (f *Face) finish(o *order) {
 func (f *Face) refundFirst(o *order, fault stage.Fault) {
 	payment := o.message()
 	half := fen(max(1, o.paid/2))
-	r, _, err := f.giveBack(o, "", half)
-	if err == nil {
-		f.tell(o, o.refundMessage(r), stage.Fault{})
+	if _, _, err := f.giveBack(o, "", half); err == nil {
+		f.tell(o, o.refundMessage(), stage.Fault{})
 	}
 	f.tell(o, payment, stage.Fault{Class: stage.Late, Delay: fault.Delay})
 }

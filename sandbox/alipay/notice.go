@@ -101,7 +101,7 @@ func funds(m domain.Money) string {
 }
 
 // refundMessage is what the notice of the newest refund says.
-func (o *order) refundMessage(*refund) message {
+func (o *order) refundMessage() message {
 	msg := o.message()
 	msg.kind = "refund"
 	return msg

@@ -66,7 +66,7 @@ func (f *Face) refund(q request, o *order) answer {
 	change := "N"
 	if fresh {
 		change = "Y"
-		f.tell(o, o.refundMessage(r), noFault)
+		f.tell(o, o.refundMessage(), noFault)
 	}
 	return ok(
 		member{"buyer_logon_id", "159****5620"}, member{"fund_change", change}, member{"gmt_refund_pay", clock(r.at)},
