@@ -9,7 +9,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"counterfoil/domain"
+	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/reconcile"
 )
 
 // Discrepancy is one item in which the books and a bill do not agree.
@@ -146,10 +148,24 @@ func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*dis
 	if key.Service || key.Person == "" {
 		return nil, domain.E(domain.KindDenied, "only a person can set a discrepancy aside; this is a service's key")
 	}
-	if d, err = s.Ops.ResolveDiscrepancy(ctx, d.ID, key.Person, in.Body.Reason, s.Clock()); err != nil {
+	if d, err = s.setAside(ctx, d, key, in.Body.Reason); err != nil {
 		return nil, err
 	}
 	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
+}
+
+// setAside tells the log first: what the list shows, the log knows.
+func (s *Server) setAside(ctx context.Context, d operations.Discrepancy, key operations.APIKey, why string) (operations.Discrepancy, error) {
+	if d.State == operations.DiscrepancyOpen {
+		told := d
+		told.State, told.ResolvedBy, told.Resolution = operations.DiscrepancyResolved, key.Person, why
+		err := s.Ledger.Reconciled(ctx, d.Channel, d.Day, []domain.Fact{reconcile.DifferedFact(told)},
+			ledger.By{Actor: "person:" + key.Person, Cause: requestID(ctx)})
+		if err != nil {
+			return d, err
+		}
+	}
+	return s.Ops.ResolveDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
 }
 
 func discrepancyRow(d operations.Discrepancy) Discrepancy {

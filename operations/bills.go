@@ -162,6 +162,9 @@ type Bills interface {
 	// so is what was only ours and now stands on this bill. The pool is brought
 	// to what this run says of this bill.
 	CloseBill(ctx context.Context, r BillResult) error
+	// BillChanges tells which discrepancies CloseBill would find or resolve, as it
+	// would leave them; it writes nothing.
+	BillChanges(ctx context.Context, r BillResult) ([]Discrepancy, error)
 	// Discrepancy is KindNotFound for an unknown id.
 	Discrepancy(ctx context.Context, id domain.ID) (Discrepancy, error)
 	Discrepancies(ctx context.Context, f DiscrepancyFilter) ([]Discrepancy, error)

@@ -194,9 +194,7 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	if err == nil {
 		run.State = operations.RunComplete
 		result.Run = run
-		if err = c.Bills.CloseBill(ctx, result); err != nil {
-			err = because(operations.CauseOurs, err)
-		}
+		err = because(operations.CauseOurs, c.close(ctx, result))
 	}
 	if err == nil {
 		c.finish(ctx, run)
@@ -205,6 +203,22 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	run.State, run.Cause, run.Note = operations.RunIncomplete, causeOf(err), err.Error()
 	c.finish(ctx, run)
 	return run, c.Bills.PutBillRun(ctx, run)
+}
+
+// close tells the log first and then the operations store: a run that dies in
+// between is told again by the next one, and nothing is shown that the log does
+// not know.
+func (c *Comparer) close(ctx context.Context, r operations.BillResult) error {
+	changes, err := c.Bills.BillChanges(ctx, r)
+	if err != nil {
+		return err
+	}
+	for day, facts := range factsOf(r.Run, changes) {
+		if err := c.Ledger.Reconciled(ctx, r.Run.Channel, day, facts, ledger.By{Actor: "reconciler", Cause: r.Run.ID}); err != nil {
+			return err
+		}
+	}
+	return c.Bills.CloseBill(ctx, r)
 }
 
 // finish writes the run's one log line and its metrics.

@@ -19,8 +19,10 @@ import (
 
 	"counterfoil/archive/files"
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/projections"
 	"counterfoil/providers"
 )
 
@@ -209,7 +211,7 @@ func newBooks(t *testing.T, change ...func(*BillDeps, *BillConfig)) *books {
 func (b *books) another(change ...func(*BillDeps, *BillConfig)) *Comparer {
 	b.t.Helper()
 	d := BillDeps{
-		Log: b.log, Ledger: b.ledger, Rows: b.rows, Lines: b.rows, Leases: b.ops, Bills: b.ops, Archive: b.archive,
+		Log: b.log, Ledger: b.ledger, Rows: folding{b.rows, b.world}, Lines: b.rows, Leases: b.ops, Bills: b.ops, Archive: b.archive,
 		Channels: b.channels, Logger: slog.New(slog.NewJSONHandler(b.lines, nil)), Metrics: prometheus.NewRegistry(), Clock: b.clock.now,
 	}
 	cfg := BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: b.t.TempDir()}
@@ -219,6 +221,43 @@ func (b *books) another(change ...func(*BillDeps, *BillConfig)) *Comparer {
 	c, err := NewComparer(d, cfg)
 	must(b.t, err)
 	return c
+}
+
+// folding are rows that reach whatever is waited for.
+type folding struct {
+	projections.Reader
+	w *world
+}
+
+func (f folding) Wait(context.Context, eventstore.Position) error {
+	f.w.fold()
+	return nil
+}
+
+// told are the events of payments, and those of comparisons.
+func (b *books) told() (payments, comparisons int) {
+	b.t.Helper()
+	for batch, err := range b.log.Follow(b.t.Context(), 0, eventstore.FollowOptions{}) {
+		must(b.t, err)
+		for _, e := range batch.Events {
+			switch e.Stream.Category() {
+			case "payment":
+				payments++
+			case "reconciliation":
+				comparisons++
+			}
+		}
+		if batch.CaughtUp {
+			break
+		}
+	}
+	return payments, comparisons
+}
+
+// payments is how many events payments have.
+func (b *books) payments() int {
+	n, _ := b.told()
+	return n
 }
 
 // paid places an order and takes the bank's callback in; the bank has it on

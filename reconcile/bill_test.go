@@ -14,6 +14,7 @@ import (
 
 	"counterfoil/archive"
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/operations"
 	"counterfoil/sandbox"
 )
@@ -28,7 +29,7 @@ func TestBillAgrees(t *testing.T) {
 	refund := move{order: "O1", trade: m.trade, refund: "R1", amount: yuan(t, "2.00"), day: today}
 	b.bank.has(refund)
 	b.called(refund)
-	head := b.head()
+	head, had := b.head(), b.payments()
 	run := b.compared(today, operations.RunComplete, "")
 	if run.Matched != 3 || run.OurLines != 3 || run.TheirLines != 3 || run.Differing != 0 || run.Asked != 0 || run.Import != 1 {
 		t.Errorf("%+v", run)
@@ -36,8 +37,11 @@ func TestBillAgrees(t *testing.T) {
 	if total := run.Totals[0]; total.OurPayments != yuan(t, "16.30") || total.TheirPayments != total.OurPayments || total.TheirRefunds != yuan(t, "2.00") {
 		t.Errorf("totals %+v", run.Totals)
 	}
-	if run.Position != uint64(head) || b.head() != head {
-		t.Errorf("compared at %d, the log went from %d to %d", run.Position, head, b.head())
+	if run.Position != uint64(head) {
+		t.Errorf("compared at %d, the log stood at %d", run.Position, head)
+	}
+	if payments, comparisons := b.told(); payments != had || comparisons != 1 {
+		t.Errorf("payments went from %d events to %d, %d tell of the comparison", had, payments, comparisons)
 	}
 	id, err := archive.ParseID(run.SHA256)
 	must(t, err)
@@ -80,10 +84,48 @@ func TestBillFindsLostPayments(t *testing.T) {
 	b.wantState(atBank, "OTHER", domain.StateParked)
 	b.wantState(atBank, "NOBODYS", domain.StateParked)
 	b.wantState(atBank, "CANCEL", domain.StateParked)
-	head := b.head()
+	had := b.payments()
 	again := b.compared(today, operations.RunComplete, "")
-	if again.Matched != 7 || again.Asked != 0 || b.head() != head || again.Import != 1 {
+	if again.Matched != 7 || again.Asked != 0 || b.payments() != had || again.Import != 1 {
 		t.Errorf("compared again: %+v", again)
+	}
+}
+
+// What a comparison found and what became of it are facts in the streams of the
+// days that first showed them.
+func TestBillTellsTheLog(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	m := b.paid("O1", "T1", "7.30")
+	m.day = today.Add(1)
+	b.bank.has(m)
+	first := b.compared(today, operations.RunComplete, "")
+	b.compared(today, operations.RunComplete, "")
+	second := b.compared(today.Add(1), operations.RunComplete, "")
+	var got []string
+	for _, day := range []domain.Day{today, today.Add(1)} {
+		events, err := b.log.ReadStream(t.Context(), domain.ReconciliationStream(atBank, string(day)), eventstore.ReadOptions{})
+		must(t, err)
+		for _, e := range events {
+			f, err := domain.DecodeFact(e.Type, e.Data)
+			must(t, err)
+			switch f := f.(type) {
+			case domain.ReconciliationCompared:
+				got = append(got, fmt.Sprintf("%s: %d of %d match, %d differ", day, f.Matched, f.Ours, f.Differing))
+			case domain.ReconciliationDiffered:
+				got = append(got, fmt.Sprintf("%s: %s %s, resolved %t by %s", day, f.Kind, f.TradeNo, f.Resolved, f.By))
+			default:
+				t.Errorf("a %s", e.Type)
+			}
+		}
+	}
+	want := []string{
+		"2026-11-22: 0 of 1 match, 1 differ", "2026-11-22: only_ours T1, resolved false by " + first.ID,
+		"2026-11-22: 0 of 1 match, 1 differ", "2026-11-22: only_ours T1, resolved true by " + second.ID,
+		"2026-11-23: 1 of 0 match, 0 differ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n  %q, want\n  %q", got, want)
 	}
 }
 
@@ -116,7 +158,7 @@ func TestBillWaitsForTheNext(t *testing.T) {
 		t.Fatalf("%+v", run)
 	}
 	b.wantFound()
-	head := b.head()
+	had := b.payments()
 	run := b.compared(today.Add(1), operations.RunComplete, "")
 	if run.Settled != 1 || run.Differing != 1 || run.Matched != 1 {
 		t.Fatalf("%+v", run)
@@ -127,7 +169,7 @@ func TestBillWaitsForTheNext(t *testing.T) {
 	if !strings.Contains(d[0].Note, "confirms") || d[0].Ours != never.amount || d[0].Delta != never.amount.Neg() {
 		t.Errorf("%+v", d[0])
 	}
-	if b.head() != head {
+	if b.payments() != had {
 		t.Error("a difference that only we have changed the books")
 	}
 	// The next day's bill has nothing new and keeps the word.
@@ -206,11 +248,11 @@ func TestBillIncomplete(t *testing.T) {
 			b.paid("O1", "T1", "7.30")
 			b.placeOnly(atBank, "LOST", "7.30")
 			b.bank.has(move{order: "LOST", trade: "T2", amount: yuan(t, "7.30"), day: today})
-			head := b.head()
+			had := b.payments()
 			c.spoil(b)
 			run := b.compared(today, operations.RunIncomplete, c.cause)
-			if b.wantFound(); b.head() != head || run.Note == "" || run.Healed != 0 {
-				t.Errorf("the log went from %d to %d: %+v", head, b.head(), run)
+			if b.wantFound(); b.payments() != had || run.Note == "" || run.Healed != 0 {
+				t.Errorf("payments went from %d events to %d: %+v", had, b.payments(), run)
 			}
 			*b.bank = bank{clock: b.clock.now, moves: b.bank.moves, final: true}
 			m := b.bank.moves["T1/"]
@@ -267,9 +309,9 @@ func TestBillThatDiffersTooMuch(t *testing.T) {
 		t.Fatalf("%+v", run)
 	}
 	add(100, few+1) // of 41 lines
-	head := b.head()
+	had := b.payments()
 	run := b.compared(today, operations.RunIncomplete, operations.CauseTooMany)
-	if b.head() != head || run.Healed != 0 || len(b.found()) != few || run.Kinds[domain.OnlyTheirs] != few+1 {
+	if b.payments() != had || run.Healed != 0 || len(b.found()) != few || run.Kinds[domain.OnlyTheirs] != few+1 {
 		t.Errorf("%+v", run)
 	}
 	b.comparer = b.another(func(_ *BillDeps, c *BillConfig) { c.MaxItems = few; c.MaxPercent = 100 })

@@ -86,7 +86,40 @@ func testBillRuns(t *testing.T, s operations.Bills) {
 
 func closed(t *testing.T, s operations.Bills, r operations.BillResult) {
 	t.Helper()
+	before := map[domain.ID]operations.DiscrepancyState{}
+	for _, d := range all(t, s) {
+		before[d.ID] = d.State
+	}
+	changes, err := s.BillChanges(t.Context(), r)
+	noError(t, err, "plan "+r.Run.ID)
+	if got := all(t, s); len(got) != len(before) {
+		t.Errorf("planning %s wrote", r.Run.ID)
+	}
+	defer func() {
+		want := map[domain.ID]operations.DiscrepancyState{}
+		for _, d := range all(t, s) {
+			if before[d.ID] != d.State {
+				want[d.ID] = d.State
+			}
+		}
+		for _, d := range changes {
+			if want[d.ID] != d.State {
+				t.Errorf("%s was to change %s %s to %s", r.Run.ID, d.Kind, d.Item.TradeNo, d.State)
+			}
+			delete(want, d.ID)
+		}
+		if len(want) > 0 {
+			t.Errorf("%s changed what it did not plan: %v", r.Run.ID, want)
+		}
+	}()
 	noError(t, s.CloseBill(t.Context(), r), "close "+r.Run.ID)
+}
+
+func all(t *testing.T, s operations.Bills) []operations.Discrepancy {
+	t.Helper()
+	rows, err := s.Discrepancies(t.Context(), operations.DiscrepancyFilter{Limit: 1000})
+	noError(t, err, "list discrepancies")
+	return rows
 }
 
 func state(t *testing.T, s operations.Bills, id domain.ID) operations.Discrepancy {

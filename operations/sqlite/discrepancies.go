@@ -47,37 +47,58 @@ func discrepancyByID(ctx context.Context, q queryer, id domain.ID) (d operations
 	return rows[0], true, nil
 }
 
-// closeDiscrepancies writes what a run saw and resolves what it did not see any
-// more.
-func closeDiscrepancies(t *tx, r operations.BillResult) error {
+// planned is a discrepancy as a run leaves it, and whether the run changed its
+// state.
+type planned struct {
+	operations.Discrepancy
+	changed bool
+}
+
+// plan is what a run does to discrepancies: what it saw is noted, what it did
+// not see any more and what was only ours until this bill had it is resolved.
+func plan(ctx context.Context, q queryer, r operations.BillResult) ([]planned, error) {
 	seen := make(map[domain.ID]bool, len(r.Found))
+	var out []planned
 	for _, d := range r.Found {
 		seen[d.ID] = true
-		if err := seeDiscrepancy(t, d); err != nil {
-			return err
+		p, err := planSeen(ctx, q, d)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, p)
 	}
-	gone, err := collect(background(), t.conn, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
+	gone, err := collect(ctx, q, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
 WHERE channel = ? AND bill = ? AND day = ? AND state = 'open'`, string(r.Run.Channel), r.Run.Bill, string(r.Run.Day))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, d := range gone {
 		if !seen[d.ID] {
-			if err := resolveByRun(t, d, r.Run, "the bill does not show it any more"); err != nil {
-				return err
+			seen[d.ID] = true
+			out = append(out, planResolved(d, r.Run, "the bill does not show it any more"))
+		}
+	}
+	for _, c := range r.Carried {
+		late, err := onlyOurs(ctx, q, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range late {
+			if !seen[d.ID] {
+				seen[d.ID] = true
+				out = append(out, planResolved(d, r.Run, "stands on the bill of "+string(c.On)))
 			}
 		}
 	}
-	return closeOnlyOurs(t, r)
+	return out, nil
 }
 
-// seeDiscrepancy inserts d, or notes on the row that is there that it was seen
-// again.
-func seeDiscrepancy(t *tx, d operations.Discrepancy) error {
-	was, found, err := discrepancyByID(background(), t.conn, d.ID)
+// planSeen notes on the row that is there that the run saw it again; there may
+// be none.
+func planSeen(ctx context.Context, q queryer, d operations.Discrepancy) (planned, error) {
+	was, found, err := discrepancyByID(ctx, q, d.ID)
 	if err != nil {
-		return err
+		return planned{}, err
 	}
 	if found {
 		d.Day, d.Bill, d.FoundRun, d.FoundAt = was.Day, was.Bill, was.FoundRun, was.FoundAt
@@ -85,34 +106,52 @@ func seeDiscrepancy(t *tx, d operations.Discrepancy) error {
 			d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = was.State, was.ResolvedBy, was.ResolvedAt, was.Resolution, true
 		}
 	}
-	return putDiscrepancy(t, d)
+	return planned{d, !found || was.State != d.State}, nil
 }
 
-func resolveByRun(t *tx, d operations.Discrepancy, run operations.BillRun, why string) error {
+func planResolved(d operations.Discrepancy, run operations.BillRun, why string) planned {
 	d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution = operations.DiscrepancyResolved, run.ID, run.EndedAt, why
-	return putDiscrepancy(t, d)
+	return planned{d, true}
 }
 
-// closeOnlyOurs resolves what was only ours until this bill had it.
-func closeOnlyOurs(t *tx, r operations.BillResult) error {
-	for _, c := range r.Carried {
-		if c.On == "" {
-			continue
-		}
-		k := c.Line.Key()
-		late, err := collect(background(), t.conn, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
+// onlyOurs are the open discrepancies that a line found on a bill explains.
+func onlyOurs(ctx context.Context, q queryer, c operations.Carried) ([]operations.Discrepancy, error) {
+	if c.On == "" {
+		return nil, nil
+	}
+	k := c.Line.Key()
+	return collect(ctx, q, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
 WHERE channel = ? AND bill = ? AND item = ? AND trade_no = ? AND ref = ? AND kind IN ('only_ours', 'refund_unknown') AND state = 'open'`,
-			string(c.Channel), c.Bill, string(k.Kind), k.TradeNo, k.Ref)
-		if err != nil {
+		string(c.Channel), c.Bill, string(k.Kind), k.TradeNo, k.Ref)
+}
+
+// closeDiscrepancies writes what a run does to discrepancies.
+func closeDiscrepancies(t *tx, r operations.BillResult) error {
+	rows, err := plan(background(), t.conn, r)
+	if err != nil {
+		return err
+	}
+	for _, p := range rows {
+		if err := putDiscrepancy(t, p.Discrepancy); err != nil {
 			return err
-		}
-		for _, d := range late {
-			if err := resolveByRun(t, d, r.Run, "stands on the bill of "+string(c.On)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// BillChanges is what CloseBill would find or resolve.
+func (s *Store) BillChanges(ctx context.Context, r operations.BillResult) ([]operations.Discrepancy, error) {
+	rows, err := plan(ctx, s.read, r)
+	if err != nil {
+		return nil, classify("plan bill", err)
+	}
+	var out []operations.Discrepancy
+	for _, p := range rows {
+		if p.changed {
+			out = append(out, p.Discrepancy)
+		}
+	}
+	return out, nil
 }
 
 // Discrepancy is one by its id, or KindNotFound.
