@@ -2,7 +2,9 @@ package alipay
 
 import (
 	"archive/zip"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -57,7 +59,7 @@ func detailFile(r io.Reader, what string) (*unpacked, error) {
 }
 
 // random makes a bill readable from its end, where a ZIP file has its list:
-// what cannot seek is copied to a file that has no name any more.
+// what cannot seek is copied to a file of our own.
 func random(r io.Reader) (io.ReaderAt, int64, io.Closer, error) {
 	if file, ok := r.(interface {
 		io.ReaderAt
@@ -66,20 +68,38 @@ func random(r io.Reader) (io.ReaderAt, int64, io.Closer, error) {
 		size, err := file.Seek(0, io.SeekEnd)
 		return file, size, nil, err
 	}
-	file, err := os.CreateTemp("", "counterfoil-bill-")
+	file, err := newSpool()
 	if err != nil {
-		return nil, 0, nil, domain.E(domain.KindUnavailable, "make room for a bill: %w", err)
+		return nil, 0, nil, err
 	}
-	removed := os.Remove(file.Name())
 	size, err := io.Copy(file, r)
-	if err == nil {
-		err = removed
-	}
 	if err != nil {
 		file.Close()
 		return nil, 0, nil, domain.E(domain.KindUnavailable, "copy a bill: %w", err)
 	}
 	return file, size, file, nil
+}
+
+// spool is a file that nobody else finds: its name is gone at once, or where
+// the system does not allow that, when it is closed.
+type spool struct{ *os.File }
+
+func newSpool() (spool, error) {
+	file, err := os.CreateTemp("", "counterfoil-bill-")
+	if err != nil {
+		return spool{}, domain.E(domain.KindUnavailable, "make room for a bill: %w", err)
+	}
+	_ = os.Remove(file.Name()) // again in Close
+	return spool{file}, nil
+}
+
+// Close gives the room back.
+func (s spool) Close() error {
+	err := s.File.Close()
+	if gone := os.Remove(s.Name()); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return err
 }
 
 func openDetail(at io.ReaderAt, size int64, what string) (*unpacked, error) {
