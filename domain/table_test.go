@@ -11,22 +11,26 @@ type books struct {
 	decided   map[string]domain.Money // by trade_no
 	first     map[string]domain.PaymentNotified
 	unknown   map[string]bool // noticed as paid before its order was placed, and not decided then
+	early     map[string]bool // held before its order was placed
 }
 
 func readBooks(log []domain.Fact) books {
 	b := books{
 		decided: map[string]domain.Money{}, first: map[string]domain.PaymentNotified{}, unknown: map[string]bool{},
+		early: map[string]bool{},
 	}
 	for _, f := range log {
 		switch f := f.(type) {
 		case domain.PaymentPlaced:
 			b.order = &f
 		case domain.PaymentNotified:
-			if _, seen := b.first[f.TradeNo]; !seen && f.Status == domain.StatusPaid {
+			if _, seen := b.first[f.TradeNo]; !seen && f.Status == domain.StatusPaid && f.About == domain.AboutPayment {
 				b.first[f.TradeNo] = f
 			}
 		case domain.PaymentCredited:
 			b.settled, b.decided[f.TradeNo] = true, f.Amount
+		case domain.PaymentHeld:
+			b.early[f.TradeNo] = b.order == nil
 		case domain.PaymentParked:
 			b.unknown[f.TradeNo] = f.Reason == domain.ReasonUnknownOrder
 			if f.Confirmed {
@@ -45,6 +49,9 @@ func readBooks(log []domain.Fact) books {
 // expected are the outcomes the table allows for a notice after a log: one,
 // but for money without a number, of which only "not moved" is asked.
 func expected(log []domain.Fact, n domain.Notice, confirm domain.ConfirmMode) []domain.Outcome {
+	if n.About != domain.AboutPayment {
+		return expectedAfter(n, confirm)
+	}
 	if n.Status != domain.StatusPaid || !n.Amount.IsPositive() {
 		return []domain.Outcome{domain.OutcomeNoted}
 	}
@@ -58,10 +65,23 @@ func expected(log []domain.Fact, n domain.Notice, confirm domain.ConfirmMode) []
 	switch {
 	case !b.wants(n):
 		return []domain.Outcome{domain.OutcomeParked}
-	case sure(n, confirm):
+	case sure(n, confirm) && (b.order != nil || n.Source == domain.SourceQuery):
 		return []domain.Outcome{domain.OutcomeCredited}
 	}
 	return []domain.Outcome{domain.OutcomeHeld}
+}
+
+// expectedAfter are the outcomes of a notice about a refund or a dispute: they
+// have facts of their own, so it is noted or repeated; what may not move money
+// alone is held, or repeats what is known.
+func expectedAfter(n domain.Notice, confirm domain.ConfirmMode) []domain.Outcome {
+	switch {
+	case !moves(n):
+		return []domain.Outcome{domain.OutcomeNoted}
+	case leavesOut(n) || !sure(n, confirm) || !n.Amount.IsPositive():
+		return []domain.Outcome{domain.OutcomeHeld, domain.OutcomeRepeated, domain.OutcomeNoted}
+	}
+	return []domain.Outcome{domain.OutcomeNoted, domain.OutcomeRepeated}
 }
 
 // repeats: the trade is decided, or it has no number and some trade of its
@@ -82,8 +102,14 @@ func (b books) repeats(n domain.Notice) bool {
 // wants: the money is what the order waits for.
 func (b books) wants(n domain.Notice) bool {
 	switch {
-	case b.order == nil, b.settled, b.cancelled, n.Amount != b.order.Amount:
+	case b.settled:
 		return false
+	case b.order == nil:
+		return n.Account != "" && n.Amount.Currency() == domain.CNY
+	case b.cancelled, n.Amount != b.order.Amount:
+		return false
+	case b.early[n.TradeNo] && n.Account != b.order.Account:
+		return b.order.PlacedAt.Sub(b.first[n.TradeNo].ReceivedAt) <= domain.AllocateWithin
 	case b.unknown[n.TradeNo]:
 		return b.order.PlacedAt.Sub(b.first[n.TradeNo].ReceivedAt) <= domain.AllocateWithin
 	}

@@ -138,7 +138,11 @@ func (w *world) draw(t *rapid.T, s domain.Source) domain.Notice {
 	if s == domain.SourceQuery {
 		n.Run = "run-1"
 	}
-	return n
+	n.Account = rapid.SampledFrom([]domain.AccountID{"", "", alice, bob}).Draw(t, "account")
+	if rapid.IntRange(0, 2).Draw(t, "about") > 0 {
+		return n
+	}
+	return drawAfter(t, n)
 }
 
 func (w *world) delivery() (id domain.ID) {
@@ -185,7 +189,8 @@ func (w *world) flood(t *rapid.T) {
 func (w *world) race(t *rapid.T) {
 	a, b := w.draw(t, domain.SourceCallback), w.draw(t, domain.SourceQuery)
 	if rapid.Bool().Draw(t, "same content") {
-		a.TradeNo, a.Amount, a.Status = b.TradeNo, b.Amount, b.Status
+		a.TradeNo, a.Amount, a.Status, a.About = b.TradeNo, b.Amount, b.Status, b.About
+		a.RefundID, a.RefundNo, a.Total, a.DisputeID, a.Fee = b.RefundID, b.RefundNo, b.Total, b.DisputeID, b.Fee
 	}
 	p, c := w.fold(), w.context()
 	first, second := notify(p, c, a), notify(p, c, b)
