@@ -77,6 +77,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	fs.Func("merchants", "JSON `file` with a list of merchants and all their settings", o.addMerchants)
 	fs.Func("wechatpay", "`MCHID[:PROTOCOL]`: a merchant at WeChat Pay, v3 or v2; repeat for more", o.others.addWechatPay)
 	fs.Func("alipay", "`APP_ID[:SELLER_ID]`: a merchant at Alipay; repeat for more", o.others.addAlipay)
+	fs.Func("stripe", "`ACCOUNT[:CURRENCY]`: an account at Stripe, such as acct_1:USD; repeat for more", o.others.addStripe)
 	fs.Func("providers", "JSON `file` with merchants and their keys, such as {\"wechatpay\": [{\"mchid\": \"1900000109\"}]}", o.others.addFile)
 	all := fs.Bool("all", false, "one merchant at every provider")
 	fs.Func("fault", "`CLASS=SHARE`: a fault on a share (0 to 1) of the payments; repeat for more", o.addFault)

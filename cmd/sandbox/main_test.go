@@ -107,6 +107,7 @@ func TestWrongFlagsAreUsageErrors(t *testing.T) {
 		{"--listen", "0.0.0.0:7080"},
 		{"--listen", "127.0.0.1"},
 		{"--providers", "none.json"},
+		{"--stripe", "acct_1:yen"},
 		{"--listen", "example.com:80"},
 	} {
 		if _, err := parse(args, io.Discard); domain.KindOf(err) != domain.KindInvalid {
@@ -134,7 +135,10 @@ func TestAllProviders(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"wechatpay":[{"mchid":"1900000111","protocol":"v2"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o, err := parse([]string{"--all", "--alipay", "2021000000000009", "--providers", file, "--every-fault", "0.01", "--merchant", "1001:v1"}, io.Discard)
+	o, err := parse([]string{
+		"--all", "--alipay", "2021000000000009", "--providers", file, "--every-fault", "0.01",
+		"--stripe", "acct_2:JPY", "--merchant", "1001:v1",
+	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +150,7 @@ func TestAllProviders(t *testing.T) {
 	var out strings.Builder
 	describe(&out, box, o.config)
 	for _, want := range []string{
-		"provider: epay", "provider: wechatpay", "provider: alipay", `mchid: "1900000109"`, `mchid: "1900000111"`,
+		"provider: epay", "provider: wechatpay", "provider: alipay", "provider: stripe", `currency: "JPY"`, `mchid: "1900000109"`, `mchid: "1900000111"`,
 		`app_id: "2021000000000009"`, "# wechatpay at http://127.0.0.1:7080/wechatpay",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -164,7 +168,7 @@ func TestAllProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := assembly.Channels(cfg, domain.ID{1}, time.Now); err != nil || len(cfg.Channels) != 5 {
+	if _, err := assembly.Channels(cfg, domain.ID{1}, time.Now); err != nil || len(cfg.Channels) != 7 {
 		t.Errorf("%d channels, %v", len(cfg.Channels), err)
 	}
 }

@@ -9,25 +9,29 @@ import (
 	"counterfoil/sandbox"
 	"counterfoil/sandbox/alipay"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/stripe"
 	"counterfoil/sandbox/wechatpay"
 )
 
 // others are the merchants at the providers beside the Epay gateway, as the
 // file of --providers has them. Keys that are left out are made.
 type others struct {
-	WechatPay []wechatpay.Merchant
-	Alipay    []alipay.Merchant
+	WechatPay []wechatpay.Merchant `json:"wechatpay"`
+	Alipay    []alipay.Merchant    `json:"alipay"`
+	Stripe    []stripe.Account     `json:"stripe"`
 }
 
 // every is one merchant at each provider, for --all.
 var every = others{
 	WechatPay: []wechatpay.Merchant{{MchID: "1900000109"}},
 	Alipay:    []alipay.Merchant{{AppID: "2021000000000001"}},
+	Stripe:    []stripe.Account{{ID: "acct_sandbox", Currency: domain.USD}},
 }
 
 func (o *others) add(more others) {
 	o.WechatPay = append(o.WechatPay, more.WechatPay...)
 	o.Alipay = append(o.Alipay, more.Alipay...)
+	o.Stripe = append(o.Stripe, more.Stripe...)
 }
 
 func (o *others) addWechatPay(text string) error {
@@ -39,6 +43,20 @@ func (o *others) addWechatPay(text string) error {
 func (o *others) addAlipay(text string) error {
 	app, seller, _ := strings.Cut(text, ":")
 	o.Alipay = append(o.Alipay, alipay.Merchant{AppID: app, SellerID: seller})
+	return nil
+}
+
+func (o *others) addStripe(text string) error {
+	id, code, given := strings.Cut(text, ":")
+	a := stripe.Account{ID: id}
+	if given {
+		currency, err := domain.ParseCurrency(code)
+		if err != nil {
+			return err
+		}
+		a.Currency = currency
+	}
+	o.Stripe = append(o.Stripe, a)
 	return nil
 }
 
@@ -71,6 +89,9 @@ func (o *others) mount(box *sandbox.Sandbox, base string) error {
 		}},
 		{len(o.Alipay) > 0, func(s *stage.Stage) (stage.Face, error) {
 			return made(alipay.New(s, alipay.Config{BaseURL: base + "/" + alipay.Name, Merchants: o.Alipay}))
+		}},
+		{len(o.Stripe) > 0, func(s *stage.Stage) (stage.Face, error) {
+			return made(stripe.New(s, stripe.Config{BaseURL: base + "/" + stripe.Name, Accounts: o.Stripe}))
 		}},
 	} {
 		if !face.wanted {

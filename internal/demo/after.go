@@ -25,6 +25,9 @@ const (
 	lost     fate = "disputed and lost"
 )
 
+// finished is Alipay's word for a payment of which nothing can be refunded.
+const finished = "TRADE_FINISHED"
+
 // drawFate makes up what becomes of a payment at a provider.
 func drawFate(rnd *rand.Rand, f stage.Face) fate {
 	fates := []fate{partly, fully, twice, early, bounces}
@@ -50,8 +53,8 @@ func (p *shop) pay(o order) error {
 		return domain.E(domain.KindInternal, "%s has no order %s", o.till.face, o.orderNo)
 	}
 	paid, err := p.payWith(f, found[0].ID, o)
-	if err != nil || !paid.WasPaid {
-		return err // somebody only pretended that it was paid
+	if err != nil || !paid.WasPaid || paid.State == finished {
+		return err // perhaps somebody only pretended that it was paid
 	}
 	return p.befall(f, paid, o)
 }
@@ -72,6 +75,9 @@ func (p *shop) befall(f stage.Face, paid stage.Order, o order) error {
 		}
 		_, err := f.Refund(stage.RefundOrder{ID: paid.ID, Amount: amount, No: fmt.Sprintf("R%d_%s", part, o.orderNo), Fails: fails})
 		return err
+	}
+	if paid.Paid.Minor() < 100 && (o.fate == partly || o.fate == twice || o.fate == bounces) {
+		o.fate = fully // too little to have parts
 	}
 	switch o.fate {
 	case partly:

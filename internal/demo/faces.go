@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"counterfoil/domain"
 	"counterfoil/sandbox/alipay"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/stripe"
 	"counterfoil/sandbox/wechatpay"
 )
 
@@ -17,6 +19,11 @@ func (s *scene) mountFaces() error {
 		func(on *stage.Stage) (stage.Face, error) {
 			return made(alipay.New(on, alipay.Config{
 				BaseURL: s.boxAt + "/" + alipay.Name, Merchants: []alipay.Merchant{{AppID: "2021000000000001"}},
+			}))
+		},
+		func(on *stage.Stage) (stage.Face, error) {
+			return made(stripe.New(on, stripe.Config{
+				BaseURL: s.boxAt + "/" + stripe.Name, Accounts: []stripe.Account{{ID: "acct_demo", Currency: domain.USD}},
 			}))
 		},
 	} {

@@ -3,10 +3,12 @@ package demo
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/sandbox"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/stripe"
 	"counterfoil/sandbox/wechatpay"
 )
 
@@ -118,6 +120,11 @@ func (s *scene) faults() []sandbox.Rate {
 	for _, f := range s.box.Faces() {
 		if f.Name() != sandbox.Name {
 			rates = append(rates, stage.EveryFault(f, 0.03, wechatpay.RefundXML, stage.Rotated)...)
+		}
+	}
+	for i := range rates {
+		if rates[i].Class == stripe.Delayed {
+			rates[i].Delay = sandbox.Duration(time.Hour) // by default a day, for which nobody waits here
 		}
 	}
 	return rates
