@@ -75,7 +75,7 @@ func (p *program) migrate(ctx context.Context, f migrateFlags) error {
 		p.say("The log is at %s already.", assembly.StoreName(cfg))
 		return nil
 	}
-	told, err := assembly.Migrate(ctx, cfg, target, assembly.MigrateOptions{Step: p.eventSteps})
+	told, err := assembly.Migrate(ctx, cfg, target, assembly.MigrateOptions{Clock: p.clock, Step: p.eventSteps})
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"soon":      soon,
 			"daemon":    daemon,
 			"gateway":   gateway,
+			"server":    server,
 			"submit":    submit,
 			"pay":       pay,
 			"sql":       runSQL,

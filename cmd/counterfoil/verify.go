@@ -114,7 +114,13 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 	if d.Channels, err = assembly.Channels(cfg, s.ledger.ID(), p.clock); err != nil {
 		return rep, err
 	}
-	if rows := assembly.Path(cfg, assembly.ProjectionsFile); exists(rows) {
+	// A log that has moved left its tree and its rows to the store where it goes
+	// on; they have that store's positions.
+	moved := assembly.Retired(s.events) != ""
+	if moved {
+		d.Tree = nil
+	}
+	if rows := assembly.Path(cfg, assembly.ProjectionsFile); exists(rows) && !moved {
 		db, err := psqlite.Open(rows, psqlite.Config{})
 		if err != nil {
 			return rep, fmt.Errorf("open projections: %w", err)

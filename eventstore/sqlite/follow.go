@@ -207,6 +207,7 @@ func (s *Store) watchLoop() {
 		}
 		if last, changed := s.watcher.look(); changed {
 			s.head.advance(last)
+			s.lookForMove(s.watcher.c)
 		}
 	}
 }

@@ -136,13 +136,20 @@ func (s *Store) moved(to string) {
 
 // refusedByMove is the error of an append that met the mark of another process.
 func (s *Store) refusedByMove() error {
-	to, err := movedTo(s.writer.c)
-	if err != nil || to == "" {
+	if s.lookForMove(s.writer.c); s.Retired() == "" {
 		return domain.E(domain.KindUnavailable, "nothing was written: the log has moved")
+	}
+	return s.state.usable()
+}
+
+// lookForMove takes notice of the mark of another process.
+func (s *Store) lookForMove(c *conn) {
+	to, err := movedTo(c)
+	if err != nil || to == "" || s.Retired() != "" {
+		return // what could not be read is read at the next commit or append
 	}
 	s.moved(to)
 	s.log.Error("event store has moved and takes no appends here any more: start this process with the new store", slog.String("moved_to", to))
-	return s.state.usable()
 }
 
 // movedTo reads the mark of a file, "" when there is none.

@@ -64,7 +64,7 @@ func (a *App) Run(ctx context.Context, tasks ...Task) error {
 			return nil
 		}
 	})
-	g.Go(func() error { return a.watchOps(ctx) })
+	g.Go(func() error { return a.watchStores(ctx) })
 	for _, t := range tasks {
 		g.Go(func() error { return t(ctx) })
 	}
@@ -80,9 +80,11 @@ func (a *App) checkPace() error {
 	return nil
 }
 
-// watchOps ends the process when the operations store's state became unknown:
-// a data key that was handed out must be on the disk.
-func (a *App) watchOps(ctx context.Context) error {
+// watchStores ends the process when the operations store's state became
+// unknown, because a data key that was handed out must be on the disk, and when
+// the log has moved to another store: started again, it finds the new one or
+// says what is missing.
+func (a *App) watchStores(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -93,6 +95,9 @@ func (a *App) watchOps(ctx context.Context) error {
 		}
 		if err := a.Ops.Ready(ctx); err != nil && domain.KindOf(err) == domain.KindUnknown {
 			return fmt.Errorf("the operations store's state is unknown, this process must end: %w", err)
+		}
+		if to := Retired(a.Events); to != "" {
+			return domain.EField(domain.KindMismatch, "store", "the log has moved to %s, this process must end", to)
 		}
 	}
 }

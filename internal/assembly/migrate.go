@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,11 +19,13 @@ import (
 	"counterfoil/ledger"
 	"counterfoil/projections"
 	psqlite "counterfoil/projections/sqlite"
+	"counterfoil/tamperlog"
 )
 
 // MigrateOptions shape a migration.
 type MigrateOptions struct {
-	Logger *slog.Logger // nil discards
+	Logger *slog.Logger     // nil discards
+	Clock  func() time.Time // required
 
 	// Step begins a part of the work; done and total count its events, and end
 	// is called when it is over. nil shows nothing.
@@ -44,13 +47,16 @@ type Migrated struct {
 // Migrate moves the log of an installation from its file into the server that
 // target names, in this order: copy; prove that both logs have the same events,
 // root and balances; retire the file, in one step with the look at its head;
-// fold the projections from the new log. Whatever was appended to the file
-// meanwhile goes along and is proven too.
+// make projections and tree from the new log, under the root that was signed
+// before. Whatever was appended to the file meanwhile goes along and is proven
+// too. Daemons on the file end by themselves.
 //
 // It can be killed at any point and called again. The configuration is not
 // touched.
 //
 // KindMismatch: the target holds anything but a beginning of this log.
+// KindConflict after everything was moved: a daemon that does not end keeps the
+// tree; call again without it.
 func Migrate(ctx context.Context, cfg, target config.Config, o MigrateOptions) (told Migrated, err error) {
 	m := &migration{o: o, told: Migrated{From: StoreName(cfg), To: StoreName(target)}}
 	if m.o.Step == nil {
@@ -60,6 +66,9 @@ func Migrate(ctx context.Context, cfg, target config.Config, o MigrateOptions) (
 		return m.told, fmt.Errorf("open the log to move: %w", err)
 	}
 	defer func() { err = errors.Join(err, m.from.Close()) }()
+	if err := healthyTree(cfg); err != nil {
+		return m.told, err
+	}
 	if to := m.from.Retired(); to != "" && to != m.told.To {
 		return m.told, domain.E(domain.KindConflict, "%s has moved to %s already", m.told.From, to)
 	}
@@ -70,7 +79,21 @@ func Migrate(ctx context.Context, cfg, target config.Config, o MigrateOptions) (
 	if err := m.move(ctx); err != nil {
 		return m.told, err
 	}
-	return m.told, m.rebuild(ctx, Path(cfg, ProjectionsFile))
+	if err := m.rebuild(ctx, Path(cfg, ProjectionsFile)); err != nil {
+		return m.told, err
+	}
+	return m.told, m.reseal(ctx, cfg)
+}
+
+// healthyTree refuses a log that contradicts what was signed: moved, it would
+// lose the trace.
+func healthyTree(cfg config.Config) error {
+	f := tamperlog.OpenFolder(Path(cfg, TreeFolder))
+	err := f.Stopped()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("the log is not moved while its tree is stopped; run `counterfoil verify`: %w", err)
+	}
+	return nil
 }
 
 // migration is one under way.
@@ -227,6 +250,37 @@ func (m *migration) rebuild(ctx context.Context, path string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("the log has moved, but its projections could not be made (run `counterfoil projections rebuild` later): %w", err)
+	}
+	return nil
+}
+
+// treeWait is how long the daemons that seal may take to end.
+const treeWait = 30 * time.Second
+
+// reseal makes the tree again, whose index has positions. It is signed only if
+// it comes to the root that was signed before.
+func (m *migration) reseal(ctx context.Context, cfg config.Config) error {
+	dir := Path(cfg, TreeFolder)
+	if !there(dir) {
+		return nil
+	}
+	_, end := m.o.Step("tree")
+	defer end()
+	wait, cancel := context.WithTimeout(ctx, treeWait)
+	defer cancel()
+	err := tamperlog.Rebuild(dir)
+	for domain.KindOf(err) == domain.KindConflict && wait.Err() == nil {
+		select {
+		case <-wait.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+		err = tamperlog.Rebuild(dir)
+	}
+	if err == nil {
+		err = SealNow(ctx, cfg, m.to, m.o.Clock)
+	}
+	if err != nil {
+		return fmt.Errorf("the log has moved, but its tree could not be made again: stop the daemons, then run this once more: %w", err)
 	}
 	return nil
 }

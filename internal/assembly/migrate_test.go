@@ -101,6 +101,7 @@ func TestMigrate(t *testing.T) {
 	target := moved(t, cfg, server)
 	var steps []string
 	told, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{
+		Clock: time.Now,
 		Step: func(what string) (func(uint64, uint64), func()) {
 			steps = append(steps, what)
 			return func(done, total uint64) {
@@ -117,7 +118,7 @@ func TestMigrate(t *testing.T) {
 	if told.Events != 62 || told.Copied != 62 || told.Payments != 60 || len(told.Root) != 64 || len(told.Digest) != 64 {
 		t.Errorf("%+v", told)
 	}
-	if strings.Join(steps, ", ") != "find the place, copy, compare, fold both, projections" {
+	if strings.Join(steps, ", ") != "find the place, copy, compare, fold both, projections, tree" {
 		t.Errorf("steps %v", steps)
 	}
 	app := openApp(t, target)
@@ -149,11 +150,11 @@ func TestMigrateAgain(t *testing.T) {
 	cfg := books(t, 20)
 	server := play(t, esdbtest.Options{})
 	target := moved(t, cfg, server)
-	first, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+	first, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+	again, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 	if err != nil || again.Copied != 0 || again.Root != first.Root || again.Digest != first.Digest || again.Events != first.Events {
 		t.Errorf("again: %+v, %v", again, err)
 	}
@@ -161,7 +162,7 @@ func TestMigrateAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := assembly.Migrate(t.Context(), cfg, other, assembly.MigrateOptions{}); domain.KindOf(err) != domain.KindConflict {
+	if _, err := assembly.Migrate(t.Context(), cfg, other, assembly.MigrateOptions{Clock: time.Now}); domain.KindOf(err) != domain.KindConflict {
 		t.Errorf("to another place: %v", err)
 	}
 }
@@ -192,7 +193,7 @@ func TestMigrateUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	told, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+	told, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,7 @@ func TestMigrateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := len(server.Log(namespace + "."))
-			_, err = assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+			_, err = assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 			if domain.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %s and %q", err, c.kind, c.says)
 			}
@@ -254,6 +255,7 @@ func TestMigrateToAFailingServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	appends := 0
 	_, err := assembly.Migrate(ctx, cfg, target, assembly.MigrateOptions{
+		Clock: time.Now,
 		Step: func(what string) (func(uint64, uint64), func()) {
 			if what == "copy" {
 				server.Next(esdbtest.Pass, esdbtest.Pass, esdbtest.Unavailable, esdbtest.CutAfter, esdbtest.AbortedAfter)
@@ -272,7 +274,7 @@ func TestMigrateToAFailingServer(t *testing.T) {
 	}
 	openApp(t, cfg)
 	server.Always(esdbtest.Pass)
-	told, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+	told, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 	if err != nil || told.Copied != uint64(42-appends) {
 		t.Errorf("%+v, %v", told, err)
 	}
@@ -287,7 +289,7 @@ func TestMigrateNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{})
+	_, err = assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now})
 	if domain.KindOf(err) != domain.KindNotFound || !strings.Contains(err.Error(), filepath.Base(assembly.EventsFile)) {
 		t.Errorf("%v", err)
 	}

@@ -30,7 +30,11 @@ type StoreOptions struct {
 // fail, and Retired tells where it went.
 func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventstore.Store, error) {
 	if cfg.Remote() {
-		return openServer(ctx, cfg, o)
+		s, err := openServer(ctx, cfg, o)
+		if err != nil {
+			return nil, err // not s: a nil in an interface is none
+		}
+		return s, nil
 	}
 	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache})
 	if err != nil {

@@ -213,7 +213,10 @@ func TestServersThatAreNoStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := assembly.OpenEvents(t.Context(), configured(t, c.lines), assembly.StoreOptions{Connect: time.Second})
+			s, err := assembly.OpenEvents(t.Context(), configured(t, c.lines), assembly.StoreOptions{Connect: time.Second})
+			if s != nil {
+				t.Errorf("a store comes with %v", err)
+			}
 			if err == nil || domain.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v (%s), want %s and %q", err, domain.KindOf(err), c.kind, c.says)
 			}
@@ -277,7 +280,7 @@ func TestRetiredStoreStartsNoDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{}); err != nil {
+	if _, err := assembly.Migrate(t.Context(), cfg, target, assembly.MigrateOptions{Clock: time.Now}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = assembly.Open(t.Context(), cfg, quiet, time.Now)

@@ -26,13 +26,10 @@ func (c *Config) Remote() bool { return c.Store != Embedded }
 // WithStore is the configuration with its events on a server instead.
 func (c Config) WithStore(address, namespace, userFile, passwordFile string) (Config, error) {
 	c.Store, c.StoreNamespace, c.StoreUserFile, c.StorePasswordFile = address, namespace, userFile, passwordFile
-	if err := c.checkStore(); err != nil {
-		return c, err
-	}
 	if !c.Remote() {
 		return c, wrong("store", c.Store, "is no server; name one, e.g. esdb://host:2113")
 	}
-	return c, nil
+	return c, c.checkStore()
 }
 
 // checkStore looks at how the store is named; whether the address is good in
