@@ -53,7 +53,7 @@ func privateOf(der []byte) (*rsa.PrivateKey, error) {
 
 // ParseRSAPublic reads an RSA public key: base64 of the SubjectPublicKeyInfo
 // without armour, or a PEM block of it, or a PEM certificate, from which only
-// the key is taken. KindInvalid for anything else and for fewer than 2048 bits.
+// the key is taken; those of its issuers may follow. KindInvalid for anything else and for fewer than 2048 bits.
 func ParseRSAPublic(text string) (*rsa.PublicKey, error) {
 	der, armour, err := keyBytes(text, "PUBLIC KEY", "CERTIFICATE")
 	if err != nil {
@@ -109,7 +109,7 @@ func keyBytes(text string, types ...string) (der []byte, armour string, err erro
 		return der, "", nil
 	}
 	block, rest := pem.Decode([]byte(text))
-	if block == nil || strings.TrimSpace(string(rest)) != "" {
+	if block == nil || (block.Type != "CERTIFICATE" && strings.TrimSpace(string(rest)) != "") {
 		return nil, "", domain.E(domain.KindInvalid, "key is not exactly one PEM block")
 	}
 	if !slices.Contains(types, block.Type) {

@@ -37,6 +37,7 @@ type Channel struct {
 	cfg     Config
 	app     *rsa.PrivateKey
 	alipay  []alipayKey
+	certs   Params // named in every request; none in key mode
 	client  *http.Client
 	timeout time.Duration // for one question
 	clock   func() time.Time

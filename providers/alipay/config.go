@@ -31,6 +31,8 @@ type Config struct {
 	SellerID    string           // (seller_id) the seller's number at Alipay, 2088 and 12 more digits
 	AppKey      providers.Secret // (app_key) our private key, see providers.ParseRSAPrivate
 	AlipayKeys  []string         // (alipay_keys) Alipay's public keys or certificates, during a change more than one
+	AppCert     string           // (app_cert) certificate mode only: the application's certificate, PEM
+	RootCert    string           // (alipay_root_cert) certificate mode only: Alipay's roots, PEM
 	AccountFrom string           // (account_from) AccountFromPassback, or empty: unplaced money parks
 
 	Confirm      domain.ConfirmMode // (confirm) default never: strangers can verify RSA2
@@ -62,8 +64,13 @@ func New(cfg Config, client *http.Client, clock func() time.Time) (*Channel, err
 	if c.app, err = appKey(cfg); err != nil {
 		return nil, err
 	}
-	c.alipay, err = alipayKeys(cfg, &c.app.PublicKey)
-	return c, err
+	if c.alipay, err = alipayKeys(cfg, &c.app.PublicKey); err != nil {
+		return nil, err
+	}
+	if c.certs, err = certNumbers(cfg, &c.app.PublicKey); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (cfg Config) withDefaults() Config {

@@ -101,7 +101,7 @@ func (c *Channel) request(method, content string, at time.Time, more ...Param) (
 		{fieldVersion, "1.0"},
 		{fieldBizContent, content},
 	}
-	for _, p := range more {
+	for _, p := range slices.Concat(c.certs, more) {
 		if p.Value != "" {
 			fields = append(fields, p)
 		}

@@ -4,8 +4,12 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -320,6 +324,67 @@ func TestAlipayLibrarySignsWhatWeVerify(t *testing.T) {
 	if _, _, err := n.channel.Read(changed); domain.KindOf(err) != domain.KindForged {
 		t.Errorf("changed: %v", err)
 	}
+}
+
+// TestAlipayCertificateMode: the library and our adapter name the same
+// certificates.
+func TestAlipayCertificateMode(t *testing.T) {
+	t.Parallel()
+	app, root, second := alipayCert(t, 7), alipayCert(t, 8), alipayCert(t, 9)
+	appKey := pemOf(t, "PRIVATE KEY", app.key)
+	client, err := alipay.New(alipayApp, appKey, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		client.LoadAppCertPublicKey(app.pem), client.LoadAliPayRootCert(root.pem + second.pem), client.LoadAlipayCertPublicKey(root.pem),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	channel, err := ours.New(ours.Config{
+		Channel: "alipay", AppID: alipayApp, SellerID: "2088102119685838", AppKey: providers.NewSecret(appKey), AppCert: app.pem,
+		RootCert: root.pem + second.pem, AlipayKeys: []string{root.pem},
+	}, nil, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, err := channel.Form(providers.Order{OrderNo: "A1", Amount: domain.NewMoney(1, domain.CNY), Subject: "x", NotifyURL: "https://shop.example.com/n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := client.URLValues(alipay.TradeQuery{OutTradeNo: "A1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"app_cert_sn", "alipay_root_cert_sn"} {
+		if form.Fields[name] == "" || form.Fields[name] != theirs.Get(name) {
+			t.Errorf("%s is %q, the library says %q", name, form.Fields[name], theirs.Get(name))
+		}
+	}
+}
+
+type alipayCertificate struct {
+	key *rsa.PrivateKey
+	pem string
+}
+
+func alipayCert(t *testing.T, serial int64) alipayCertificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+		Subject: pkix.Name{CommonName: "Ant Financial, Test", OrganizationalUnit: []string{"CA"}, Organization: []string{"Ant"}, Country: []string{"CN"}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return alipayCertificate{key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
 // BenchmarkAlipayReadOurs reads a notice from its bytes to what it says, with
