@@ -60,12 +60,7 @@ func (c *Channel) Refresh(ctx context.Context) error {
 	if err != nil {
 		return c.unusable("answered with certificates that cannot be taken: %w", err)
 	}
-	for _, key := range found {
-		if !c.v3.platform.add(key) {
-			return c.unusable("answered with another certificate %s than the known one", key.id)
-		}
-	}
-	return nil
+	return c.learn(ctx, found)
 }
 
 // readCertificates opens the certificates of an answer and verifies it.
@@ -125,6 +120,6 @@ func (c *Channel) openCertificate(value strictjson.Value) (*platformKey, error) 
 	if err != nil {
 		return nil, err
 	}
-	key.obtained = "download"
+	key.obtained = fromDownload
 	return key, nil
 }

@@ -1,11 +1,14 @@
 package wechatpay
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +73,7 @@ func TestFirstDownload(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := mustRead(t, c, genuineV3(t))
-	if got.Evidence.Key != c.Config().PublicKeys[0].Fingerprint || c.Config().PublicKeys[0].Obtained != "download "+platformSerial {
+	if got.Evidence.Key != c.Config().PublicKeys[0].Fingerprint || !strings.HasPrefix(c.Config().PublicKeys[0].Obtained, "download "+platformSerial+" ") {
 		t.Errorf("evidence key %s, record %+v", got.Evidence.Key, c.Config().PublicKeys)
 	}
 }
@@ -181,5 +184,63 @@ func TestNobodyReplacesAKey(t *testing.T) {
 	cfg.OldAPIv3Keys = []providers.Secret{providers.NewSecret("another APIv3 key of 32 bytes!!!")}
 	if marks := newChannel(t, cfg).Config().Secrets; len(marks) != 3 {
 		t.Errorf("marks %+v", marks)
+	}
+}
+
+// TestLearnedKeysAreRecordedFirst: nothing is taken on the word of a key that
+// the log does not have, and a new process recalls what an earlier one learned.
+func TestLearnedKeysAreRecordedFirst(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	g.prepare(certificatesTarget, reply{body: certificatesAnswer(t, apiV3Key, platformSerial, pemVector("platform_cert.pem"))})
+	c := g.channel(t, withoutKeys())
+	c.refreshed.Store(testNow.UnixNano()) // no callback starts a download of its own
+	var recorded []domain.ChannelConfigured
+	full := errors.New("disk full")
+	c.OnLearned(func(_ context.Context, cfg domain.ChannelConfigured) error {
+		if _, _, err := c.Read(genuineV3(t)); err == nil {
+			t.Error("the key is used before it is recorded")
+		}
+		recorded = append(recorded, cfg)
+		return full
+	})
+	if err := c.Refresh(t.Context()); !errors.Is(err, full) || domain.KindOf(err) != domain.KindUnavailable {
+		t.Errorf("not recorded, and %v", err)
+	}
+	c.refreshing.Wait()
+	wantRefused(t, c, genuineV3(t), domain.ReasonWrongSignature)
+	full = nil
+	for range 2 {
+		if err := c.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := mustRead(t, c, genuineV3(t)).Evidence
+	last := recorded[len(recorded)-1]
+	if last.PublicKeys[0].Fingerprint != kept.Key || len(recorded) > 3 {
+		t.Errorf("recorded %d times, at last %+v", len(recorded), last.PublicKeys)
+	}
+	later := newChannel(t, withoutKeys())
+	later.Recall(last.PublicKeys)
+	if notices, err := later.Reverify(kept); err != nil || len(notices) != 1 {
+		t.Errorf("recalled: %+v, %v", notices, err)
+	}
+	if got, want := later.Config().PublicKeys, c.Config().PublicKeys; !slices.EqualFunc(got, want, func(a, b domain.PublicKey) bool {
+		return a.Fingerprint == b.Fingerprint && a.Obtained == b.Obtained
+	}) {
+		t.Errorf("recalled as %+v, want %+v", got, want)
+	}
+	broken := last.PublicKeys[0]
+	for _, change := range []func(*domain.PublicKey){
+		func(k *domain.PublicKey) { k.Use = "merchant" }, func(k *domain.PublicKey) { k.DER = k.DER[1:] },
+		func(k *domain.PublicKey) { k.Obtained = "config " + platformSerial }, func(k *domain.PublicKey) { k.Obtained += "x" },
+	} {
+		k := broken
+		change(&k)
+		other := newChannel(t, withoutKeys())
+		other.Recall([]domain.PublicKey{k})
+		if len(other.v3.platform.all()) != 0 {
+			t.Errorf("recalled %+v", k)
+		}
 	}
 }

@@ -29,13 +29,14 @@ type Channel struct {
 	clock  func() time.Time
 	pace   *rate.Limiter
 
+	record     atomic.Pointer[recorder]
 	refreshed  atomic.Int64   // unix nanoseconds of the last refresh that a callback caused
 	refreshing sync.WaitGroup // for tests
 }
 
 var (
-	_ providers.Channel = (*Channel)(nil)
 	_ providers.Biller  = (*Channel)(nil)
+	_ providers.Learner = (*Channel)(nil)
 )
 
 // newPace bounds our questions to ten a second: WeChat publishes the limits of
@@ -45,6 +46,14 @@ func newPace() *rate.Limiter { return rate.NewLimiter(10, 10) }
 // Config describes the channel as it is recorded in the log: no secret in it.
 // Certificates that were downloaded are in it from then on.
 func (c *Channel) Config() domain.ChannelConfigured {
+	if c.v3 == nil {
+		return c.configWith(nil)
+	}
+	return c.configWith(c.v3.platform.all())
+}
+
+// configWith is Config with these keys of the platform.
+func (c *Channel) configWith(platform []*platformKey) domain.ChannelConfigured {
 	f := domain.ChannelConfigured{
 		Channel:      c.cfg.Channel,
 		Provider:     "wechatpay",
@@ -65,7 +74,7 @@ func (c *Channel) Config() domain.ChannelConfigured {
 		f.Merchant["sub_mchid"] = c.cfg.SubMchID
 	}
 	if c.v3 != nil {
-		c.v3.describe(&f)
+		c.v3.describe(&f, platform)
 	}
 	if c.v2 != nil {
 		f.Secrets = append(f.Secrets, domain.SecretMark{Use: "api_v2", Fingerprint: c.v2.mark})

@@ -63,10 +63,10 @@ func (r *keyring) publicKeyID() string {
 }
 
 // describe lists the keys as the channel's record has them.
-func (k *v3Keys) describe(f *domain.ChannelConfigured) {
-	for _, p := range k.platform.all() {
+func (k *v3Keys) describe(f *domain.ChannelConfigured, platform []*platformKey) {
+	for _, p := range platform {
 		f.PublicKeys = append(f.PublicKeys, domain.PublicKey{
-			Fingerprint: p.mark, Use: "platform", DER: publicDER(p.pub), Obtained: p.obtained + " " + p.id,
+			Fingerprint: p.mark, Use: usePlatform, DER: publicDER(p.pub), Obtained: p.howObtained(),
 		})
 	}
 	pub := &k.merchant.PublicKey

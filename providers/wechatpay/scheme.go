@@ -87,7 +87,7 @@ func (k *v3Keys) takePlatformKeys(keys []PlatformKey) error {
 		if key.pub.Equal(&k.merchant.PublicKey) {
 			return domain.EField(domain.KindInvalid, "platform_keys", "%s is our own key, not WeChat's", key.id)
 		}
-		key.obtained = "config"
+		key.obtained = fromConfig
 		if !configured.Retired.IsZero() {
 			key.notAfter = configured.Retired
 		}
