@@ -53,6 +53,7 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerReconciliations(api)
 	s.registerBills(api)
 	s.registerDiscrepancies(api)
+	s.registerCorrections(api)
 	return api.OpenAPI()
 }
 

@@ -23,7 +23,10 @@ var scopeOf = map[string]operations.Scope{
 	"list-bills":         operations.ScopeReconcile, "show-bill": operations.ScopeReconcile, "compare-bill": operations.ScopeReconcile,
 	"list-discrepancies": operations.ScopeReconcile, "show-discrepancy": operations.ScopeReconcile,
 	"resolve-discrepancy": operations.ScopeReconcile,
-	"prove-inclusion":     operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
+	"propose-correction":  operations.ScopeCorrections, "list-corrections": operations.ScopeCorrections,
+	"show-correction": operations.ScopeCorrections, "approve-correction": operations.ScopeCorrections,
+	"reject-correction": operations.ScopeCorrections,
+	"prove-inclusion":   operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
 	"show-tree-key": operations.ScopeEventsRead,
 }
 
@@ -59,7 +62,7 @@ func TestScopes(t *testing.T) {
 	s := newSite(t)
 	all := []operations.Scope{
 		operations.ScopePaymentsWrite, operations.ScopePaymentsRead, operations.ScopeBalancesRead, operations.ScopeEventsRead,
-		operations.ScopeCallbacksRead, operations.ScopeReconcile,
+		operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections,
 	}
 	for i, scope := range all {
 		s.key("scope"+string(rune('a'+i)), scope)

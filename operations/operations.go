@@ -68,6 +68,7 @@ const (
 	ScopeEventsRead    Scope = "events:read"
 	ScopeCallbacksRead Scope = "callbacks:read"
 	ScopeReconcile     Scope = "reconcile"
+	ScopeCorrections   Scope = "corrections"
 	ScopeAdmin         Scope = "admin"
 )
 

@@ -159,6 +159,9 @@ func (f *folder) one(e *event) error {
 		f.at.Trades++
 		f.out.Trades = append(f.out.Trades, TradeRow{trade, pay})
 	}
+	if pay != nil {
+		f.correct(e, pay)
+	}
 	return f.post(e)
 }
 

@@ -124,6 +124,7 @@ type Duplicate struct {
 
 // Reader reads the rows.
 type Reader interface {
+	Corrections
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
 	// Wait returns once the rows go up to a position; after two seconds it gives

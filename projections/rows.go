@@ -115,6 +115,8 @@ type Changes struct {
 	Callbacks []CallbackRow
 	Trades    []TradeRow
 	Steps     []Step
+	Proposed  []ProposedRow
+	Decided   []DecidedRow
 }
 
 // Writer is what the Runner needs of an adapter. Only the Runner that holds

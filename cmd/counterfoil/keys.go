@@ -16,7 +16,7 @@ import (
 
 var scopes = []operations.Scope{
 	operations.ScopePaymentsWrite, operations.ScopePaymentsRead, operations.ScopeBalancesRead, operations.ScopeEventsRead,
-	operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeAdmin,
+	operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections, operations.ScopeAdmin,
 }
 
 func newKeysCommand(p *program) *cobra.Command {

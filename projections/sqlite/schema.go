@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -71,6 +71,10 @@ CREATE TABLE trades(
 CREATE TABLE duplicates(
   channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL,
   PRIMARY KEY(channel, trade_no, payment)) WITHOUT ROWID;
+CREATE TABLE corrections(
+  position INTEGER PRIMARY KEY, proposal BLOB NOT NULL UNIQUE, payment INTEGER NOT NULL, channel INTEGER NOT NULL,
+  state TEXT NOT NULL, ask TEXT NOT NULL, proposed INTEGER NOT NULL, by TEXT, reason TEXT, decided INTEGER);
+CREATE INDEX corrections_decided ON corrections(channel, decided);
 CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 `
 

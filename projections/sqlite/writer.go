@@ -207,6 +207,8 @@ func (w *writer) changes(c projections.Changes) error {
 		{"payments", w.payments},
 		{"callbacks", w.callbacks},
 		{"trades", w.trades},
+		{"proposals", w.proposed},
+		{"decisions", w.decided},
 		{"clock", w.clock},
 	}
 	for _, s := range steps {

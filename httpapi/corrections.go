@@ -1,0 +1,348 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	"counterfoil/projections"
+)
+
+// Correction is what a person proposed about an order's money.
+type Correction struct {
+	ID          string              `json:"id" doc:"Names the proposal"`
+	Channel     string              `json:"channel" doc:"Channel id"`
+	OrderNo     string              `json:"order_no" doc:"The merchant's order number"`
+	Action      string              `json:"action" doc:"allocate, credit, reverse, move or write_off"`
+	TradeNo     string              `json:"trade_no" doc:"The money it is about"`
+	Account     string              `json:"account,omitempty" doc:"Who gets the money, or loses it when it is reversed"`
+	From        string              `json:"from,omitempty" doc:"Who loses it, with move"`
+	Amount      Money               `json:"amount" doc:"How much"`
+	Discrepancy string              `json:"discrepancy,omitempty" doc:"The difference it repairs"`
+	Reason      string              `json:"reason" doc:"Why, in the proposer's words"`
+	State       string              `json:"state" doc:"proposed, issued or rejected"`
+	ProposedBy  string              `json:"proposed_by" doc:"The person who asks"`
+	ProposedAt  time.Time           `json:"proposed_at" doc:"When"`
+	DecidedBy   string              `json:"decided_by,omitempty" doc:"The other person, who approved or rejected it"`
+	DecidedAt   *time.Time          `json:"decided_at,omitempty" doc:"When"`
+	Decision    string              `json:"decision,omitempty" doc:"Why, in that person's words"`
+	Position    eventstore.Position `json:"position" doc:"Place of the proposal in the log"`
+}
+
+type proposeInput struct {
+	Body struct {
+		Channel     string `json:"channel" doc:"Channel id"`
+		OrderNo     string `json:"order_no" minLength:"1" maxLength:"1024" doc:"The merchant's order number"`
+		Action      string `json:"action" enum:"allocate,credit,reverse,move,write_off" doc:"allocate: parked money to an account; credit: the order, without the provider's word; reverse: take a credit or allocation back; move: credited money to another account; write_off: parked money nobody claims"`
+		TradeNo     string `json:"trade_no" minLength:"1" maxLength:"1024" doc:"The money it is about"`
+		Account     string `json:"account,omitempty" doc:"Who gets it: with allocate and move, and with the credit of an order nobody placed"`
+		Amount      *Money `json:"amount,omitempty" doc:"Only with the credit of an order nobody placed"`
+		Discrepancy string `json:"discrepancy,omitempty" doc:"Id of the difference it repairs"`
+		Reason      string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the one who approves and for auditors"`
+	}
+}
+
+type decideInput struct {
+	ID   string `path:"id" doc:"Id of the correction"`
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why; a rejection needs it"`
+	}
+}
+
+type correctionInput struct {
+	ID string `path:"id" doc:"Id of the correction"`
+}
+
+type correctionOutput struct{ Body Correction }
+
+type listCorrectionsInput struct {
+	Channel string `query:"channel" doc:"Only of this channel"`
+	State   string `query:"state" enum:"proposed,issued,rejected" doc:"Only in this state"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
+}
+
+type listCorrectionsOutput struct {
+	Body struct {
+		Corrections []Correction `json:"corrections" doc:"Newest first"`
+		NextCursor  string       `json:"next_cursor,omitempty" doc:"Where the next page begins"`
+		HasMore     bool         `json:"has_more" doc:"There are older ones"`
+	}
+}
+
+func (s *Server) registerCorrections(api huma.API) {
+	operation(s, api, huma.Operation{
+		OperationID: "propose-correction", Method: http.MethodPost, Path: "/v1/corrections", Summary: "Propose a correction",
+		Description: "Asks for a second person's approval. It is held against the books and the channel's limits at once and " +
+			"moves no money. Proposing the same again changes nothing.",
+		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, operations.ScopeCorrections, s.propose)
+	operation(s, api, huma.Operation{
+		OperationID: "list-corrections", Method: http.MethodGet, Path: "/v1/corrections", Summary: "List corrections",
+		Description: "What people proposed, and what became of it. Newest first.",
+	}, operations.ScopeCorrections, s.listCorrections)
+	operation(s, api, huma.Operation{
+		OperationID: "show-correction", Method: http.MethodGet, Path: "/v1/corrections/{id}", Summary: "Show a correction",
+		Description: "Who proposed what and why, and who decided.", Errors: []int{http.StatusNotFound},
+	}, operations.ScopeCorrections, s.showCorrection)
+	operation(s, api, huma.Operation{
+		OperationID: "approve-correction", Method: http.MethodPost, Path: "/v1/corrections/{id}/approve", Summary: "Approve a correction",
+		Description: "The second person's yes: the money moves now. It must be another person than the proposer, and no service's " +
+			"key; what the books no longer allow is a conflict. Approving again changes nothing.",
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, operations.ScopeCorrections, s.approve)
+	operation(s, api, huma.Operation{
+		OperationID: "reject-correction", Method: http.MethodPost, Path: "/v1/corrections/{id}/reject", Summary: "Reject a correction",
+		Description: "Ends a proposal: the second person's no, or the proposer's own withdrawal.",
+		Errors:      []int{http.StatusNotFound, http.StatusConflict},
+	}, operations.ScopeCorrections, s.reject)
+}
+
+// person is who acts with the request's key: a service's key decides nothing.
+func person(ctx context.Context) (string, ledger.By, error) {
+	key := keyOf(ctx)
+	if key.Service || key.Person == "" {
+		return "", ledger.By{}, domain.E(domain.KindDenied, "corrections are people's: this is a service's key")
+	}
+	return key.Person, ledger.By{Actor: "person:" + key.Person, Cause: requestID(ctx)}, nil
+}
+
+func (s *Server) propose(ctx context.Context, in *proposeInput) (*correctionOutput, error) {
+	who, by, err := person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ch, q, err := s.correction(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	q.By = who
+	p, r, err := s.Ledger.Propose(ctx, ch, in.Body.OrderNo, q, s.spending(ch, who), by)
+	if err != nil {
+		return nil, err
+	}
+	if r.Position > 0 {
+		if err := s.Rows.Wait(ctx, r.Position); err != nil {
+			return nil, err
+		}
+	}
+	return s.oneCorrection(ctx, p.ID())
+}
+
+// correction is what a request asks for, if its key may.
+func (s *Server) correction(ctx context.Context, in *proposeInput) (ch domain.ChannelID, q domain.Correction, err error) {
+	b := in.Body
+	if ch, _, err = s.allowedChannel(keyOf(ctx), b.Channel); err != nil {
+		return ch, q, err
+	}
+	if err := allowBooks(keyOf(ctx), ch); err != nil {
+		return ch, q, err
+	}
+	q = domain.Correction{Action: domain.Action(b.Action), TradeNo: b.TradeNo, Account: domain.AccountID(b.Account), Reason: b.Reason}
+	if b.Discrepancy != "" {
+		if q.Discrepancy, err = domain.ParseID(b.Discrepancy); err != nil {
+			return ch, q, inField("discrepancy", err)
+		}
+	}
+	if b.Amount != nil {
+		if q.Amount, err = domain.ParseMoney(b.Amount.Amount, domain.Currency(b.Amount.Currency)); err != nil {
+			return ch, q, inField("amount", err)
+		}
+	}
+	return ch, q, nil
+}
+
+// decide finds a correction and lets a person decide on it. Decisions of one
+// channel come one after the other, so that none of them misses what another
+// one adds to the day's sums.
+func (s *Server) decide(
+	ctx context.Context, in *decideInput,
+	do func(c projections.Correction, who string, by ledger.By) (ledger.Result, error),
+) (*correctionOutput, error) {
+	who, by, err := person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.allowedCorrection(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.turn(ctx, c.Channel)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r, err := do(c, who, by)
+	if err != nil {
+		return nil, err
+	}
+	if r.Position > 0 {
+		if err := s.Rows.Wait(ctx, r.Position); err != nil {
+			return nil, err
+		}
+	}
+	return s.oneCorrection(ctx, c.Ask.Proposal)
+}
+
+// decideWithin is how long a decision waits for others on its channel.
+const decideWithin = 3 * time.Second
+
+// turn waits until nobody else decides on corrections of a channel.
+func (s *Server) turn(ctx context.Context, ch domain.ChannelID) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, decideWithin)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		lease, err := s.Ops.Acquire(ctx, "corrections:"+string(ch), requestID(ctx), s.Clock(), 5*decideWithin)
+		if err == nil {
+			return func() { _ = s.Ops.Release(context.WithoutCancel(ctx), lease) }, nil // it lapses by itself
+		}
+		if domain.KindOf(err) != domain.KindConflict {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, domain.E(domain.KindUnavailable, "others decide on corrections of channel %s: try again", ch)
+		case <-again.C:
+		}
+	}
+}
+
+func (s *Server) approve(ctx context.Context, in *decideInput) (*correctionOutput, error) {
+	return s.decide(ctx, in, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
+		return s.Ledger.Approve(ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, s.spending(c.Channel, c.Ask.By), by)
+	})
+}
+
+func (s *Server) reject(ctx context.Context, in *decideInput) (*correctionOutput, error) {
+	return s.decide(ctx, in, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
+		return s.Ledger.Reject(ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, by)
+	})
+}
+
+// spending adds up what was approved today, in the channel's zone, of what one
+// person proposed. It waits until the rows have all that the log holds.
+func (s *Server) spending(ch domain.ChannelID, proposer string) ledger.Spending {
+	return func(ctx context.Context) (sum domain.Spent, err error) {
+		head, err := s.Log.Head(ctx)
+		if err == nil {
+			err = s.Rows.Wait(ctx, head)
+		}
+		if err != nil {
+			return sum, err
+		}
+		zone, err := time.LoadLocation(s.Channels[ch].Config().Zone)
+		if err != nil {
+			return sum, err
+		}
+		rows, err := s.Rows.ApprovedSince(ctx, ch, domain.DayOf(s.Clock(), zone).Start(zone))
+		if err != nil {
+			return sum, err
+		}
+		sum.Accounts = make(map[domain.AccountID]domain.Totals)
+		for _, r := range rows {
+			if err := spend(&sum, r.Ask, proposer); err != nil {
+				return sum, err
+			}
+		}
+		return sum, nil
+	}
+}
+
+func spend(sum *domain.Spent, f domain.CorrectionProposed, proposer string) error {
+	if f.By == proposer {
+		if err := sum.Person.Add(f.Amount); err != nil {
+			return err
+		}
+	}
+	for _, a := range []domain.AccountID{f.Account, f.From} {
+		of := sum.Accounts[a]
+		if err := of.Add(f.Amount); err != nil {
+			return err
+		}
+		sum.Accounts[a] = of
+	}
+	return nil
+}
+
+// allowedCorrection reads a correction, if the key may see it.
+func (s *Server) allowedCorrection(ctx context.Context, text string) (projections.Correction, error) {
+	id, err := domain.ParseID(text)
+	if err != nil {
+		return projections.Correction{}, inField("id", err)
+	}
+	c, err := s.Rows.Correction(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	return c, allowBooks(keyOf(ctx), c.Channel)
+}
+
+func (s *Server) showCorrection(ctx context.Context, in *correctionInput) (*correctionOutput, error) {
+	c, err := s.allowedCorrection(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &correctionOutput{Body: correctionRow(c)}, nil
+}
+
+func (s *Server) oneCorrection(ctx context.Context, id domain.ID) (*correctionOutput, error) {
+	c, err := s.Rows.Correction(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &correctionOutput{Body: correctionRow(c)}, nil
+}
+
+func (s *Server) listCorrections(ctx context.Context, in *listCorrectionsInput) (*listCorrectionsOutput, error) {
+	if err := allowBooks(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
+		return nil, err
+	}
+	var before eventstore.Position
+	if in.Cursor != "" {
+		var err error
+		if before, err = eventstore.ParsePosition(in.Cursor); err != nil {
+			return nil, domain.EField(domain.KindInvalid, "cursor", "%.40q was not given out by this API", in.Cursor)
+		}
+	}
+	rows, err := s.Rows.Corrections(ctx, projections.CorrectionFilter{
+		Channel: domain.ChannelID(in.Channel), State: domain.ProposalState(in.State), Before: before, Limit: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &listCorrectionsOutput{}
+	out.Body.HasMore = len(rows) > in.Limit
+	rows = rows[:min(len(rows), in.Limit)]
+	out.Body.Corrections = make([]Correction, len(rows))
+	for i, r := range rows {
+		out.Body.Corrections[i] = correctionRow(r)
+	}
+	if out.Body.HasMore {
+		out.Body.NextCursor = rows[len(rows)-1].Position.String()
+	}
+	return out, nil
+}
+
+func correctionRow(c projections.Correction) Correction {
+	out := Correction{
+		ID: c.Ask.Proposal.String(), Channel: string(c.Channel), OrderNo: c.OrderNo, Action: string(c.Ask.Action),
+		TradeNo: c.Ask.TradeNo, Account: string(c.Ask.Account), From: string(c.Ask.From), Amount: moneyOf(c.Ask.Amount),
+		Reason: c.Ask.Reason, State: string(c.State), ProposedBy: c.Ask.By, ProposedAt: c.ProposedAt, DecidedBy: c.DecidedBy,
+		Decision: c.Reason, Position: c.Position,
+	}
+	if !c.Ask.Discrepancy.IsZero() {
+		out.Discrepancy = c.Ask.Discrepancy.String()
+	}
+	if !c.DecidedAt.IsZero() {
+		out.DecidedAt = &c.DecidedAt
+	}
+	return out
+}
