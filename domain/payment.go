@@ -96,27 +96,6 @@ type Payment struct {
 	totals  []tradeTotal
 }
 
-// notion is what makes two notices equal, whatever their bytes: V2 callbacks of
-// one payment differ in timestamp and signature.
-type notion struct {
-	source  Source
-	trade   string
-	status  Status
-	amount  Money
-	kind    DiscrepancyKind
-	doubted bool
-	total   bool
-	about   About
-	id      string // of the refund or dispute
-	number  string // the merchant's, of the refund
-}
-
-// content is what n says, whoever said it.
-func (n notion) content() notion {
-	n.source, n.doubted = "", false
-	return n
-}
-
 // IsPlaced reports whether the order was placed.
 func (p Payment) IsPlaced() bool { return p.Placed.OrderNo != "" }
 
@@ -331,24 +310,6 @@ func withTrade(ts []Trade, no string, change func(*Trade)) []Trade {
 // place: of the same amount, it was the same money.
 func withoutNameless(ts []Trade, m Money) []Trade {
 	return slices.DeleteFunc(slices.Clone(ts), func(t Trade) bool { return t.TradeNo == "" && t.Amount == m })
-}
-
-func notionOf(n Notice) notion {
-	return notion{
-		source: n.Source, trade: n.TradeNo, status: n.Status, amount: n.Amount, doubted: len(n.Doubts) > 0,
-		total: n.Total, about: n.About, id: n.RefundID + n.DisputeID, number: n.RefundNo,
-	}
-}
-
-// Notice is the notice an event kept.
-func (f PaymentNotified) Notice() Notice {
-	return Notice{
-		Delivery: f.Delivery, Index: f.Index, Source: f.Source, Channel: f.Channel, OrderNo: f.OrderNo,
-		TradeNo: f.TradeNo, Amount: f.Amount, Status: f.Status, ProviderStatus: f.ProviderStatus,
-		OccurredAt: f.OccurredAt, ReceivedAt: f.ReceivedAt, Doubts: f.Doubts, Run: f.Run,
-		About: f.About, RefundID: f.RefundID, RefundNo: f.RefundNo, Total: f.Total, DisputeID: f.DisputeID,
-		Fee: f.Fee, Account: f.Account,
-	}
 }
 
 // Fold is the payment after facts.

@@ -34,6 +34,20 @@ func describe(f domain.Fact) string {
 		return words(f.Amount.String(), string(f.Reason), state, trade(f.TradeNo))
 	case domain.PaymentAllocated:
 		return words(f.Amount.String(), "to", string(f.Account), f.Reason, trade(f.TradeNo))
+	case domain.PaymentRefunded:
+		excess := ""
+		if f.Excess.IsPositive() {
+			excess = f.Excess.String() + " more than was left"
+		}
+		return words(f.Amount.String(), "refunded from", whose(f.Account, "parked money"), "refund "+f.RefundID, excess, trade(f.TradeNo))
+	case domain.RefundFailed:
+		return words(f.Amount.String(), "came back, refund", f.RefundID, trade(f.TradeNo))
+	case domain.DisputeWithdrawn:
+		return words(f.Amount.String(), "taken away, dispute", f.DisputeID, fee(f.Fee), trade(f.TradeNo))
+	case domain.DisputeReinstated:
+		return words(f.Amount.String(), "came back, dispute", f.DisputeID, fee(f.Fee), trade(f.TradeNo))
+	case domain.DisputeLost:
+		return words(f.Amount.String(), "lost, borne by", whose(f.Account, "us")+",", "dispute", f.DisputeID, trade(f.TradeNo))
 	case domain.PaymentClosed:
 		return words(string(f.Cause), f.Reason)
 	case domain.DiscrepancyFound:
@@ -52,6 +66,14 @@ func describe(f domain.Fact) string {
 	return ""
 }
 
+// whose names an account, or what stands for none.
+func whose(account domain.AccountID, none string) string {
+	if account == "" {
+		return none
+	}
+	return string(account)
+}
+
 func describeNotice(f domain.PaymentNotified) string {
 	doubts := make([]string, len(f.Doubts))
 	for i, d := range f.Doubts {
@@ -61,7 +83,8 @@ func describeNotice(f domain.PaymentNotified) string {
 	if f.Reply != nil {
 		answered = "answered " + f.Reply.Body
 	}
-	return words(string(f.Source), "says", string(f.Status), amount(f.Amount), "->", string(f.Decision.Outcome),
+	about := words(string(f.About), f.RefundID+f.DisputeID)
+	return words(string(f.Source), "says", about, string(f.Status), amount(f.Amount), "->", string(f.Decision.Outcome),
 		string(f.Decision.Reason), strings.Join(doubts, ","), answered, "evidence", string(f.Evidence.Grade), trade(f.TradeNo))
 }
 
@@ -70,6 +93,13 @@ func amount(m domain.Money) string {
 		return ""
 	}
 	return m.String()
+}
+
+func fee(m domain.Money) string {
+	if m.IsZero() {
+		return ""
+	}
+	return "fee " + m.String()
 }
 
 func trade(no string) string {

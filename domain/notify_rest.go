@@ -1,0 +1,88 @@
+package domain
+
+import "slices"
+
+// judgeRepeat: the trade is decided; a differing amount is worth an alert, and
+// when the provider's query says so, a difference.
+func (p Payment) judgeRepeat(c Context, n Notice, t Trade) Verdict {
+	if n.Amount == t.Amount {
+		v := Verdict{Outcome: OutcomeRepeated}
+		if t.State == TradeReversed && n.Source == SourceQuery {
+			v.Facts = p.differ(c, n, StatusMismatch, string(t.State))
+		}
+		return v
+	}
+	v := Verdict{Outcome: OutcomeRepeated, Reason: ReasonAmountDisagrees}
+	if n.Source == SourceQuery {
+		v.Facts = p.differ(c, n, AmountMismatch, string(t.State))
+	}
+	return v
+}
+
+// judgeUnpaid: no money in it. A close ends the wait; a state that takes money
+// back, or denies money we have credited, is a difference for people: absence
+// never takes (R7).
+func (p Payment) judgeUnpaid(c Context, n Notice) Verdict {
+	v := Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
+	switch n.Status {
+	case StatusClosed:
+		v.Facts = p.closeByProvider(c, n)
+	case StatusRefunded:
+		v.Reason = ReasonTakenBack
+		if !p.knowsRefund(n.TradeNo) {
+			v.Facts = p.differ(c, n, RefundMissing, string(p.State()))
+		}
+	case StatusFrozen:
+		v.Reason = ReasonTakenBack
+		v.Facts = p.differ(c, n, Frozen, string(p.State()))
+	case StatusPaid, StatusWaiting, StatusFailed, StatusOther,
+		StatusSucceeded, StatusOpened, StatusWithdrawn, StatusReinstated, StatusLost:
+	}
+	if n.Source == SourceQuery && p.denies(n) {
+		v.Facts = append(v.Facts, p.differ(c, n, StatusMismatch, string(p.State()))...)
+	}
+	return v
+}
+
+// knowsRefund reports whether refunds of a trade, or of the one that settled
+// the order where none is named, are in the books or wait for their payment.
+func (p Payment) knowsRefund(trade string) bool {
+	if trade == "" {
+		trade = p.Settled
+	}
+	t, _ := p.Trade(trade)
+	return t.Refunded.IsPositive() || slices.ContainsFunc(p.pending, func(n Notice) bool {
+		return n.About == AboutRefund && n.TradeNo == trade
+	})
+}
+
+// denies reports whether an unpaid answer contradicts money we have decided.
+// What was refunded as a whole may be closed.
+func (p Payment) denies(n Notice) bool {
+	if n.Status != StatusWaiting && n.Status != StatusClosed && n.Status != StatusFailed {
+		return false
+	}
+	if n.TradeNo == "" {
+		return p.settled && p.State() != StateRefunded && p.State() != StateReversed
+	}
+	t, _ := p.Trade(n.TradeNo)
+	return t.State.Decided() && t.State != TradeReversed && (n.Status != StatusClosed || !t.gone())
+}
+
+func (p Payment) closeByProvider(c Context, n Notice) []Fact {
+	if !p.IsPlaced() || p.settled || p.Closed != "" {
+		return nil
+	}
+	return []Fact{PaymentClosed{Cause: ClosedProvider, Basis: c.basis(n)}}
+}
+
+// differ records a difference once, however often it is seen.
+func (p Payment) differ(c Context, n Notice, kind DiscrepancyKind, ours string) []Fact {
+	if slices.Contains(p.differs, notion{trade: n.TradeNo, kind: kind}) {
+		return nil
+	}
+	return []Fact{DiscrepancyFound{
+		Kind: kind, TradeNo: n.TradeNo, Ours: ours, Theirs: string(n.Status), Amount: n.Amount, Run: n.Run,
+		Basis: c.basis(n),
+	}}
+}

@@ -1,0 +1,207 @@
+package domain
+
+import "slices"
+
+// rememberRefund is p after a notice about a refund was kept with outcome o.
+func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
+	r, known := p.refund(n.RefundID)
+	switch {
+	case o == OutcomeHeld:
+		if n.Source == SourceQuery {
+			return p
+		}
+		return p.holdRefund(n)
+	case len(n.Doubts) > 0:
+		return p // it repeats what is known
+	case n.Status == StatusSucceeded && n.Amount.IsPositive():
+		p = p.releaseRefunds(n)
+		if known && r.State == RefundReversed {
+			return p
+		}
+		return p.learnRefund(n)
+	case n.Status == StatusFailed:
+		return p.releaseRefunds(n).voidRefund(n)
+	case n.Status == StatusWaiting && n.RefundID != "" && !known:
+		return p.changeRefund(n, func(r *Refund) { r.State = RefundWaiting })
+	}
+	return p
+}
+
+// voidRefund remembers that a refund which is in no book never will be.
+func (p Payment) voidRefund(n Notice) Payment {
+	if n.RefundID == "" {
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if r.State != RefundBooked && !r.Booked.IsPositive() {
+			r.State, r.named = RefundReversed, false
+		}
+	}).sift()
+}
+
+// holdRefund remembers that the provider must be asked about what n says.
+func (p Payment) holdRefund(n Notice) Payment {
+	if n.RefundID == "" && slices.ContainsFunc(p.Refunds, func(r Refund) bool {
+		return r.waits() && r.RefundID == "" && r.TradeNo == n.TradeNo && r.RefundNo == n.RefundNo && r.Amount == n.Amount
+	}) {
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if r.doubted != StatusFailed {
+			r.doubted = n.Status
+		}
+		if r.State == "" {
+			r.State = RefundHeld
+		}
+		if r.Amount.IsZero() && !r.named {
+			r.Amount = n.Amount
+		}
+	})
+}
+
+// learnRefund takes over what a refund that went through says.
+func (p Payment) learnRefund(n Notice) Payment {
+	t, _ := p.Trade(n.TradeNo)
+	waits := !t.State.Decided()
+	if !waits && n.Amount.currency != t.Amount.currency {
+		return p
+	}
+	if waits && !slices.ContainsFunc(p.pending, n.tells) {
+		p.pending = append(slices.Clip(p.pending), n)
+	}
+	if n.Total {
+		p.totals = withTotal(p.totals, n.TradeNo, n.Amount)
+		return p
+	}
+	return p.changeRefund(n, func(r *Refund) {
+		if !r.named {
+			r.Amount, r.named = n.Amount, true
+		}
+		if !r.Booked.IsPositive() {
+			r.TradeNo = n.TradeNo
+		}
+		if r.State = RefundBooked; waits {
+			r.State = RefundPending
+		}
+	})
+}
+
+func withTotal(ts []tradeTotal, trade string, m Money) []tradeTotal {
+	out := slices.Clone(ts)
+	i := slices.IndexFunc(out, func(t tradeTotal) bool { return t.trade == trade })
+	switch {
+	case i < 0:
+		out = append(out, tradeTotal{trade, m})
+	case out[i].most.currency == m.currency && out[i].most.minor < m.minor:
+		out[i].most = m
+	}
+	return out
+}
+
+// releaseRefunds ends the wait of those messages that n, which may move money,
+// answers.
+func (p Payment) releaseRefunds(n Notice) Payment {
+	if !slices.ContainsFunc(p.Refunds, n.answers) {
+		return p
+	}
+	rs := slices.DeleteFunc(slices.Clone(p.Refunds), func(r Refund) bool {
+		return n.answers(r) && r.State == RefundHeld && r.RefundID != n.RefundID
+	})
+	for i := range rs {
+		if !n.answers(rs[i]) {
+			continue
+		}
+		if rs[i].doubted = ""; rs[i].State == RefundHeld {
+			rs[i].State = RefundWaiting // until what n says is taken over
+		}
+	}
+	p.Refunds = rs
+	return p
+}
+
+// answers reports whether n tells what the waiting r asks for: a refund of the
+// same number or id, or where one of them names none, of the same money and
+// amount. That a refund went through is no answer to whether it failed since,
+// unless it was asked for.
+func (n Notice) answers(r Refund) bool {
+	switch {
+	case r.doubted == "" || (r.doubted == StatusFailed && n.Status != StatusFailed && n.Source != SourceQuery):
+		return false
+	case r.RefundNo != "" && r.RefundNo == n.RefundNo:
+		return true
+	case r.RefundID != "" && n.RefundID != "":
+		return r.RefundID == n.RefundID
+	case r.RefundNo != "" && n.RefundNo != "":
+		return false
+	case r.TradeNo != "" && r.TradeNo != n.TradeNo:
+		return false
+	case r.Amount.IsZero() || r.Amount == n.Amount:
+		return true
+	}
+	return n.Total && n.Amount.currency == r.Amount.currency && n.Amount.minor >= r.Amount.minor
+}
+
+// tells reports whether o says what n says.
+func (n Notice) tells(o Notice) bool { return notionOf(n).content() == notionOf(o).content() }
+
+// changeRefund changes the refund of n's id, or one without an id, in a copy:
+// a new one where there is none.
+func (p Payment) changeRefund(n Notice, change func(*Refund)) Payment {
+	rs := slices.Clone(p.Refunds)
+	i := slices.IndexFunc(rs, func(r Refund) bool { return r.RefundID == n.RefundID && n.RefundID != "" })
+	if i < 0 {
+		rs = append(rs, Refund{TradeNo: n.TradeNo, RefundID: n.RefundID, Total: n.Total, FirstAt: n.ReceivedAt})
+		i = len(rs) - 1
+	}
+	if rs[i].RefundNo == "" {
+		rs[i].RefundNo = n.RefundNo
+	}
+	change(&rs[i])
+	p.Refunds = rs
+	return p
+}
+
+func (p Payment) applyRefunded(f PaymentRefunded) Payment {
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount) })
+	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, RefundNo: f.RefundNo, ReceivedAt: f.Dates.ReceivedAt}
+	return p.changeRefund(n, func(r *Refund) {
+		r.State, r.Booked, r.Account, r.postings = RefundBooked, f.Amount, f.Account, f.Postings
+	}).sift()
+}
+
+func (p Payment) applyRefundFailed(f RefundFailed) Payment {
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount.Neg()) })
+	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, ReceivedAt: f.Dates.ReceivedAt}
+	return p.changeRefund(n, func(r *Refund) { r.State = RefundReversed })
+}
+
+// left is what is left of the money where it sits: never below zero, and nothing
+// of what people took from there.
+func (t Trade) left() Money {
+	if t.State == TradeReversed || t.State == TradeWrittenOff {
+		return Money{0, t.Amount.currency}
+	}
+	return Money{max(0, t.Amount.minor-t.Refunded.minor), t.Amount.currency}
+}
+
+// inWallet reports whether the money is in a wallet.
+func (t Trade) inWallet() bool { return t.State == TradeCredited || t.State == TradeAllocated }
+
+// gone reports whether all of the money went back to its payer.
+func (t Trade) gone() bool { return t.Refunded.IsPositive() && t.left().IsZero() }
+
+// minus is m − o for a part o of m.
+func minus(m, o Money) Money { return Money{m.minor - o.minor, m.currency} }
+
+// plus is m + o. A sum beyond the range of money, which no provider moves,
+// stays what it was: a fold cannot fail.
+func plus(m, o Money) Money {
+	if m.currency == "" {
+		return o
+	}
+	sum, err := m.Add(o)
+	if err != nil {
+		return m
+	}
+	return sum
+}
