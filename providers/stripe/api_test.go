@@ -343,6 +343,43 @@ func TestQueryFails(t *testing.T) {
 	}
 }
 
+// TestTamperedAnswers: kept answers that claim what they have not, or answer
+// another question, do not hold.
+func TestTamperedAnswers(t *testing.T) {
+	t.Parallel()
+	list := `{"object":"list","has_more":false,"data":[{"client_reference_id":"A1","payment_intent":` + intentText + `}]}`
+	a := &api{answers: map[string]string{"/v1/payment_intents/pi_3Test": intentText, "/v1/refunds/re_1": refundText, "/v1/checkout/sessions": list}}
+	c := asking(t, a, nil)
+	good, err := query(t, c, providers.Question{TradeNo: "pi_3Test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*domain.Evidence){
+		"grade":          func(e *domain.Evidence) { e.Grade = domain.GradeB },
+		"key":            func(e *domain.Evidence) { e.Key = "hmac:00" },
+		"scheme":         func(e *domain.Evidence) { e.Scheme = SchemeHMAC },
+		"status":         func(e *domain.Evidence) { e.Status = 500 },
+		"cut":            func(e *domain.Evidence) { e.Body = e.Body[:40] },
+		"other payment":  func(e *domain.Evidence) { e.Target = "/v1/payment_intents/pi_4" },
+		"no payment":     func(e *domain.Evidence) { e.Target = "/v1/payment_intents/" },
+		"other question": func(e *domain.Evidence) { e.Target = "/v1/refunds/pi_3Test" },
+		"no question":    func(e *domain.Evidence) { e.Target = "/callbacks/stripe" },
+		"strange path":   func(e *domain.Evidence) { e.Target = "/v1/accounts/pi_3Test" },
+		"bad query":      func(e *domain.Evidence) { e.Target = "/v1/payment_intents/pi_3Test?%zz" },
+		"other session":  func(e *domain.Evidence) { e.Target, e.Body = "/v1/checkout/sessions?payment_intent=pi_4", []byte(list) },
+		"no session":     func(e *domain.Evidence) { e.Target, e.Body = "/v1/checkout/sessions", []byte(list) },
+		"other refund":   func(e *domain.Evidence) { e.Target, e.Body = "/v1/refunds/re_2", []byte(refundText) },
+		"other event":    func(e *domain.Evidence) { e.Target, e.Body = "/v1/events#evt_2", []byte(vectorBody) },
+		"no event":       func(e *domain.Evidence) { e.Target, e.Body = "/v1/events", []byte(vectorBody) },
+	} {
+		e := good.Evidence
+		change(&e)
+		if notices, err := c.Reverify(e); domain.KindOf(err) != domain.KindForged {
+			t.Errorf("%s: %+v, %v", name, notices, err)
+		}
+	}
+}
+
 // TestEchoedKey: an answer that repeats our key must not put it into evidence.
 func TestEchoedKey(t *testing.T) {
 	t.Parallel()

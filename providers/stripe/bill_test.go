@@ -186,6 +186,17 @@ func TestBillPages(t *testing.T) {
 	if pages := len(a.asked); pages > 90 {
 		t.Errorf("%d pages for 1500 rows", pages)
 	}
+	// Only the second with 250 rows is held whole: the rest is asked for in
+	// pieces of time, whose pages do not move.
+	behind := 0
+	for _, target := range a.asked {
+		if strings.Contains(target, "starting_after") {
+			behind++
+		}
+	}
+	if behind != 2 {
+		t.Errorf("%d pages by cursor", behind)
+	}
 }
 
 func TestBillEmptyAndNotReady(t *testing.T) {

@@ -114,6 +114,13 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	for _, amount := range []domain.Money{{}, domain.NewMoney(0, domain.CNY), domain.NewMoney(-100, domain.CNY)} {
+		o := goodOrder()
+		o.Amount = amount
+		if _, err := c.Form(o); domain.FieldOf(err) != "amount" {
+			t.Errorf("a form over %s: %v", amount, err)
+		}
+	}
 	long := goodOrder()
 	long.Subject = strings.Repeat("会", 200)
 	f, err = c.Form(long)

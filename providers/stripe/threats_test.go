@@ -87,6 +87,41 @@ func TestAmounts(t *testing.T) {
 	}
 }
 
+// TestWhole: the grammar of counts and times.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"0": 0, "7": 7, "-7": -7, "999999999999999": 999999999999999, "-999999999999999": -999999999999999} {
+		if n, ok := whole(text); !ok || n != want {
+			t.Errorf("%s = %d, %t", text, n, ok)
+		}
+	}
+	for _, text := range []string{"", "-", "-0", "00", "01", "-01", "+1", "1 ", " 1", "1e3", "1.0", "1000000000000000", "١", "--1", "0x1", "1_0"} {
+		if n, ok := whole(text); ok {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
+}
+
+// TestNamelessAndNegative: refunds and disputes of nothing, of less than
+// nothing or without their numbers are no messages of Stripe's.
+func TestNamelessAndNegative(t *testing.T) {
+	t.Parallel()
+	c := newChannel(t, config())
+	for _, object := range []string{
+		`{"object":"refund","id":"re_1","amount":300,"currency":"cny","status":"succeeded"}`,
+		`{"object":"refund","amount":300,"currency":"cny","status":"succeeded","charge":"ch_1"}`,
+		`{"object":"refund","id":"re_1","amount":-300,"currency":"cny","status":"pending","charge":"ch_1"}`,
+		`{"object":"refund","id":"re_1","amount":0,"currency":"cny","status":"succeeded","charge":"ch_1"}`,
+		`{"object":"dispute","id":"du_1","amount":300,"currency":"cny","status":"lost"}`,
+		`{"object":"dispute","id":"du_1","amount":-300,"currency":"cny","status":"lost","charge":"ch_1"}`,
+		`{"object":"payment_intent","id":"pi_1","amount":-1,"currency":"cny","status":"processing"}`,
+	} {
+		if read, refusal, err := c.Read(signed(eventOf("x", object))); err == nil || refusal.Reason != domain.ReasonUnreadable {
+			t.Errorf("%s: %+v, %v", object, read.Notices, err)
+		}
+	}
+}
+
 // TestSpelling: names are matched exactly, whatever looks like one.
 func TestSpelling(t *testing.T) {
 	t.Parallel()
