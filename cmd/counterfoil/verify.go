@@ -114,6 +114,9 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 	if d.Channels, err = assembly.Channels(cfg, s.ledger.ID(), p.clock); err != nil {
 		return rep, err
 	}
+	if err := assembly.Recall(ctx, s.ledger, d.Channels); err != nil {
+		return rep, err
+	}
 	// A log that has moved left its tree and its rows to the store where it goes
 	// on; they have that store's positions.
 	moved := assembly.Retired(s.events) != ""

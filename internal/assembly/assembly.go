@@ -112,12 +112,16 @@ func (a *App) openRows(ctx context.Context) (err error) {
 
 // configure records channel settings that changed.
 func (a *App) configure(ctx context.Context) error {
+	if err := Recall(ctx, a.Ledger, a.Channels); err != nil {
+		return err
+	}
 	for _, id := range a.Config.ChannelIDs() {
 		cfg := a.Channels[id].Config()
 		cfg.Test = a.Config.Channels[string(id)].Test
 		if err := a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "config"}); err != nil {
 			return err
 		}
+		a.recordLearned(id)
 	}
 	return nil
 }
