@@ -21,13 +21,16 @@ type Payment struct {
 	OrderNo     string              `json:"order_no" doc:"The merchant's order number; of a payment nobody placed, as the provider gave it"`
 	Account     string              `json:"account,omitempty" doc:"The wallet it was placed for; absent while nobody placed it"`
 	Amount      *Money              `json:"amount,omitempty" doc:"The placed amount; of a payment nobody placed, the noticed one"`
-	State       string              `json:"state" doc:"noticed, placed, held, credited, parked, expired, closed or cancelled"`
+	State       string              `json:"state" doc:"noticed, placed, held, credited, parked, expired, closed, cancelled, refunded, disputed or reversed"`
+	Refunded    *Money              `json:"refunded,omitempty" doc:"What went back to its payer"`
 	TradeNo     string              `json:"trade_no,omitempty" doc:"The provider's number of the trade that settled it"`
 	PlacedAt    *time.Time          `json:"placed_at,omitempty" doc:"When it was placed"`
 	ExpiresAt   *time.Time          `json:"expires_at,omitempty" doc:"Until when it can be paid; later money is credited all the same"`
 	Notices     int                 `json:"notices" doc:"Deliveries kept as events"`
 	CallbackURL string              `json:"callback_url,omitempty" doc:"The derived callback address"`
 	Trades      []Trade             `json:"trades,omitempty" doc:"The money that came for it, by trade number"`
+	Refunds     []Refund            `json:"refunds,omitempty" doc:"What went back of it, or is on its way; only where one payment is shown"`
+	Disputes    []Dispute           `json:"disputes,omitempty" doc:"Disputes about it; only where one payment is shown"`
 	Timeline    []Moment            `json:"timeline,omitempty" doc:"Its events, oldest first; only where one payment is shown"`
 	Position    eventstore.Position `json:"position" doc:"Position of its last event"`
 }
@@ -35,10 +38,29 @@ type Payment struct {
 // Trade is the money under one trade_no.
 type Trade struct {
 	TradeNo string    `json:"trade_no" doc:"The provider's number"`
-	State   string    `json:"state" doc:"seen, held, suspect, parked, credited or allocated"`
+	State   string    `json:"state" doc:"seen, held, suspect, parked, credited, allocated, reversed or written_off"`
+	Account string    `json:"account,omitempty" doc:"The wallet the money is in"`
 	Amount  *Money    `json:"amount,omitempty" doc:"The amount noticed"`
 	Reason  string    `json:"reason,omitempty" doc:"Why it is held or parked"`
 	FirstAt time.Time `json:"first_at" doc:"When its first notice came"`
+}
+
+// Refund is one refund of a payment.
+type Refund struct {
+	RefundID string    `json:"refund_id,omitempty" doc:"The provider's number"`
+	RefundNo string    `json:"refund_no,omitempty" doc:"The merchant's number"`
+	TradeNo  string    `json:"trade_no" doc:"The money it was taken from"`
+	State    string    `json:"state" doc:"waiting, held, pending, booked or failed"`
+	Amount   *Money    `json:"amount,omitempty" doc:"As the provider says it"`
+	Booked   *Money    `json:"booked,omitempty" doc:"What our books took for it"`
+	FirstAt  time.Time `json:"first_at" doc:"When its first notice came"`
+}
+
+// Dispute is one dispute about a payment.
+type Dispute struct {
+	DisputeID string `json:"dispute_id" doc:"The provider's number"`
+	TradeNo   string `json:"trade_no" doc:"The money it is about"`
+	Open      *Money `json:"open,omitempty" doc:"What the provider keeps away until it is decided"`
 }
 
 // Moment is one event of a payment's history.
@@ -73,7 +95,7 @@ type cancelInput struct {
 type listPaymentsInput struct {
 	Channel string `query:"channel" doc:"Only of this channel"`
 	Account string `query:"account" doc:"Only of this wallet"`
-	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled" doc:"Only in this state"`
+	State   string `query:"state" enum:"noticed,placed,held,credited,parked,expired,closed,cancelled,refunded,disputed,reversed" doc:"Only in this state"`
 	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
@@ -166,8 +188,21 @@ func (s *Server) payment(ch domain.ChannelID, orderNo string, v domain.Payment) 
 	}
 	for _, t := range v.Trades {
 		p.Trades = append(p.Trades, Trade{
-			TradeNo: t.TradeNo, State: string(t.State), Amount: optionalMoney(t.Amount), Reason: string(t.Reason), FirstAt: t.FirstAt,
+			TradeNo: t.TradeNo, State: string(t.State), Account: string(t.Account), Amount: optionalMoney(t.Amount),
+			Reason: string(t.Reason), FirstAt: t.FirstAt,
 		})
+		if t.TradeNo == v.Settled {
+			p.Refunded = optionalMoney(t.Refunded)
+		}
+	}
+	for _, r := range v.Refunds {
+		p.Refunds = append(p.Refunds, Refund{
+			RefundID: r.RefundID, RefundNo: r.RefundNo, TradeNo: r.TradeNo, State: string(r.State), Amount: optionalMoney(r.Amount),
+			Booked: optionalMoney(r.Booked), FirstAt: r.FirstAt,
+		})
+	}
+	for _, d := range v.Disputes {
+		p.Disputes = append(p.Disputes, Dispute{DisputeID: d.DisputeID, TradeNo: d.TradeNo, Open: optionalMoney(d.Open)})
 	}
 	return p
 }
@@ -239,7 +274,7 @@ func (s *Server) listPayments(ctx context.Context, in *listPaymentsInput) (*list
 func row(r projections.Payment) Payment {
 	p := Payment{
 		Channel: string(r.Channel), OrderNo: r.OrderNo, Account: string(r.Account), Amount: optionalMoney(r.Amount),
-		State: string(r.State), TradeNo: r.TradeNo, Notices: r.Notices, Position: r.Position,
+		State: string(r.State), TradeNo: r.TradeNo, Notices: r.Notices, Position: r.Position, Refunded: optionalMoney(r.Refunded),
 	}
 	if !r.PlacedAt.IsZero() {
 		p.PlacedAt, p.ExpiresAt = &r.PlacedAt, &r.ExpiresAt
