@@ -42,11 +42,22 @@ type Deps struct {
 	// Inspect looks at the store's file itself; nil where there is none. See
 	// Inspect of the embedded store.
 	Inspect func(ctx context.Context) ([]string, error)
+	// Opened gives sealed parts that were opened before, as a bundle holds them;
+	// nil to open them with the ledger's keys.
+	Opened func(ctx context.Context, r eventstore.Recorded) ([]byte, error)
 	// Rows are the projections in use; nil when there are none to compare.
 	Rows projections.Reader
 	// Scratch takes a fold of the whole log, to compare every row with it; nil
 	// to compare balances only. It must be empty.
 	Scratch Scratch
+}
+
+// unseal opens the sealed part of r; KindNotFound when it was erased.
+func (d Deps) unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error) {
+	if d.Opened != nil {
+		return d.Opened(ctx, r)
+	}
+	return d.Ledger.Unseal(ctx, r)
 }
 
 // Scratch is an empty set of rows.

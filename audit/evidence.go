@@ -43,7 +43,7 @@ func (s *shard) evidence(ctx context.Context, st *state, e ledger.Entry, f domai
 		s.brokenEvidence(e, "the notice is kept without its evidence")
 		return nil
 	}
-	plain, err := s.walk.deps.Ledger.Unseal(ctx, e.Recorded)
+	plain, err := s.walk.deps.unseal(ctx, e.Recorded)
 	switch {
 	case err == nil:
 	case domain.KindOf(err) == domain.KindNotFound:
@@ -175,7 +175,7 @@ func (s *shard) personal(ctx context.Context, e ledger.Entry) error {
 		return nil
 	}
 	s.rep.Evidence.Personal.Kept++
-	_, err := s.walk.deps.Ledger.Unseal(ctx, e.Recorded)
+	_, err := s.walk.deps.unseal(ctx, e.Recorded)
 	switch {
 	case err == nil:
 		s.rep.Evidence.Personal.Opened++
