@@ -117,7 +117,7 @@ func (a *App) configure(ctx context.Context) error {
 	}
 	for _, id := range a.Config.ChannelIDs() {
 		cfg := a.Channels[id].Config()
-		cfg.Test = a.Config.Channels[string(id)].Test
+		cfg.Test, cfg.Corrections = a.Config.Channels[string(id)].Test, a.Config.Channels[string(id)].Corrections
 		if err := a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "config"}); err != nil {
 			return err
 		}

@@ -61,6 +61,8 @@ type Channel struct {
 	PlatformKeys    map[string]string `koanf:"platform_keys" only:"wechatpay"`         // by serial or PUB_KEY_ID_…: PEM, or the file it is in
 	RetiredKeys     map[string]string `koanf:"retired_platform_keys" only:"wechatpay"` // the same ids: from which day on nothing new is accepted
 	AlipayKeys      []string          `koanf:"alipay_keys" only:"alipay"`              // keys or certificates; PEM, base64, or the file it is in
+	AppCert         string            `koanf:"app_cert" only:"alipay"`                 // certificate mode: the application's; PEM, or the file it is in
+	AlipayRootCert  string            `koanf:"alipay_root_cert" only:"alipay"`         // certificate mode: Alipay's roots; PEM, or the file they are in
 
 	// How the provider's messages are read.
 	SignType    string   `koanf:"sign_type" only:"wechatpay"` // v2: MD5 | HMAC-SHA256
@@ -68,6 +70,11 @@ type Channel struct {
 	OrderKey    string   `koanf:"order_key" only:"stripe"`    // metadata key of the order number
 	Currencies  []string `koanf:"currencies" only:"stripe"`   // all that are taken; empty: currency alone
 	DisputeLost string   `koanf:"dispute_lost" only:"stripe"` // who bears a lost dispute: wallet | expense
+
+	// What two people may decide of its money, in its currency; empty: no limit.
+	CorrectionLimit   string `koanf:"correction_limit"`         // by one correction
+	CorrectionPerson  string `koanf:"correction_limit_person"`  // of what one person proposes in a day
+	CorrectionAccount string `koanf:"correction_limit_account"` // for one account in a day
 
 	// How its bills are compared; see Bills.
 	BillSchedule string        `koanf:"bill_schedule"`  // cron, in the channel's zone: when to look for bills; empty: every five minutes
@@ -80,6 +87,9 @@ type Channel struct {
 	// What Confirm says.
 	ConfirmMode  domain.ConfirmMode `koanf:"-"`
 	ConfirmAbove domain.Money       `koanf:"-"`
+
+	// What the correction limits say; nil without limits.
+	Corrections *domain.CorrectionPolicy `koanf:"-"`
 }
 
 // Providers are the names that a channel's provider can have.
@@ -114,6 +124,9 @@ func (ch *Channel) finish(dir string) error {
 		}
 	}
 	if err := ch.checkBills(field); err != nil {
+		return err
+	}
+	if err := ch.parseLimits(field); err != nil {
 		return err
 	}
 	if err := ch.readFiles(dir, field); err != nil {

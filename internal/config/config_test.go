@@ -34,6 +34,7 @@ channels:
     pid: "1001"
     key: `+canary+`
     confirm_by_query: above 100.00
+    correction_limit_person: "500"
 reconciler:
   sweep_every: 30s
 `)
@@ -47,6 +48,9 @@ reconciler:
 	}
 	if ch.ConfirmMode != domain.ConfirmAbove || ch.ConfirmAbove.String() != "100.00 CNY" {
 		t.Errorf("confirm %s %s", ch.ConfirmMode, ch.ConfirmAbove)
+	}
+	if l := ch.Corrections; l == nil || l.PersonDay.String() != "500.00 CNY" || !l.Item.IsZero() {
+		t.Errorf("limits %+v", l)
 	}
 	if c.Reconciler.SweepEvery != 30*time.Second || c.Reconciler.Queries != 8 || c.Listen != "127.0.0.1:8080" {
 		t.Errorf("config %+v", c)
@@ -120,6 +124,7 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		"limits: {cache_mb: 1}":                  {"limits.cache_mb", "1"},
 		channel("currency: cny"):                 {"channels.a.currency", "cny"},
 		channel("zone: Mars/Base"):               {"channels.a.zone", "Mars/Base"},
+		channel(`correction_limit: "1e3"`):       {"channels.a.correction_limit", "1e3", "CNY"},
 		channel("funds: mine"):                   {"channels.a.funds", "mine"},
 		channel("confirm_by_query: maybe"):       {"channels.a.confirm_by_query", "maybe"},
 		channel("confirm_by_query: above 1e3"):   {"channels.a.confirm_by_query", "above 1e3"},
