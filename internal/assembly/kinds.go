@@ -84,6 +84,7 @@ var beijing = time.FixedZone("CST", 8*60*60)
 func newAlipay(c config.Channel, _ domain.ID, clock func() time.Time) (providers.Channel, error) {
 	return made(alipay.New(alipay.Config{
 		Channel: c.ID, Gateway: c.Gateway, AppID: c.AppID, SellerID: c.SellerID, AppKey: c.AppKey, AlipayKeys: c.AlipayKeys,
+		AppCert: c.AppCert, RootCert: c.AlipayRootCert,
 		AccountFrom: c.AccountFrom, Confirm: c.ConfirmMode, ConfirmAbove: c.ConfirmAbove, AllowPlainHTTP: c.AllowPlainHTTP,
 	}, nil, clock))
 }

@@ -44,6 +44,8 @@ channels:
     seller_id: "2088102119685838"
     app_key_file: app.key
     alipay_keys: ["alipay.pem", "-----BEGIN PUBLIC KEY-----\ny"]
+    app_cert: "-----BEGIN CERTIFICATE-----\nc"
+    alipay_root_cert: root.crt
     account_from: passback_params
   card:
     provider: stripe
@@ -58,6 +60,7 @@ channels:
 	beside(t, path, map[string]string{
 		"v3.key": canary + "\n", "old.keys": "one\n\n two \n", "pub.pem": "-----BEGIN PUBLIC KEY-----", "app.key": "app",
 		"alipay.pem": "-----BEGIN PUBLIC KEY-----\nz", "retired.txt": "whsec_0",
+		"root.crt": "-----BEGIN CERTIFICATE-----\nr",
 	})
 	c, err := Load(path, nil)
 	if err != nil {
@@ -70,7 +73,8 @@ channels:
 		t.Errorf("wechatpay %+v", wx)
 	}
 	if ali.AppKey.Reveal() != "app" || len(ali.AlipayKeys) != 2 || !strings.HasSuffix(ali.AlipayKeys[0], "z") ||
-		!strings.HasSuffix(ali.AlipayKeys[1], "y") || ali.Zone != "Asia/Shanghai" {
+		!strings.HasSuffix(ali.AlipayKeys[1], "y") || !strings.HasSuffix(ali.AppCert, "c") || !strings.HasSuffix(ali.AlipayRootCert, "r") ||
+		ali.Zone != "Asia/Shanghai" {
 		t.Errorf("alipay %+v", ali)
 	}
 	if len(card.Webhooks) != 2 || card.Webhooks[1].Reveal() != canary || card.Retired[0].Reveal() != "whsec_0" ||
@@ -111,6 +115,7 @@ func TestKeysGivenTwiceOrNowhere(t *testing.T) {
 		"provider: wechatpay\n    retired_platform_keys: {PUB_KEY_ID_1: \"January\"}":       "retired_platform_keys.PUB_KEY_ID_1",
 		"provider: stripe\n    live: true\n    test: true":                                  "live",
 		"provider: alipay\n    alipay_keys: [none.pem]":                                     "alipay_keys",
+		"provider: alipay\n    alipay_root_cert: none.crt":                                  "alipay_root_cert",
 		"provider: stripe\n    retired_secrets_file: none.txt":                              "retired_secrets_file",
 	} {
 		path := write(t, "channels:\n  a:\n    "+lines+"\n")

@@ -129,15 +129,25 @@ func (ch *Channel) readPublicKeys(dir string, field func(string) string) error {
 			return domain.EField(domain.KindInvalid, field("retired_platform_keys."+id), "is not one of platform_keys")
 		}
 	}
-	for i, key := range ch.AlipayKeys {
-		if !isFile(key) {
-			continue
+	return ch.readAlipayKeys(dir, field)
+}
+
+func (ch *Channel) readAlipayKeys(dir string, field func(string) string) error {
+	keys := map[string][]*string{"app_cert": {&ch.AppCert}, "alipay_root_cert": {&ch.AlipayRootCert}}
+	for i := range ch.AlipayKeys {
+		keys["alipay_keys"] = append(keys["alipay_keys"], &ch.AlipayKeys[i])
+	}
+	for name, texts := range keys {
+		for _, text := range texts {
+			if *text == "" || !isFile(*text) {
+				continue
+			}
+			read, err := readKey(dir, *text, field(name))
+			if err != nil {
+				return err
+			}
+			*text = read
 		}
-		text, err := readKey(dir, key, field("alipay_keys"))
-		if err != nil {
-			return err
-		}
-		ch.AlipayKeys[i] = text
 	}
 	return nil
 }
