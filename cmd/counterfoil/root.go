@@ -56,6 +56,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newCallbacksCommand(p),
 		newReconcileCommand(p),
 		newDiscrepanciesCommand(p),
+		newExportCommand(p),
 		newCorrectionsCommand(p),
 		newPaymentsCommand(p),
 		newProjectionsCommand(p),
