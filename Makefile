@@ -109,7 +109,7 @@ soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
 fmt: ## format the source
 	$(GOFUMPT) -l -w .
 
-tools: ## fetch modules, build the linters, find a C compiler for the race detector
+tools: ## fetch modules, build the linters, find a C compiler for the race detector, hledger and beancount
 	@command -v go >/dev/null || { echo 'Go is not installed: https://go.dev/doc/install (1.21 or newer fetches the version in go.mod itself)'; exit 1; }
 	@go version
 	go mod download
@@ -118,6 +118,9 @@ tools: ## fetch modules, build the linters, find a C compiler for the race detec
 	$(LINT) version
 	@command -v gcc >/dev/null || command -v clang >/dev/null || \
 		{ echo 'installing gcc for the race detector'; apt-get update -qq && apt-get install -qq -y gcc libc6-dev; }
+	@command -v hledger >/dev/null && command -v bean-check >/dev/null || \
+		{ echo 'installing hledger and beancount to check exported journals'; apt-get update -qq && apt-get install -qq -y hledger beancount; } || \
+		echo 'not to be had: the tests of exported journals are skipped'
 
 clean: ## remove what was built
 	rm -rf bin dist
