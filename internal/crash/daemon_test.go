@@ -30,7 +30,7 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 		return "", err
 	}
 	built = dir
-	cmd := exec.Command("go", "build", "-o", dir+string(os.PathSeparator), "counterfoil/cmd/api", "counterfoil/cmd/reconciler")
+	cmd := exec.Command("go", "build", "-o", dir+string(os.PathSeparator), "counterfoil/cmd/api", "counterfoil/cmd/reconciler", "counterfoil/cmd/counterfoil")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("build the programs: %w\n%s", err, out)

@@ -12,6 +12,10 @@ var launcher = func() {}
 
 func TestMain(m *testing.M) {
 	launcher()
+	if os.Getenv(serveEnv) != "" {
+		serve()
+		return
+	}
 	code := m.Run()
 	os.RemoveAll(built)
 	os.Exit(code)

@@ -53,6 +53,7 @@ type site struct {
 	api    string // host:port of the API
 	ops    string // host:port of its listener for operators
 	key    string // an API key with every scope
+	config config.Config
 	signer signer
 }
 
@@ -62,6 +63,7 @@ type setup struct {
 	dir     string
 	gateway string
 	conns   int    // limits.conns_per_address
+	store   string // address of the event store, empty for a file
 	extra   string // more lines of configuration
 }
 
@@ -88,6 +90,7 @@ func newSite(t testing.TB, o setup) *site {
 	must(t, err)
 	_, err = assembly.Create(t.Context(), cfg, domain.ModeTest, time.Now)
 	must(t, err)
+	s.config = cfg
 	s.makeKey(t, cfg)
 	return s
 }
@@ -106,6 +109,9 @@ func keep(t testing.TB, path string, text []byte) {
 
 func (s *site) configuration(o setup, pairs [2]sandbox.KeyPair) []byte {
 	var b bytes.Buffer
+	if o.store != "" {
+		fmt.Fprintf(&b, "store: %s\n", o.store)
+	}
 	fmt.Fprintf(&b, "public_url: http://%s\nlisten: %s\nops_listen: %s\nlimits:\n  conns_per_address: %d\n%s\nchannels:\n",
 		s.api, s.api, s.ops, o.conns, o.extra)
 	for _, ch := range []struct{ id, protocol, confirm, keys string }{

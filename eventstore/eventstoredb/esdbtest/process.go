@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Serve plays an installation for another process: it prints the connection
@@ -52,6 +53,12 @@ func (s *Server) obey(words []string) error {
 	case "version":
 		s.SetVersion(words[1])
 		return nil
+	case "latency":
+		d, err := time.ParseDuration(words[1])
+		if err == nil {
+			s.SetLatency(d)
+		}
+		return err
 	case "next":
 		return s.next(words[1:])
 	case "write":
@@ -128,7 +135,7 @@ func Launch(cmd *exec.Cmd) (*Process, error) {
 }
 
 // Do gives a command: kill, restart, hang, resume or lead with a node, version
-// with a version, next with faults, write with a stream, a type and JSON
+// with a version, latency with a duration, next with faults, write with a stream, a type and JSON
 // without spaces.
 func (p *Process) Do(command string) error {
 	p.mu.Lock()
