@@ -1,7 +1,7 @@
 package alipay
 
 import (
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // a name that Alipay gives, not a proof
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -21,7 +21,7 @@ const (
 // CertSN is Alipay's number of a certificate: MD5, in hex, of the issuer's name
 // and the decimal serial.
 func CertSN(cert *x509.Certificate) string {
-	sum := md5.Sum([]byte(cert.Issuer.String() + cert.SerialNumber.String())) //nolint:gosec // a name that Alipay gives, not a proof
+	sum := md5.Sum([]byte(cert.Issuer.String() + cert.SerialNumber.String())) //nolint:gosec // as above
 	return hex.EncodeToString(sum[:])
 }
 
