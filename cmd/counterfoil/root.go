@@ -51,6 +51,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newEventsCommand(p),
 		newVerifyCommand(p),
 		newTreeCommand(p),
+		newAuditCommand(p),
 		newDoctorCommand(p),
 		newMigrateCommand(p),
 		newCallbacksCommand(p),

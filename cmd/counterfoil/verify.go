@@ -27,7 +27,7 @@ import (
 func newVerifyCommand(p *program) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Check the whole log, all evidence and all balances",
+		Use: "verify [BUNDLE]", Short: "Check the whole log, all evidence and all balances, or a bundle",
 		Long: `Reads the log from its first event and trusts nothing that can be derived again:
 bytes against hashes, ids against content, decisions against the rules, notices
 against their evidence, which is verified again with the channels' keys, and
@@ -40,6 +40,9 @@ must still begin with the events it covers. With --key it is the key you kept
 that must have signed it. Without a checkpoint from outside, verify cannot see a
 hand that rewrote the log and signed the result with the log's own key.
 
+With the name of a bundle (see "counterfoil audit bundle") that file is checked
+instead, claim by claim, and no installation is needed.
+
 With --from-scratch every other projected row is compared, too: the log is
 folded into a temporary file, which takes longer.
 
@@ -47,9 +50,15 @@ Exit status: 0 all is well, 4 nothing is wrong but some evidence was erased or
 cannot be verified with the keys configured now, 5 something is wrong.`,
 		Example: `  counterfoil verify --dir /srv/pay
   counterfoil verify --dir /srv/pay --checkpoint 2026-11-22.checkpoint --key pay.key
-  counterfoil verify --dir /srv/pay --from-scratch --output json`,
-		Args: cobra.NoArgs,
-		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.verify(ctx, o) }),
+  counterfoil verify --dir /srv/pay --from-scratch --output json
+  counterfoil verify USR1NO0001.zip --key pay.key`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: p.begin(func(ctx context.Context, args []string) error {
+			if len(args) == 1 {
+				return p.verifyBundle(ctx, args[0], o)
+			}
+			return p.verify(ctx, o)
+		}),
 	}
 	cmd.Flags().BoolVar(&o.fromScratch, "from-scratch", false, "compare every projected row with a fold from nothing")
 	cmd.Flags().StringArrayVar(&o.checkpoints, "checkpoint", nil, "`FILE` with a signed head kept earlier; may be given several times")
