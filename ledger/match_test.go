@@ -61,11 +61,13 @@ func TestNoticesWithoutAnOrder(t *testing.T) {
 		kept   bool
 	}{
 		"known": {
-			rowsOf{known: map[string]string{paid: "A1"}}, func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
+			rowsOf{known: map[string]string{paid: "A1"}},
+			func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
 			domain.PaymentStream(main, "A1"), "", true,
 		},
 		"unknown": {
-			rowsOf{}, func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
+			rowsOf{},
+			func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
 			domain.UnmatchedStream(main), domain.ReasonUnmatched, true,
 		},
 		"nobody to ask": {
@@ -73,23 +75,28 @@ func TestNoticesWithoutAnOrder(t *testing.T) {
 			domain.UnmatchedStream(main), domain.ReasonUnmatched, true,
 		},
 		"rows that are away": {
-			rowsOf{err: errors.New("disk")}, func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
+			rowsOf{err: errors.New("disk")},
+			func(w *world) domain.Notice { return w.refund(2, "", paid, "R1") },
 			domain.UnmatchedStream(main), domain.ReasonUnmatched, true,
 		},
 		"without any number": {
-			rowsOf{known: map[string]string{"": "A1"}}, func(w *world) domain.Notice { return w.refund(2, "", "", "R1") },
+			rowsOf{known: map[string]string{"": "A1"}},
+			func(w *world) domain.Notice { return w.refund(2, "", "", "R1") },
 			domain.UnmatchedStream(main), domain.ReasonUnmatched, true,
 		},
 		"money without an order": {
-			rowsOf{known: map[string]string{"T9": ""}}, func(w *world) domain.Notice { return w.refund(2, "", "T9", "R1") },
+			rowsOf{known: map[string]string{"T9": ""}},
+			func(w *world) domain.Notice { return w.refund(2, "", "T9", "R1") },
 			domain.TradeStream(main, "T9"), domain.ReasonBeforePayment, true,
 		},
 		"paid, by a callback": {
-			rowsOf{}, func(w *world) domain.Notice { return w.callback(2, main, "", "T9", ten) },
+			rowsOf{},
+			func(w *world) domain.Notice { return w.callback(2, main, "", "T9", ten) },
 			domain.UnmatchedStream(main), domain.ReasonUnmatched, true,
 		},
 		"paid, by the provider's answer": {
-			rowsOf{}, func(w *world) domain.Notice { return w.query(2, main, "", "T9", ten) },
+			rowsOf{},
+			func(w *world) domain.Notice { return w.query(2, main, "", "T9", ten) },
 			domain.TradeStream(main, "T9"), domain.ReasonUnknownOrder, true,
 		},
 		"an answer that names none either": {
@@ -100,7 +107,8 @@ func TestNoticesWithoutAnOrder(t *testing.T) {
 			}, domain.UnmatchedStream(main), domain.ReasonUnmatched, false,
 		},
 		"an order that it names": {
-			rowsOf{known: map[string]string{paid: "B1"}}, func(w *world) domain.Notice { return w.refund(2, "A1", paid, "R1") },
+			rowsOf{known: map[string]string{paid: "B1"}},
+			func(w *world) domain.Notice { return w.refund(2, "A1", paid, "R1") },
 			domain.PaymentStream(main, "A1"), "", true,
 		},
 	} {

@@ -76,14 +76,14 @@ func linePage(
 		AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.ledger = ?1 AND o.position = e.position AND o.leg < e.leg)
 		ORDER BY e.position LIMIT ?6`,
 		[]any{book.id, signed(after), signed(f.Until), string(f.From), string(f.To), int64(linesPage)}, func(r row) error {
-			line, err := rs.line(c, r, book)
+			line, err := lineOf(rs, c, r, book)
 			*out = append(*out, line)
 			return err
 		})
 }
 
-// line is the movement of one posted event.
-func (rs *readers) line(c *conn, r row, book ledger) (domain.OurLine, error) {
+// lineOf is the movement of one posted event.
+func lineOf(rs *readers, c *conn, r row, book ledger) (domain.OurLine, error) {
 	kind, err := rs.name(c, r.num(3))
 	if err != nil {
 		return domain.OurLine{}, err

@@ -191,3 +191,29 @@ func TestPaymentRow(t *testing.T) {
 		t.Errorf("an unknown channel: %v", err)
 	}
 }
+
+// TestOrderOf: a trade number finds the order whose money it moved, and nothing
+// that was only noticed.
+func TestOrderOf(t *testing.T) {
+	t.Parallel()
+	l, d := newLog(), openDB(t, path(t))
+	l.add(t, domain.LedgerStream, domain.LedgerOpened{Ledger: l.id(), Mode: domain.ModeTest})
+	l.add(t, domain.PaymentStream("c", "o1"), l.notified("c", "o1", "t1", cny(100), domain.OutcomeCredited), l.credited("c", "t1", "alice", cny(100)))
+	l.add(t, domain.PaymentStreamRaw("c", "odd one"), l.notified("c", "odd one", "t2", cny(100), domain.OutcomeParked), l.parked("c", "t2", cny(100), true))
+	l.add(t, domain.TradeStream("c", "t3"), l.notified("c", "", "t3", cny(100), domain.OutcomeParked), l.parked("c", "t3", cny(100), true))
+	l.add(t, domain.PaymentStream("c", "o4"), l.notified("c", "o4", "t4", cny(100), domain.OutcomeNoted))
+	fold(t, l, d, 10)
+	for trade, want := range map[string]string{"t1": "o1", "t2": "odd one", "t3": ""} {
+		if got, err := d.OrderOf(t.Context(), "c", trade); err != nil || got != want {
+			t.Errorf("%s moved money of %q (%v), want %q", trade, got, err, want)
+		}
+	}
+	for _, trade := range []string{"t4", "t5"} {
+		if got, err := d.OrderOf(t.Context(), "c", trade); domain.KindOf(err) != domain.KindNotFound {
+			t.Errorf("%s: %q, %v", trade, got, err)
+		}
+	}
+	if got, err := d.OrderOf(t.Context(), "unknown", "t1"); domain.KindOf(err) != domain.KindNotFound {
+		t.Errorf("a channel nobody knows: %q, %v", got, err)
+	}
+}
