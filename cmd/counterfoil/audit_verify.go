@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -13,8 +9,6 @@ import (
 
 	"counterfoil/audit"
 	"counterfoil/domain"
-	"counterfoil/providers"
-	"counterfoil/providers/epay"
 )
 
 // verifyBundle checks a bundle with nothing but what it holds and the keys that
@@ -105,41 +99,4 @@ func (p *program) printBundle(file string, rep audit.BundleReport) error {
 		fmt.Fprintln(p.stdout, "verdict: all is well")
 	}
 	return nil
-}
-
-// strangers makes channels that verify evidence with public keys alone: those of
-// protocols whose signatures anyone can check.
-func (p *program) strangers(cfgs []domain.ChannelConfigured) map[domain.ChannelID]providers.Channel {
-	out := map[domain.ChannelID]providers.Channel{}
-	for _, c := range cfgs {
-		if c.Provider != "epay" || c.Protocol != string(epay.V2) {
-			continue
-		}
-		key := publicKey(c, "platform")
-		if key == "" {
-			continue
-		}
-		throwaway, err := rsa.GenerateKey(rand.Reader, 2048) // signs nothing: a channel cannot be without
-		if err != nil {
-			continue
-		}
-		ch, err := epay.New(epay.Config{
-			Channel: c.Channel, Version: epay.V2, Gateway: c.Gateway, PID: c.Merchant["pid"], PlatformKey: key,
-			MerchantKey: providers.NewSecret(base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(throwaway))),
-			Currency:    c.Currency, Zone: c.Zone, Confirm: c.Confirm, ConfirmAbove: c.ConfirmAbove, Funds: c.Funds, AllowPlainHTTP: true,
-		}, nil, p.clock)
-		if err == nil {
-			out[c.Channel] = ch
-		}
-	}
-	return out
-}
-
-func publicKey(c domain.ChannelConfigured, use string) string {
-	for _, k := range c.PublicKeys {
-		if k.Use == use {
-			return base64.StdEncoding.EncodeToString(k.DER)
-		}
-	}
-	return ""
 }
