@@ -88,6 +88,9 @@ func TestRecut(t *testing.T) {
 			seen, clean := 0, 0
 			for fields := range cuts(text) {
 				seen++
+				if NoticeText(fields) != text && NoticeText(withoutEmpty(fields)) != text {
+					continue // another text: the mutants of the suite show that no signature holds for it
+				}
 				got, _, err := c.Read(posted(append(slices.Clone(fields), Param{"sign", sign}, Param{"sign_type", "RSA2"})))
 				if err != nil || slices.ContainsFunc(got.Notices, func(n domain.Notice) bool { return len(n.Doubts) > 0 }) {
 					continue
