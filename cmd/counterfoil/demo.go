@@ -2,21 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"counterfoil/internal/bench"
+	"counterfoil/internal/config"
 	"counterfoil/internal/demo"
 	"counterfoil/internal/progress"
 )
 
 func newDemoCommand(p *program) *cobra.Command {
 	var o demo.Options
+	var store initSettings
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Play the main job against a sandbox gateway with every fault",
 		Long: `Starts a sandbox Epay gateway with every fault it knows, the api program and two
@@ -26,7 +30,7 @@ verdict: exit status 1 if a paid order is not credited exactly once or a balance
 differs. No real money moves.
 
 The programs api and reconciler must lie beside this one.`,
-		Example: "  counterfoil demo\n  counterfoil demo --dir /tmp/demo --keep --seed 7 --payments 500",
+		Example: "  counterfoil demo\n  counterfoil demo --dir /tmp/demo --keep --seed 7 --payments 500\n  counterfoil demo --store 'esdb://127.0.0.1:2113?tls=false'",
 		Args:    cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {
 			o.Dir, o.Out, o.Log, o.Progress = p.dir, p.stdout, p.stderr, p.steps
@@ -35,6 +39,9 @@ The programs api and reconciler must lie beside this one.`,
 				return err
 			}
 			o.Bin = bin
+			if o.Store, err = demoStore(store); err != nil {
+				return err
+			}
 			return demo.Run(ctx, o)
 		}),
 	}
@@ -42,7 +49,27 @@ The programs api and reconciler must lie beside this one.`,
 	cmd.Flags().BoolVar(&o.Stay, "stay", false, "stay up after the verdict, until Ctrl-C")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "`N` of every choice: the same seed plays the same orders")
 	cmd.Flags().IntVar(&o.Payments, "payments", 2000, "`N` payments to play")
+	cmd.Flags().StringVar(&store.Store, "store", config.Embedded, "where events are kept: sqlite, or the `ADDRESS` of an EventStoreDB")
+	cmd.Flags().StringVar(&store.UserFile, "store-user-file", "", "`FILE` with the name of its user")
+	cmd.Flags().StringVar(&store.PasswordFile, "store-password-file", "", "`FILE` with its password")
 	return cmd
+}
+
+// demoStore is the lines that name the demo's event store. On a server every
+// demo has a namespace of its own, which it leaves behind.
+func demoStore(s initSettings) (string, error) {
+	if s.Store == config.Embedded {
+		return "", nil
+	}
+	if err := absolute(&s.UserFile, &s.PasswordFile); err != nil {
+		return "", err
+	}
+	namespace := "demo-" + strings.ToLower(rand.Text()[:12])
+	cfg, err := config.Config{}.WithStore(s.Store, namespace, s.UserFile, s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("--%w", err)
+	}
+	return storeLines(cfg), nil
 }
 
 func newBenchCommand(p *program) *cobra.Command {

@@ -232,3 +232,17 @@ func (s *site) verify(t testing.TB) {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 }
+
+// TestDemoOnServer plays the demo on a server, as `counterfoil demo --store`
+// does on a true one.
+func TestDemoOnServer(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	cmd := exec.Command(program(t, "counterfoil"), "demo", "--payments", "100", "--store", c.Connection)
+	cmd.Env = foreign(os.Environ())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("demo: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}

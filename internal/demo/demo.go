@@ -27,6 +27,7 @@ type Options struct {
 	Stay     bool      // stay up after the verdict until ctx ends
 	Seed     uint64    // of every choice
 	Payments int       // how many are placed
+	Store    string    // lines of the configuration that name a server as the event store; empty means a file
 	Bin      string    // folder of the programs api and reconciler
 	Out      io.Writer // the table and verdict
 	Log      io.Writer // progress

@@ -63,7 +63,7 @@ func freePort(ctx context.Context) (string, error) {
 func (s *scene) configText(listen string) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# Made by counterfoil demo: a test store, no real money.
-public_url: http://%s
+%spublic_url: http://%s
 listen: %s
 ops_listen: 127.0.0.1:0
 log_level: info
@@ -77,7 +77,7 @@ reconciler:
   queries: 16
   ask_per_second: 400
 channels:
-`, listen, listen, speed)
+`, s.o.Store, listen, listen, speed)
 	channels, err := s.channelsText()
 	b.WriteString(channels)
 	return b.Bytes(), err
