@@ -22,18 +22,18 @@ const (
 // OurLine is one movement on the provider's account in our books: what a line
 // of the bill must have as its counterpart.
 type OurLine struct {
-	Kind      LineKind
-	OrderNo   string // empty where the reader does not know it
-	TradeNo   string
-	RefundID  string // with refunds
-	RefundNo  string
-	DisputeID string     // with disputes
-	Amount    Money      // gross and positive, as a bill has it
-	State     TradeState // of the payment's money
-	ValueDate Day        // the book day, in the channel's zone
-	At        time.Time  // when it happened by our books
-	Position  uint64     // of the event that booked it
-	Since     Day        // it waits since the bill of this day lacked it; empty while it does not
+	Kind      LineKind   `json:"kind"`
+	OrderNo   string     `json:"order_no"` // empty where the reader does not know it
+	TradeNo   string     `json:"trade_no"`
+	RefundID  string     `json:"refund_id"` // with refunds
+	RefundNo  string     `json:"refund_no"`
+	DisputeID string     `json:"dispute_id"`      // with disputes
+	Amount    Money      `json:"amount,omitzero"` // gross and positive, as a bill has it
+	State     TradeState `json:"state"`           // of the payment's money
+	ValueDate Day        `json:"value_date"`      // the book day, in the channel's zone
+	At        time.Time  `json:"at"`              // when it happened by our books
+	Position  uint64     `json:"position"`        // of the event that booked it
+	Since     Day        `json:"since"`           // it waits since the bill of this day lacked it; empty while it does not
 }
 
 // ComparePolicy says what is compared and what may differ. Amounts may not.
@@ -72,9 +72,9 @@ type Difference struct {
 // ItemKey names the item of a bill or of our books that is compared, whatever
 // the day and the run.
 type ItemKey struct {
-	Kind    LineKind
-	TradeNo string
-	Ref     string // the refund's or the dispute's number; for a line without trade number what else it has
+	Kind    LineKind `json:"kind"`
+	TradeNo string   `json:"trade_no"`
+	Ref     string   `json:"ref"` // the refund's or the dispute's number; for a line without trade number what else it has
 }
 
 // Key is the item that the difference is about.

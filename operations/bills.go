@@ -37,33 +37,41 @@ type BillTotal struct {
 
 // BillRun is one comparison of a bill with the books.
 type BillRun struct {
-	Seq       int64 // assigned by the store, increasing
-	ID        string
-	Channel   domain.ChannelID
-	Day       domain.Day
-	Bill      string // the kind of bill, or "answers" where the provider makes none
-	Holder    string
-	State     RunState
-	Cause     BillCause // with RunIncomplete
-	Note      string    // the cause in words
-	StartedAt time.Time
-	EndedAt   time.Time
+	Seq       int64            `json:"-"` // assigned by the store, increasing
+	ID        string           `json:"id"`
+	Channel   domain.ChannelID `json:"channel"`
+	Day       domain.Day       `json:"day"`
+	Bill      string           `json:"bill"` // the kind of bill, or "answers" where the provider makes none
+	Holder    string           `json:"holder"`
+	State     RunState         `json:"state"`
+	Cause     BillCause        `json:"cause"` // with RunIncomplete
+	Note      string           `json:"note"`  // the cause in words
+	StartedAt time.Time        `json:"started_at"`
+	EndedAt   time.Time        `json:"ended_at"`
 
-	Import   int    // which different bill of the day this is, from 1; 0 while none was had
-	SHA256   string // of its bytes, by which the archive has it
-	Size     int64
-	Empty    bool // the provider says that the day had nothing
-	Final    bool // the provider will not change it
-	Position uint64
+	Import   int    `json:"import"` // which different bill of the day this is, from 1; 0 while none was had
+	SHA256   string `json:"sha256"` // of its bytes, by which the archive has it
+	Size     int64  `json:"size"`
+	Empty    bool   `json:"empty"` // the provider says that the day had nothing
+	Final    bool   `json:"final"` // the provider will not change it
+	Position uint64 `json:"position"`
 
-	OurLines, TheirLines                 int64
-	Matched, Split, Noted                int64
-	Waiting, Settled                     int64
-	ToleratedTimes, ToleratedFees        int64
-	Differing, Healed, Asked, Unanswered int64
-	Kinds                                map[domain.DiscrepancyKind]int64 // open differences
-	Totals                               []BillTotal
-	Rows                                 int64 // lines of the bill read so far, while it runs
+	OurLines       int64                            `json:"our_lines"`
+	TheirLines     int64                            `json:"their_lines"`
+	Matched        int64                            `json:"matched"`
+	Split          int64                            `json:"split"`
+	Noted          int64                            `json:"noted"`
+	Waiting        int64                            `json:"waiting"`
+	Settled        int64                            `json:"settled"`
+	ToleratedTimes int64                            `json:"tolerated_times"`
+	ToleratedFees  int64                            `json:"tolerated_fees"`
+	Differing      int64                            `json:"differing"`
+	Healed         int64                            `json:"healed"`
+	Asked          int64                            `json:"asked"`
+	Unanswered     int64                            `json:"unanswered"`
+	Kinds          map[domain.DiscrepancyKind]int64 `json:"kinds"` // open differences
+	Totals         []BillTotal                      `json:"totals"`
+	Rows           int64                            `json:"rows"` // lines of the bill read so far, while it runs
 }
 
 // BillRunFilter selects bill runs, newest first.
@@ -90,34 +98,34 @@ const (
 // made of channel, item and kind, never of a day or run: the same difference
 // found again is the same row.
 type Discrepancy struct {
-	Seq     int64     `json:"-"` // assigned by the store, increasing
-	ID      domain.ID `json:"-"`
-	Channel domain.ChannelID
-	Day     domain.Day // of the bill that first showed it
-	Bill    string     // the kind of that bill
-	Kind    domain.DiscrepancyKind
-	State   DiscrepancyState
+	Seq     int64                  `json:"-"` // assigned by the store, increasing
+	ID      domain.ID              `json:"-"`
+	Channel domain.ChannelID       `json:"channel"`
+	Day     domain.Day             `json:"day"`  // of the bill that first showed it
+	Bill    string                 `json:"bill"` // the kind of that bill
+	Kind    domain.DiscrepancyKind `json:"kind"`
+	State   DiscrepancyState       `json:"state"`
 
-	Item       domain.ItemKey
-	OrderNo    string
-	Ours       domain.Money `json:",omitzero"`
-	Theirs     domain.Money `json:",omitzero"`
-	Delta      domain.Money `json:",omitzero"`
-	OurState   string       // of the money, e.g. "credited"
-	TheirState string       // the provider's word
-	OurDay     domain.Day
-	At         time.Time // when it happened, by the bill where it has it
-	Row        int       // in the bill
-	Note       string
+	Item       domain.ItemKey `json:"item"`
+	OrderNo    string         `json:"order_no"`
+	Ours       domain.Money   `json:"ours,omitzero"`
+	Theirs     domain.Money   `json:"theirs,omitzero"`
+	Delta      domain.Money   `json:"delta,omitzero"`
+	OurState   string         `json:"our_state"`   // of the money, e.g. "credited"
+	TheirState string         `json:"their_state"` // the provider's word
+	OurDay     domain.Day     `json:"our_day"`
+	At         time.Time      `json:"at"`  // when it happened, by the bill where it has it
+	Row        int            `json:"row"` // in the bill
+	Note       string         `json:"note"`
 
-	FoundRun   string
-	FoundAt    time.Time
-	SeenRun    string // the last run that saw it
-	SeenAt     time.Time
-	ResolvedBy string // a run, or a person
-	ResolvedAt time.Time
-	Resolution string
-	ByPerson   bool // resolved by a person: seeing it again does not open it
+	FoundRun   string    `json:"found_run"`
+	FoundAt    time.Time `json:"found_at"`
+	SeenRun    string    `json:"seen_run"` // the last run that saw it
+	SeenAt     time.Time `json:"seen_at"`
+	ResolvedBy string    `json:"resolved_by"` // a run, or a person
+	ResolvedAt time.Time `json:"resolved_at"`
+	Resolution string    `json:"resolution"`
+	ByPerson   bool      `json:"by_person"` // resolved by a person: seeing it again does not open it
 }
 
 // DiscrepancyFilter selects discrepancies, newest first.

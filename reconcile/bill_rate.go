@@ -21,5 +21,5 @@ func ParseRate(s string) (decimal.Decimal, error) {
 	case err != nil || whole == "" || len(fraction) > 8 || strings.HasSuffix(s, ".") || strings.ContainsAny(digits, "+-_"):
 		return decimal.Decimal{}, domain.E(domain.KindInvalid, "%.40q is not a number such as 0.006", s)
 	}
-	return decimal.New(int64(n), -int32(len(fraction))), nil //nolint:gosec // 60 bits, 8 places
+	return decimal.New(int64(n), -int32(len(fraction))), nil // 60 bits, 8 places
 }

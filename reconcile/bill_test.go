@@ -66,8 +66,13 @@ func TestBillFindsLostPayments(t *testing.T) {
 	must(t, err)
 	b.called(move{order: "TWICE", trade: "T0", amount: yuan(t, "7.30"), day: today})
 	for _, m := range []move{
-		{order: "TWICE", trade: "T0"}, {order: "TWICE", trade: "T5"}, {order: "LOST1", trade: "T1"}, {order: "LOST2", trade: "T2"},
-		{order: "OTHER", trade: "T3", amount: yuan(t, "7.31")}, {order: "NOBODYS", trade: "T4"}, {order: "CANCEL", trade: "T6"},
+		{order: "TWICE", trade: "T0"},
+		{order: "TWICE", trade: "T5"},
+		{order: "LOST1", trade: "T1"},
+		{order: "LOST2", trade: "T2"},
+		{order: "OTHER", trade: "T3", amount: yuan(t, "7.31")},
+		{order: "NOBODYS", trade: "T4"},
+		{order: "CANCEL", trade: "T6"},
 	} {
 		if m.day = today; m.amount.IsZero() {
 			m.amount = yuan(t, "7.30")
@@ -205,12 +210,12 @@ func TestBillOfTheNeighbour(t *testing.T) {
 	t.Parallel()
 	for _, days := range [][]domain.Day{{today, today.Add(1)}, {today.Add(1), today}} {
 		b := newBooks(t)
-		m := b.paid("O1", "T1", "7.30")
+		b.paid("O1", "T1", "7.30")
 		b.clock.step(15*time.Hour + time.Minute) // midnight is over
 		b.placeOnly(atBank, "O2", "9.00")
 		next := move{order: "O2", trade: "T2", amount: yuan(t, "9.00")} // by our clock on the next day
 		b.called(next)
-		next.day, m.day = today, today
+		next.day = today
 		b.bank.has(next)
 		for range 2 {
 			for _, day := range days {

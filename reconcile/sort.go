@@ -136,7 +136,7 @@ func (c *chunk) add(key string, pack func([]byte) []byte) error {
 	if size > maxPacked {
 		return domain.E(domain.KindTooLarge, "a line of %d bytes cannot be sorted", size)
 	}
-	c.lines = append(c.lines, packed{off: uint32(off), len: uint32(size)}) //nolint:gosec // a chunk is far below 4 GiB
+	c.lines = append(c.lines, packed{off: uint32(off), len: uint32(size)}) // a chunk is far below 4 GiB
 	if len(c.lines) == 1 {
 		c.first, c.common = []byte(key), len(key)
 	}
@@ -154,7 +154,7 @@ func (c *chunk) record(l packed) []byte { return c.bytes[l.off : l.off+l.len] }
 // keyOf is the key of a packed line.
 func keyOf(record []byte) []byte {
 	n, size := binary.Uvarint(record)
-	return record[size : size+int(n)] //nolint:gosec // written by add
+	return record[size : size+int(n)] // written by add
 }
 
 // sort orders the lines by key, equal ones as they came.

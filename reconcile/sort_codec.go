@@ -80,7 +80,7 @@ func appendMoney(b []byte, m domain.Money) []byte {
 
 func appendTime(b []byte, t time.Time) []byte {
 	b = binary.AppendVarint(b, t.Unix())
-	return binary.AppendUvarint(b, uint64(t.Nanosecond())) //nolint:gosec // 0 to 999,999,999
+	return binary.AppendUvarint(b, uint64(t.Nanosecond())) // 0 to 999,999,999
 }
 
 // Fees have a few digits; the others are rare and go as decimal packs itself.
@@ -137,7 +137,7 @@ func (u *unpacker) count() uint64 {
 // number reads what binary.AppendVarint wrote.
 func (u *unpacker) number() int64 {
 	v := u.count()
-	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // zigzag
+	return int64(v>>1) ^ -int64(v&1) // zigzag
 }
 
 func (u *unpacker) text() string {
@@ -165,7 +165,7 @@ func (u *unpacker) time() time.Time {
 	if nano >= uint64(time.Second) {
 		u.fail()
 	}
-	return time.Unix(sec, int64(nano)).UTC() //nolint:gosec // below a second
+	return time.Unix(sec, int64(nano)).UTC() // below a second
 }
 
 func (u *unpacker) decimal() decimal.Decimal {
@@ -176,10 +176,10 @@ func (u *unpacker) decimal() decimal.Decimal {
 	form := u.rest[0]
 	if u.rest = u.rest[1:]; form == smallDecimal {
 		v, exp := u.number(), u.number()
-		if exp != int64(int32(exp)) { //nolint:gosec // that is what is asked
+		if exp != int64(int32(exp)) { // that is what is asked
 			u.fail()
 		}
-		return decimal.New(v, int32(exp)) //nolint:gosec // checked above
+		return decimal.New(v, int32(exp)) // checked above
 	}
 	var d decimal.Decimal
 	packed := u.text()

@@ -100,7 +100,7 @@ func check(t interface {
 }, dir string, args ...string,
 ) string {
 	t.Helper()
-	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the tests' own words
+	cmd := exec.Command(args[0], args[1:]...) // the tests' own words
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
@@ -237,7 +237,7 @@ func TestCheckersRefuseAWrongBalance(t *testing.T) {
 			if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte("7.30"), []byte("7.31")), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(c.program, c.args...) //nolint:gosec // the tests' own words
+			cmd := exec.Command(c.program, c.args...) // the tests' own words
 			cmd.Dir = dir
 			if out, err := cmd.CombinedOutput(); err == nil {
 				t.Errorf("accepted:\n%s", out)

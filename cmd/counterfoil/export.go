@@ -117,7 +117,7 @@ func newFolder(path string) (folder, error) {
 
 // Create implements reports.Files.
 func (f folder) Create(name string) (io.WriteCloser, error) {
-	return os.OpenFile(filepath.Join(string(f), name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the folder
+	return os.OpenFile(filepath.Join(string(f), name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // the operator names the folder
 }
 
 func newExportCSVCommand(p *program) *cobra.Command {

@@ -42,7 +42,7 @@ func billRun(id string, day domain.Day) operations.BillRun {
 	return operations.BillRun{
 		ID: id, Channel: billChannel, Day: day, Bill: "trade", Holder: "one", State: operations.RunComplete,
 		StartedAt: noon, EndedAt: noon, SHA256: "ab", Size: 7, Import: 1, Matched: 3, Differing: 1,
-		Kinds: map[domain.DiscrepancyKind]int64{domain.OnlyOurs: 1},
+		Kinds: map[domain.DiscrepancyKind]int64{domain.OnlyOurs: 1}, //nolint:exhaustive // counts of a run, not a table
 		Totals: []operations.BillTotal{{
 			Currency: domain.CNY, OurPayments: domain.NewMoney(730, domain.CNY), TheirPayments: domain.NewMoney(0, domain.CNY),
 			OurRefunds: domain.NewMoney(0, domain.CNY), TheirRefunds: domain.NewMoney(0, domain.CNY), Fees: "0.04", Tolerated: "0",
