@@ -110,10 +110,15 @@ func (c *Channel) getIntent(ctx context.Context, id string) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	if p, err := parsePage(list.body); list.status != http.StatusOK || err != nil || len(p.data) == 0 {
-		return r, nil //nolint:nilerr // the payment itself was answered
+	p, err := parsePage(list.body)
+	switch {
+	case list.status == http.StatusOK && err == nil && len(p.data) > 0:
+		return list, nil
+	case path == pathDisputes:
+		// The payment alone would pass for all there is, and nobody would ask again.
+		return response{}, c.unusable("lists no dispute of a payment that it calls disputed (status %d)", list.status)
 	}
-	return list, nil
+	return r, nil
 }
 
 // search looks an order number up and asks for the payment intent it finds; a
