@@ -80,7 +80,7 @@ func (s *Store) start(ctx context.Context) error {
 	select {
 	case <-g.checked:
 	case <-patience.C:
-		s.log.Info("the streams' metadata is still being read; appends go on")
+		s.log.InfoContext(ctx, "the streams' metadata is still being read; appends go on")
 	case <-ctx.Done():
 		return domain.E(domain.KindUnavailable, "open the event store: %w", ctx.Err())
 	}

@@ -60,7 +60,7 @@ func (s *Store) land(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return domain.E(domain.KindUnavailable, "open %s: %w", s.path, ctx.Err())
 			}
-			s.log.Warn("another process reads the event store's log: what a failed sync may have left is moved later")
+			s.log.WarnContext(ctx, "another process reads the event store's log: what a failed sync may have left is moved later")
 			return nil
 		case <-time.After(20 * time.Millisecond):
 		}
