@@ -247,12 +247,14 @@ func TestFetchBillThatIsNotThere(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 	text := vector(t, "tradebill.csv")
+	elsewhere := newGateway(t)
+	elsewhere.prepare(billTarget, reply{body: string(packedText(t, text)), unsigned: true})
 	for name, a := range map[string]reply{
 		"an empty day, unsigned": {status: 400, body: `{"code":"NO_STATEMENT_EXIST"}`, unsigned: true},
 		"unsigned":               {body: g.offer(text).body, unsigned: true},
 		"another hash":           {body: strings.Replace(g.offer(text).body, "SHA1", "MD5", 1)},
 		"no hash":                {body: strings.Replace(g.offer(text).body, "hash_value", "x", 1)},
-		"another host":           {body: strings.Replace(g.offer(text).body, g.URL, "https://169.254.169.254", 1)},
+		"another host":           {body: strings.Replace(g.offer(text).body, g.URL, elsewhere.URL, 1)},
 		"user name":              {body: strings.Replace(g.offer(text).body, "https://", "https://a@", 1)},
 		"plain http":             {body: strings.Replace(g.offer(text).body, "https:", "http:", 1)},
 		"trouble":                {status: 500, body: `{"code":"SYSTEM_ERROR"}`},
@@ -262,6 +264,9 @@ func TestFetchBillThatIsNotThere(t *testing.T) {
 		if _, err := fetch(); domain.KindOf(err) != domain.KindUnavailable || err == nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if elsewhere.questions() != 0 {
+		t.Error("another host was asked, with our signature")
 	}
 	_, err = c.FetchBill(t.Context(), providers.BillQuestion{Kind: "x", Day: billDay}, io.Discard)
 	wantKind(t, err, domain.KindInvalid)
@@ -288,7 +293,8 @@ func TestFetchBadDownload(t *testing.T) {
 	} {
 		g.prepare(askBill, g.offer(text))
 		g.prepare(billTarget, reply{body: string(body), unsigned: true})
-		if _, err := c.FetchBill(t.Context(), tradeQuestion(), io.Discard); domain.KindOf(err) != domain.KindUnavailable || err == nil {
+		_, err := c.FetchBill(t.Context(), tradeQuestion(), io.Discard)
+		if domain.KindOf(err) != domain.KindUnavailable || err == nil || (name == "a bomb") != strings.Contains(err.Error(), "unpacks") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
