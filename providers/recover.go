@@ -17,6 +17,8 @@ type Recoverer interface {
 	// back as the provider remembers; asking again from the start is harmless.
 	//
 	// Delivery and Run of the notices are the caller's to set. An error about one
-	// message (KindInvalid) does not end it; any other one does.
+	// message is yielded in its place and does not end the walk, so that one that
+	// cannot be read hides no other; when the list itself fails, that error is the
+	// last.
 	Missed(ctx context.Context, after string, at time.Time) iter.Seq2[Answer, error]
 }

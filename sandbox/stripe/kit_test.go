@@ -40,6 +40,7 @@ type shop struct {
 	channel *stripe.Channel
 	seen    []came
 	down    func(n int) bool // n counts from 1; nil is never
+	keep    func(providers.Read) (domain.Outcome, error)
 }
 
 // RoundTrip is the network between Stripe and the shop.
@@ -61,6 +62,10 @@ func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
 	read, refusal, err := s.channel.Read(in)
 	if c.notices = read.Notices; err != nil {
 		c.reason, outcome = refusal.Reason, domain.OutcomeRefused
+	} else if s.keep != nil {
+		if outcome, err = s.keep(read); err != nil {
+			outcome = domain.OutcomeFailed
+		}
 	}
 	s.seen = append(s.seen, c)
 	if s.down != nil && s.down(len(s.seen)) {
