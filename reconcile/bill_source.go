@@ -31,7 +31,7 @@ func (c *Comparer) source(id domain.ChannelID, bill string) (billSource, error) 
 	if !ok {
 		return nil, domain.EField(domain.KindInvalid, "channel", "%s is not configured here", id)
 	}
-	if biller, ok := ch.(providers.Biller); ok && slices.Contains(biller.Bills(), providers.BillKind(bill)) {
+	if biller, ok := ch.(providers.Biller); ok && slices.Contains(itemised(biller), providers.BillKind(bill)) {
 		return made{ch, biller}, nil
 	}
 	if bill == BillAnswers {
@@ -44,7 +44,7 @@ func (c *Comparer) source(id domain.ChannelID, bill string) (billSource, error) 
 func (c *Comparer) BillsOf(id domain.ChannelID) []string {
 	if biller, ok := c.Channels[id].(providers.Biller); ok {
 		var kinds []string
-		for _, k := range biller.Bills() {
+		for _, k := range itemised(biller) {
 			kinds = append(kinds, string(k))
 		}
 		return kinds
@@ -53,6 +53,16 @@ func (c *Comparer) BillsOf(id domain.ChannelID) []string {
 		return []string{BillAnswers}
 	}
 	return nil
+}
+
+// itemised are the bills that name every movement by its payment. A provider
+// that makes a trade bill leaves payments' numbers out of its fund flow: what
+// the one matches item by item, the other would report as missing.
+func itemised(b providers.Biller) []providers.BillKind {
+	if kinds := b.Bills(); !slices.Contains(kinds, providers.BillTrade) {
+		return kinds
+	}
+	return []providers.BillKind{providers.BillTrade}
 }
 
 // made is a bill that the provider makes.
