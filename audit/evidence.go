@@ -26,7 +26,7 @@ func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.ReconciliationCompared, domain.ReconciliationDiffered:
+		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		if len(e.Sealed) > 0 {
 			s.wrong(e.Recorded, CheckEvidence, "a "+e.Type+" has no sealed part, but one stands here")
 		}
@@ -110,18 +110,28 @@ func (s *shard) reverify(
 		return "its evidence does not verify: " + err.Error(), "", nil
 	}
 	was := f.Notice()
-	if !slices.ContainsFunc(notices, func(n domain.Notice) bool { return says(n, was, st) }) {
+	if !slices.ContainsFunc(notices, func(n domain.Notice) bool { return says(named(n, notices), was, st) }) {
 		return said(notices, was), "", nil
 	}
 	return "", "", nil
 }
 
+// named is n with its order, where it names none and another notice of the same
+// evidence does for the same trade.
+func named(n domain.Notice, all []domain.Notice) domain.Notice {
+	for _, m := range all {
+		if n.OrderNo == "" && m.TradeNo == n.TradeNo {
+			n.OrderNo = m.OrderNo
+		}
+	}
+	return n
+}
+
 // says reports whether evidence that says n bears out what was kept. One that
-// names no order belongs to the payment that has its trade number's money.
+// names no order belongs to the payment that knows its trade number.
 func says(n, was domain.Notice, st *state) bool {
 	if n.OrderNo == "" && was.OrderNo != "" {
-		t, _ := st.payment.Trade(was.TradeNo)
-		if !t.State.Decided() && !st.broken {
+		if _, knows := st.payment.Trade(was.TradeNo); !knows && !st.broken {
 			return false
 		}
 		n.OrderNo = was.OrderNo

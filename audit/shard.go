@@ -231,6 +231,8 @@ func home(e ledger.Entry) domain.Stream {
 		}
 	case domain.ReconciliationCompared:
 		return domain.ReconciliationStream(f.Channel, string(f.Day))
+	case domain.FeesBooked:
+		return domain.BookStream(f.Channel, f.Day)
 	case domain.ReconciliationDiffered:
 		if e.Stream.Category() != "reconciliation" {
 			return "reconciliation-…"

@@ -123,6 +123,7 @@ var decoders = map[string]func([]byte) (Fact, error){
 
 	TypeReconciliationCompared: factDecoder[ReconciliationCompared](),
 	TypeReconciliationDiffered: factDecoder[ReconciliationDiffered](),
+	TypeFeesBooked:             factDecoder[FeesBooked](),
 }
 
 // Types lists every stored name this software reads, sorted.

@@ -72,6 +72,8 @@ func fixtures() map[string]domain.Fact {
 		"correction.rejected.v1.full":        domain.CorrectionRejected{Proposal: id, By: "person:wang", Reason: "no receipt"},
 		"correction.rejected.v1.minimal":     domain.CorrectionRejected{Proposal: id, By: "wang", Reason: "x"},
 		"correction.issued.v1.person":        domain.CorrectionIssued{TradeNo: "T1", Corrects: ledgerID, Reason: "paid by nobody", Proposal: id, Action: domain.ActionReverse, Account: alice, From: bob, Amount: ten, Reverses: ledgerID, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: ten}, {Book: "assets:psp:epay-main", Amount: ten.Neg()}}, Rules: 1},
+		"fees.booked.v1.full":                domain.FeesBooked{Channel: channel, Day: "2026-03-14", Bill: "trade", Amount: five, Total: ten, Exact: "9.99600", Run: "bill-1", SHA256: "ab12", Dates: estimated, Postings: legs("expenses:fee:epay-main", "assets:psp:epay-main", "", five), Rules: 1},
+		"fees.booked.v1.minimal":             domain.FeesBooked{Channel: channel, Day: "2026-03-14", Bill: "fund_flow", Amount: five.Neg(), Total: five.Neg(), Exact: "-5", Run: "bill-2", Dates: dates, Postings: legs("expenses:fee:epay-main", "assets:psp:epay-main", "", five.Neg()), Rules: 1},
 		"correction.issued.v1.full":          domain.CorrectionIssued{Kind: domain.MissingCredit, Auto: true, TradeNo: "T1", Corrects: id, By: ledgerID, Run: "run-7", Reason: "the provider confirms a payment that no callback announced"},
 		"correction.issued.v1.minimal":       domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
 	}

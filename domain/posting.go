@@ -131,6 +131,8 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case CorrectionIssued:
 		return f.Postings
+	case FeesBooked:
+		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:
@@ -160,6 +162,8 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, true
 	case CorrectionIssued:
 		return f.Dates, len(f.Postings) > 0
+	case FeesBooked:
+		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:

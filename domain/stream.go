@@ -14,6 +14,7 @@ import (
 //	unmatched-<channel>                 notices whose payment nobody knows yet
 //	channel-<channel>
 //	reconciliation-<channel>:<YYYY-MM-DD>
+//	book-<channel>:<YYYY-MM-DD>
 //	ledger
 //
 // A channel has no ':' in it, so the first one ends it.
@@ -71,6 +72,12 @@ func ChannelStream(ch ChannelID) Stream { return Stream("channel-" + string(ch))
 // channel's zone written YYYY-MM-DD.
 func ReconciliationStream(ch ChannelID, date string) Stream {
 	return Stream("reconciliation-" + string(ch) + ":" + date)
+}
+
+// BookStream is the stream of what a channel's bill of a day says beside its
+// payments: fees.
+func BookStream(ch ChannelID, day Day) Stream {
+	return Stream("book-" + string(ch) + ":" + string(day))
 }
 
 func hashed(s string) string {

@@ -194,7 +194,9 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	if err == nil {
 		run.State = operations.RunComplete
 		result.Run = run
-		err = because(operations.CauseOurs, c.close(ctx, result))
+		if err = because(operations.CauseOurs, c.bookFees(ctx, run)); err == nil {
+			err = because(operations.CauseOurs, c.close(ctx, result))
+		}
 	}
 	if err == nil {
 		c.finish(ctx, run)

@@ -60,8 +60,16 @@ func describe(f domain.Fact) string {
 			return words(string(f.Kind), "resolved by", f.By+":", f.How, trade(f.TradeNo))
 		}
 		return words(string(f.Kind), "ours:", amount(f.Ours), "theirs:", amount(f.Theirs), trade(f.TradeNo))
+	case domain.FeesBooked:
+		return words(f.Amount.String(), "charged by the bill of", string(f.Day)+",", f.Total.String(), "in all")
+	case domain.CorrectionProposed:
+		return words(f.By, "proposes to", string(f.Action), f.Amount.String(), whose(f.Account, ""), trade(f.TradeNo)+":", f.Reason)
+	case domain.CorrectionApproved:
+		return words(f.By, "approves", f.Proposal.String(), f.Reason)
+	case domain.CorrectionRejected:
+		return words(f.By, "rejects", f.Proposal.String()+":", f.Reason)
 	case domain.CorrectionIssued:
-		return words(string(f.Kind), f.Reason, trade(f.TradeNo))
+		return words(string(f.Kind), string(f.Action), f.Reason, trade(f.TradeNo))
 	}
 	return ""
 }
