@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"strings"
 	"testing"
 
 	"counterfoil/providers"
@@ -38,4 +39,26 @@ func BenchmarkReadForged(b *testing.B) {
 			b.Fatal("accepted")
 		}
 	}
+}
+
+// BenchmarkReadBill is what a row of a bill costs.
+func BenchmarkReadBill(b *testing.B) {
+	c := newChannel(b, configV3())
+	const rows = 10_000
+	lines := strings.SplitAfter(string(vector(b, "tradebill.csv")), "\r\n")
+	text := lines[0] + strings.Repeat(lines[1], rows) + lines[3] + "`10000,`100000.00,`0.00,`0.00,`600.00000,`100000.00,`0.00\r\n"
+	b.ReportAllocs()
+	for b.Loop() {
+		all := 0
+		for _, err := range c.ReadBill(strings.NewReader(text), providers.BillFile{Question: tradeQuestion()}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			all++
+		}
+		if all != rows {
+			b.Fatal(all)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 }

@@ -141,9 +141,6 @@ func (c *Channel) fetchBillV2(ctx context.Context, f providers.BillFile, w io.Wr
 
 // download copies a bill to w and checks the hash of the text inside.
 func (c *Channel) download(r *http.Request, f providers.BillFile, w io.Writer) (providers.BillFile, error) {
-	if err := c.pace.Wait(r.Context()); err != nil {
-		return f, domain.E(domain.KindUnavailable, "too many questions to %s at once: %w", c.cfg.Gateway, err)
-	}
 	reply, err := c.client.Do(r)
 	if err != nil {
 		return f, c.unanswered(err)

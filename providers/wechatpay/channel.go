@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"counterfoil/domain"
 	"counterfoil/providers"
 )
@@ -27,7 +25,6 @@ type Channel struct {
 	zone   *time.Location
 	client *http.Client
 	clock  func() time.Time
-	pace   *rate.Limiter
 
 	record     atomic.Pointer[recorder]
 	refreshed  atomic.Int64   // unix nanoseconds of the last refresh that a callback caused
@@ -38,10 +35,6 @@ var (
 	_ providers.Biller  = (*Channel)(nil)
 	_ providers.Learner = (*Channel)(nil)
 )
-
-// newPace bounds our questions to ten a second: WeChat publishes the limits of
-// few calls, and a sweep that is refused finds nothing.
-func newPace() *rate.Limiter { return rate.NewLimiter(10, 10) }
 
 // Config describes the channel as it is recorded in the log: no secret in it.
 // Certificates that were downloaded are in it from then on.

@@ -96,7 +96,6 @@ func New(cfg Config, client *http.Client, clock func() time.Time) (*Channel, err
 		return nil, domain.E(domain.KindInternal, "the zone %s is not known here: %w", zoneName, err)
 	}
 	c := &Channel{cfg: cfg, zone: zone, client: safeClient(client), clock: clock}
-	c.pace = newPace()
 	if cfg.Protocol == V2 {
 		c.v2, err = newSharedKey(cfg)
 		return c, err

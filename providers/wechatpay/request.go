@@ -146,9 +146,6 @@ func (c *Channel) namesV2() Fields {
 func (c *Channel) ask(r *http.Request) (response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 	defer cancel()
-	if err := c.pace.Wait(ctx); err != nil {
-		return response{}, domain.E(domain.KindUnavailable, "too many questions to %s at once: %w", c.cfg.Gateway, err)
-	}
 	reply, err := c.client.Do(r.WithContext(ctx))
 	if err != nil {
 		return response{}, c.unanswered(err)
