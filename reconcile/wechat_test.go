@@ -235,8 +235,12 @@ func (x *weixin) judge() {
 	x.fold()
 	books, err := x.rows.TrialBalance(x.t.Context())
 	must(x.t, err)
-	if at := books[domain.BookPSP(atWeChat)]; len(at) != 1 || at[0] != domain.NewMoney(truth, domain.CNY) {
-		x.t.Errorf("our books have %v at the provider, the truth is %s", at, domain.NewMoney(truth, domain.CNY))
+	var held domain.Totals // what fees took away was there before
+	for _, m := range append(books[domain.BookPSP(atWeChat)], books["expenses:fee:"+string(atWeChat)]...) {
+		must(x.t, held.Add(m))
+	}
+	if got, want := held.Of(domain.CNY), domain.NewMoney(truth, domain.CNY); got != want {
+		x.t.Errorf("our books have %s at the provider and in fees, the truth is %s", got, want)
 	}
 }
 
