@@ -102,6 +102,9 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
 	}
 	if wait := p.doubtOf(c, n); wait != ReasonNone {
+		if p.covers(n.TradeNo, n.Amount, n.Total && n.Status == StatusSucceeded) {
+			return Verdict{Outcome: OutcomeRepeated}
+		}
 		v := Verdict{Outcome: OutcomeHeld, Reason: wait}
 		if n.Source == SourceQuery { // nobody is left to ask
 			v.Facts = p.differ(c, n, RefundMissing, string(p.State()))
@@ -185,21 +188,12 @@ func (p Payment) refundFacts(c Context, n Notice) []Fact {
 	}}
 }
 
-// refundDue is how much of n is still to be booked. What is known to have been
-// refunded of the trade is the larger of the greatest sum that was told and of
-// the single refunds that were told: a provider may tell both of one refund,
-// in either order.
+// refundDue is how much of n is still to be booked. What is known to have gone
+// back of the trade is the larger of the greatest sum that was told and of the
+// single refunds that were told: a provider may tell both of one refund, in
+// either order.
 func (p Payment) refundDue(n Notice, t Trade) (Money, bool) {
-	var booked, named Money
-	for _, r := range p.Refunds {
-		if r.TradeNo != t.TradeNo {
-			continue
-		}
-		booked = plus(booked, r.Booked)
-		if r.named && r.Amount.currency == t.Amount.currency {
-			named = plus(named, r.Amount)
-		}
-	}
+	booked, named := p.refundSums(t)
 	due := max(named.minor, p.toldTotal(t).minor) - booked.minor
 	m := n.Amount.minor
 	if n.Total {
@@ -209,6 +203,29 @@ func (p Payment) refundDue(n Notice, t Trade) (Money, bool) {
 		return Money{}, false
 	}
 	return Money{m, t.Amount.currency}, true
+}
+
+// refundSums are what is booked of a trade's refunds, and what single refunds
+// were told to be, both without those that failed.
+func (p Payment) refundSums(t Trade) (booked, named Money) {
+	for _, r := range p.Refunds {
+		if r.TradeNo != t.TradeNo || r.State == RefundReversed {
+			continue
+		}
+		booked = plus(booked, r.Booked)
+		if r.named && r.Amount.currency == t.Amount.currency {
+			named = plus(named, r.Amount)
+		}
+	}
+	return booked, named
+}
+
+// covers reports whether what is booked of a trade's refunds makes up the sum
+// that a message tells: then it tells nothing new, whoever made it.
+func (p Payment) covers(trade string, m Money, isSum bool) bool {
+	t, _ := p.Trade(trade)
+	booked, _ := p.refundSums(t)
+	return isSum && m.IsPositive() && booked.currency == m.currency && booked.minor >= m.minor
 }
 
 // toldTotal is the greatest sum of refunds that was told of a trade.
@@ -221,7 +238,7 @@ func (p Payment) toldTotal(t Trade) Money {
 }
 
 // refundName is the id under which m of n is booked: the provider's own, or
-// where that has none or another use, the sum that is reached.
+// where that has none or another use, the sum of all that was ever booked.
 func (p Payment) refundName(n Notice, m Money) string {
 	used := func(id string) bool {
 		r, _ := p.refund(id)

@@ -164,13 +164,24 @@ func (p Payment) changeRefund(n Notice, change func(*Refund)) Payment {
 func (p Payment) applyRefunded(f PaymentRefunded) Payment {
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount) })
 	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, RefundNo: f.RefundNo, ReceivedAt: f.Dates.ReceivedAt}
-	return p.changeRefund(n, func(r *Refund) {
+	p = p.changeRefund(n, func(r *Refund) {
 		r.State, r.Booked, r.Account, r.postings = RefundBooked, f.Amount, f.Account, f.Postings
-	}).sift()
+	})
+	p.Refunds = slices.DeleteFunc(p.Refunds, func(r Refund) bool { // a copy already
+		return r.State == RefundHeld && p.covers(r.TradeNo, r.Amount, r.Total)
+	})
+	return p.sift()
 }
 
+// applyRefundFailed: what came back is no part of a sum any more.
 func (p Payment) applyRefundFailed(f RefundFailed) Payment {
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount.Neg()) })
+	p.totals = slices.Clone(p.totals)
+	for i, s := range p.totals {
+		if s.trade == f.TradeNo && s.most.currency == f.Amount.currency {
+			p.totals[i].most.minor = max(0, s.most.minor-f.Amount.minor)
+		}
+	}
 	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, ReceivedAt: f.Dates.ReceivedAt}
 	return p.changeRefund(n, func(r *Refund) { r.State = RefundReversed })
 }

@@ -263,6 +263,45 @@ func TestRefundTotals(t *testing.T) {
 	})
 }
 
+// TestSumsThatMayNotMoveMoney: a sum without a refund's number is held until
+// the refunds that make it up are booked, and tells nothing new behind them.
+func TestSumsThatMayNotMoveMoney(t *testing.T) {
+	t.Parallel()
+	sum := doubted(cumulative(2, five), domain.DoubtNoRefundID)
+	one, other := refund(3, "R1", some), refund(4, "R2", two)
+	held := after(paid(), kept(sum, domain.OutcomeHeld, domain.ReasonDoubtful))
+	half := after(held, kept(one, domain.OutcomeNoted, ""), refunded(one, "R1", some))
+	whole := after(half, kept(other, domain.OutcomeNoted, ""), refunded(other, "R2", two))
+	for name, c := range map[string]struct {
+		given []domain.Fact
+		waits int
+	}{"alone": {held, 1}, "half": {half, 1}, "whole": {whole, 0}} {
+		if got := domain.Fold(c.given).WaitingRefunds(); len(got) != c.waits {
+			t.Errorf("%s: %+v wait", name, got)
+		}
+	}
+	runSteps(t, []step{
+		{"half of it is booked", half, sum, domain.OutcomeHeld, domain.ReasonDoubtful, nil, false},
+		{"all of it is booked", whole, sum, domain.OutcomeRepeated, "", nil, false},
+	})
+}
+
+// TestSumsAfterAFailure: what came back does not count as refunded any more.
+func TestSumsAfterAFailure(t *testing.T) {
+	t.Parallel()
+	first := with(cumulative(2, some), func(n *domain.Notice) { n.RefundID = "R1" })
+	failed := says(refund(3, "R1", some), domain.StatusFailed)
+	again := with(cumulative(4, some), func(n *domain.Notice) { n.RefundID = "R2" })
+	booked := after(paid(), kept(first, domain.OutcomeNoted, ""), refunded(first, "R1", some))
+	back := after(booked, kept(failed, domain.OutcomeNoted, ""), takenBack(failed, refunded(first, "R1", some)))
+	nameless := cumulative(5, some)
+	runSteps(t, []step{
+		{"failed", booked, failed, domain.OutcomeNoted, "", facts(takenBack(failed, refunded(first, "R1", some))), false},
+		{"another, named", back, again, domain.OutcomeNoted, "", facts(refunded(again, "R2", some)), false},
+		{"another", back, nameless, domain.OutcomeNoted, "", facts(refunded(nameless, "total:6.00", some)), false},
+	})
+}
+
 // TestRefundBeforeItsPayment: credit and refund stand in one append, so nobody
 // is told of a credit that was gone already.
 func TestRefundBeforeItsPayment(t *testing.T) {

@@ -94,8 +94,8 @@ func TestAnswersTellOfRefunds(t *testing.T) {
 	w := newWorld(t)
 	ten, three := yuan(t, "10.00"), yuan(t, "3.00")
 	w.openCards(func(providers.Question) (providers.Answer, error) {
-		withdrawn := domain.Notice{
-			OrderNo: "O1", TradeNo: "T1", Amount: ten, Status: domain.StatusWithdrawn, About: domain.AboutDispute, DisputeID: "D1",
+		withdrawn := domain.Notice{ // as refunds and disputes do that name their payment alone
+			TradeNo: "T1", Amount: ten, Status: domain.StatusWithdrawn, About: domain.AboutDispute, DisputeID: "D1",
 		}
 		return providers.Answer{
 			Found: true, Notice: paidNotice("O1", "T1", ten), Also: []domain.Notice{refundNotice("O1", "T1", "R1", three), withdrawn},
@@ -200,6 +200,28 @@ func TestUnmatchedNoticesAreAskedAbout(t *testing.T) {
 	if got := w.payment(cards, "O1").Refunds; len(got) != 2 || got[1].Booked != three {
 		t.Errorf("refunds are %+v", got)
 	}
+}
+
+// TestAnswersThatNameNoOrder: what was held for an order is confirmed by an
+// answer about its trade.
+func TestAnswersThatNameNoOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ten, three := yuan(t, "10.00"), yuan(t, "3.00")
+	w.openCards(func(q providers.Question) (providers.Answer, error) {
+		if q.TradeNo == "" {
+			return providers.Answer{}, nil // it cannot find orders
+		}
+		return providers.Answer{
+			Found: true, Notice: paidNotice("", "T1", ten), Also: []domain.Notice{refundNotice("", "T1", "R1", three)},
+		}, nil
+	})
+	w.placeOnly(cards, "O1", "10.00")
+	hint := paidNotice("O1", "T1", ten)
+	hint.Doubts = []domain.Doubt{domain.DoubtUnknownFields}
+	w.tell(hint, domain.OutcomeHeld)
+	w.sweep(w.sweeper(), operations.RunComplete)
+	w.wantTypes(cards, "O1", "placed notified held notified notified credited refunded")
 }
 
 // TestMoneyWithoutAnOrder: what the provider itself knows under its own number

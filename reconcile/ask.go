@@ -188,7 +188,7 @@ func (s *Sweeper) question(
 		}
 		if said = saidUnknown; answer.Found {
 			said = string(answer.Notice.Status)
-			if p, _, err = s.book(ctx, t, p, *answer); err != nil {
+			if p, _, err = s.book(ctx, t, p, q, *answer); err != nil {
 				return "", p, err
 			}
 		}
@@ -247,13 +247,21 @@ func (s *Sweeper) answer(
 // of money that was gone already, then the payment. What names no order needs
 // its payment first. unmatched reports notices whose payment is not known yet.
 func (s *Sweeper) book(
-	ctx context.Context, t *tally, p domain.Payment, a providers.Answer,
+	ctx context.Context, t *tally, p domain.Payment, q providers.Question, a providers.Answer,
 ) (after domain.Payment, unmatched bool, err error) {
-	notices := append(slices.Clone(a.Also), a.Notice)
-	if slices.ContainsFunc(a.Also, func(n domain.Notice) bool { return n.OrderNo == "" }) {
-		notices = append([]domain.Notice{a.Notice}, a.Also...)
+	first := nameOrder(a.Notice, q, p)
+	notices := make([]domain.Notice, 0, len(a.Also)+1)
+	for _, n := range a.Also {
+		if n = nameOrder(n, q, p); n.OrderNo == "" && n.TradeNo == first.TradeNo {
+			n.OrderNo = first.OrderNo
+		}
+		notices = append(notices, n)
 	}
-	for _, n := range notices {
+	at := len(notices)
+	if slices.ContainsFunc(notices, func(n domain.Notice) bool { return n.OrderNo == "" }) {
+		at = 0
+	}
+	for _, n := range slices.Insert(notices, at, first) {
 		res, err := s.Ledger.Notify(ctx, n, a.Evidence, nil)
 		if err != nil {
 			return p, unmatched, err
@@ -266,6 +274,15 @@ func (s *Sweeper) book(
 		p = res.Payment
 	}
 	return p, unmatched, nil
+}
+
+// nameOrder names the order that was asked about, where the answer names none
+// and a callback has told that its trade belongs to it.
+func nameOrder(n domain.Notice, q providers.Question, p domain.Payment) domain.Notice {
+	if _, told := p.Trade(n.TradeNo); n.OrderNo == "" && told {
+		n.OrderNo = q.OrderNo
+	}
+	return n
 }
 
 // askUnmatched asks which order a trade belongs to, and is done when all that
@@ -285,7 +302,7 @@ func (s *Sweeper) askUnmatched(ctx context.Context, t *tally, a operations.Ask) 
 		a.LastSaid = saidUnknown
 	default:
 		a.LastSaid = string(answer.Notice.Status)
-		_, unmatched, err := s.book(ctx, t, domain.Payment{}, *answer)
+		_, unmatched, err := s.book(ctx, t, domain.Payment{}, providers.Question{TradeNo: a.TradeNo}, *answer)
 		if err != nil {
 			return err
 		}
