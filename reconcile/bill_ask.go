@@ -149,12 +149,31 @@ func (a *asker) limit(ch domain.ChannelID) *rate.Limiter {
 	return l
 }
 
+// told are an answer's notices in the order in which the books take them:
+// refunds and disputes before the payment, so that nobody is told of a credit of
+// money that was gone already. What names no order needs its payment first.
+func told(a providers.Answer) []domain.Notice {
+	first := a.Notice
+	also := slices.Clone(a.Also)
+	nameless := false
+	for i := range also {
+		if also[i].OrderNo == "" && also[i].TradeNo == first.TradeNo {
+			also[i].OrderNo = first.OrderNo
+		}
+		nameless = nameless || also[i].OrderNo == ""
+	}
+	if nameless {
+		return append([]domain.Notice{first}, also...)
+	}
+	return append(also, first)
+}
+
 // take lets an answer into the books, with all that it tells beside the
 // payment.
 func (a *asker) take(ctx context.Context, answer providers.Answer) (domain.Payment, []domain.Fact, error) {
 	var after domain.Payment
 	var facts []domain.Fact
-	for _, n := range append([]domain.Notice{answer.Notice}, answer.Also...) {
+	for _, n := range told(answer) {
 		res, err := a.Ledger.Notify(ctx, n, answer.Evidence, nil)
 		if err != nil {
 			return after, nil, err
