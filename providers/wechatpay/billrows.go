@@ -63,10 +63,10 @@ var allTotals = []string{
 	totalFlows, totalInCount, totalIn, totalOutCount, totalOut,
 }
 
-const one fixed = 1_000_000
+const oneRow fixed = 1_000_000
 
 // count adds one to a total.
-func (b *bill) count(total string) { b.sums[total] += one }
+func (b *bill) count(total string) { b.sums[total] += oneRow }
 
 // tradeLine reads a row of the trade bill; ours is false for another app's.
 func (b *bill) tradeLine() (line domain.BillLine, ours bool) {

@@ -29,24 +29,24 @@ func (c *Channel) CloseOrder(ctx context.Context, orderNo domain.OrderNo) error 
 		return err
 	}
 	code, _ := codeOf(r)
-	if err, known := closed(code, orderNo); known {
+	if known, err := closed(code, orderNo); known {
 		return err
 	}
 	return c.failure(r)
 }
 
 // closed is what a code says about a close; the spellings are v3's and v2's.
-func closed(code string, orderNo domain.OrderNo) (err error, known bool) {
+func closed(code string, orderNo domain.OrderNo) (known bool, err error) {
 	switch code {
 	case "ORDER_CLOSED", "ORDERCLOSED", "TRADE_CLOSED":
-		return nil, true
+		return true, nil
 	case "ORDER_PAID", "ORDERPAID", "TRADE_ERROR":
-		return domain.E(domain.KindConflict, "order %s was paid", orderNo), true
+		return true, domain.E(domain.KindConflict, "order %s was paid", orderNo)
 	}
 	if unknownThere(code) {
-		return domain.E(domain.KindNotFound, "WeChat Pay does not know the order %s", orderNo), true
+		return true, domain.E(domain.KindNotFound, "WeChat Pay does not know the order %s", orderNo)
 	}
-	return nil, false
+	return false, nil
 }
 
 func (c *Channel) closeV2(ctx context.Context, orderNo domain.OrderNo) error {
@@ -67,7 +67,7 @@ func (c *Channel) closeV2(ctx context.Context, orderNo domain.OrderNo) error {
 	if f.Value(fieldResultCode) == wordSuccess {
 		return nil
 	}
-	if err, known := closed(f.Value(fieldErrCode), orderNo); known {
+	if known, err := closed(f.Value(fieldErrCode), orderNo); known {
 		return err
 	}
 	return c.unusable("answered %s: %s", quoted(f.Value(fieldErrCode)), quoted(f.Value(fieldErrText)))
