@@ -98,6 +98,16 @@ reconciler:
   self_check_every: {self_check}
   pace: 1                 # 1 is real time; more only in test stores: 600 plays ten minutes in a second
 
+# Comparing the books with the providers' bills, every day. 对账单
+bills:
+  archive: archive        # the bills as they came, for ever; back it up 账单原件
+  catch_up: 31            # days back for which missing bills are fetched
+  max_items: 5000         # a run that finds more differences concludes nothing: a person must look
+  max_percent: 20         # the same, in a hundred lines of the day
+  ask_instead: false      # where a provider makes no bills (Epay): ask about each payment of the day
+# A channel can also say: bill_schedule ("*/5 * * * *", in its own zone), bill_wait_days,
+# bill_cut, bill_apart, fee_rate ("0.006") and fee_within ("0.01").
+
 # Where trouble is told, besides log and metrics. 告警
 alerts:
   url: ""                 # JSON is POSTed there
