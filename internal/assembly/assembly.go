@@ -84,7 +84,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.Ledger, err = ledger.Open(ctx, a.Events, a.Ops, ledger.Config{
 		Software: Software, Clock: a.Clock, Timeout: a.Config.Limits.ReplyWithin * 7 / 8, Orders: a.Rows,
 	})
-	if err != nil {
+	if err = a.whose(err); err != nil {
 		return err
 	}
 	if a.Channels, err = Channels(a.Config, a.Ledger.ID(), a.Clock); err != nil {

@@ -12,6 +12,7 @@ import (
 	"counterfoil/eventstore/eventstoredb"
 	esqlite "counterfoil/eventstore/sqlite"
 	"counterfoil/internal/config"
+	"counterfoil/tamperlog"
 )
 
 // StoreOptions shape how an event store is opened. The zero value is fit for
@@ -96,4 +97,26 @@ func Retired(s eventstore.Store) string {
 		return file.Retired()
 	}
 	return ""
+}
+
+// whose looks at whose log was opened; err is how that went. A server holds the
+// logs of many, and one wrong letter in a namespace names another one: data keys
+// and tree of this folder would not fit it.
+func (a *App) whose(err error) error {
+	switch {
+	case err != nil && a.Config.Remote() && domain.KindOf(err) == domain.KindNotFound:
+		return domain.EField(domain.KindNotFound, "store",
+			"%s holds no log: make one with `counterfoil init --store`, or move one there with `counterfoil migrate`", StoreName(a.Config))
+	case err != nil:
+		return err
+	}
+	tree := a.Tree()
+	head, err := tree.Checkpoint()
+	if err = errors.Join(err, tree.Close()); domain.KindOf(err) == domain.KindNotFound {
+		return nil // an installation from before there were trees
+	}
+	if want := tamperlog.Origin(a.Ledger.ID()); err == nil && head.Origin != want {
+		return domain.EField(domain.KindMismatch, "store", "%s is the log of %s, this folder belongs to %s", StoreName(a.Config), want, head.Origin)
+	}
+	return nil // what is wrong with the tree is the sealer's to tell; callbacks go on
 }

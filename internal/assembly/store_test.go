@@ -109,6 +109,35 @@ func TestInstallationOnAServer(t *testing.T) {
 	onServer(t, server, "store_namespace: second")
 }
 
+// A folder's keys and tree belong to one ledger: a namespace that holds another
+// one, or none, starts no daemon.
+func TestFolderOfAnotherLedger(t *testing.T) {
+	t.Parallel()
+	server := play(t, esdbtest.Options{})
+	cfg := onServer(t, server)
+	onServer(t, server, "store_namespace: second")
+	for namespace, c := range map[string]struct {
+		kind domain.Kind
+		says string
+	}{
+		"second": {domain.KindMismatch, "this folder belongs to"},
+		"third":  {domain.KindNotFound, "holds no log"},
+	} {
+		wrong, err := cfg.WithStore(server.ConnectionString(), namespace, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(server.Log(namespace + "."))
+		_, err = assembly.Open(t.Context(), wrong, quiet, time.Now)
+		if domain.KindOf(err) != c.kind || domain.FieldOf(err) != "store" || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", namespace, err)
+		}
+		if after := len(server.Log(namespace + ".")); after != before {
+			t.Errorf("%s: %d events were written", namespace, after-before)
+		}
+	}
+}
+
 // The state of the connections is told as metrics, under their documented names.
 func TestStoreMetrics(t *testing.T) {
 	t.Parallel()
