@@ -85,8 +85,13 @@ func TestChangedReceiptsFail(t *testing.T) {
 	short, err := r.Text()
 	must(t, err)
 	for _, c := range [][2]string{
-		{"7.30", "97.30"}, {"user:1", "user:2"}, {`"revision":2`, `"revision":1`}, {"payment-epay-a:A1", "payment-epay-a:A9"},
-		{`"index":`, `"index":1`}, {"counterfoil-receipt/1", "counterfoil-receipt/2"}, {"payment.credited.v1", "payment.credited.v2"},
+		{"7.30", "97.30"},
+		{"user:1", "user:2"},
+		{`"revision":2`, `"revision":1`},
+		{"payment-epay-a:A1", "payment-epay-a:A9"},
+		{`"index":`, `"index":1`},
+		{"counterfoil-receipt/1", "counterfoil-receipt/2"},
+		{"payment.credited.v1", "payment.credited.v2"},
 	} {
 		changed := strings.ReplaceAll(string(long), c[0], c[1])
 		if changed == string(long) {

@@ -45,7 +45,7 @@ func TestNoTamperingIsMissed(t *testing.T) {
 	g.SetLimit(4)
 	for n := range tamperings() {
 		g.Go(func() error {
-			r := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // repeatable on purpose
+			r := rand.New(rand.NewPCG(seed, uint64(n)))
 			h := hands[n%len(hands)]
 			said, identical, err := v.round(t, n, r, h)
 			if err != nil {
@@ -225,19 +225,8 @@ func (s scene) sql(f func(tx *sql.Tx) error) error {
 		return err
 	}
 	defer tx.Rollback()
-	rows, err := tx.Query("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+	triggers, err := guards(tx)
 	if err != nil {
-		return err
-	}
-	triggers := map[string]string{}
-	for rows.Next() {
-		var name, text string
-		if err := rows.Scan(&name, &text); err != nil {
-			return err
-		}
-		triggers[name] = text
-	}
-	if err := rows.Close(); err != nil {
 		return err
 	}
 	for name := range triggers {
@@ -254,6 +243,24 @@ func (s scene) sql(f func(tx *sql.Tx) error) error {
 		}
 	}
 	return tx.Commit()
+}
+
+// guards are the triggers of the file, by name.
+func guards(tx *sql.Tx) (map[string]string, error) {
+	rows, err := tx.Query("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	triggers := map[string]string{}
+	for rows.Next() {
+		var name, text string
+		if err := rows.Scan(&name, &text); err != nil {
+			return nil, err
+		}
+		triggers[name] = text
+	}
+	return triggers, rows.Err()
 }
 
 // hand is one way to tamper. It returns the positions that must be named. What

@@ -318,7 +318,7 @@ func (w *world) deps() audit.Deps {
 	w.t.Cleanup(func() { _ = tree.Close() })
 	return audit.Deps{
 		Log: w.events, Ledger: w.ledger, Channels: w.channels, Rows: w.rows, Tree: tree,
-		Inspect: w.events.(*esqlite.Store).Inspect, //nolint:errcheck // it is one
+		Inspect: w.events.(*esqlite.Store).Inspect,
 	}
 }
 

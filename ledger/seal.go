@@ -119,12 +119,26 @@ func pack(plain []byte) (packing byte, body []byte) {
 	return sealDeflated, b.Bytes()
 }
 
+// flateReader is what flate.NewReader returns.
+type flateReader interface {
+	io.Reader
+	flate.Resetter
+}
+
+// unpackers spare 40 KB of garbage at each sealed part that is opened.
+var unpackers = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
 func unpack(packing byte, body []byte) ([]byte, error) {
 	switch packing {
 	case sealStored:
 		return body, nil
 	case sealDeflated:
-		plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxPlain+1))
+		r := unpackers.Get().(flateReader)
+		defer unpackers.Put(r)
+		if err := r.Reset(bytes.NewReader(body), nil); err != nil {
+			return nil, domain.E(domain.KindCorrupt, "sealed part does not unpack: %w", err)
+		}
+		plain, err := io.ReadAll(io.LimitReader(r, maxPlain+1))
 		if err != nil {
 			return nil, domain.E(domain.KindCorrupt, "sealed part does not unpack: %w", err)
 		}

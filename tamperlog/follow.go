@@ -179,8 +179,8 @@ func (r *session) take(ctx context.Context, n news) error {
 	}
 	r.note()
 	if len(n.batch.Events) > 0 && r.share < 1 {
-		// The feed reads the next batch meanwhile: that is the other half.
-		worked := 2 * r.cfg.Clock().Sub(began)
+		// The feed reads the next batch meanwhile, which is twice this work.
+		worked := 3 * r.cfg.Clock().Sub(began)
 		pause(ctx, min(time.Second, time.Duration(float64(worked)*(1/r.share-1))))
 	}
 	return nil

@@ -64,7 +64,7 @@ func sealed(t *testing.T, store eventstore.Store) string {
 	must(t, tamperlog.Create(dir, key, tamperlog.Origin(id)))
 	sealer := tamperlog.NewSealer(store, tamperlog.Config{
 		Dir: dir, KeyFile: key, Origin: tamperlog.Origin(id), Every: 20 * time.Millisecond, Quiet: 5 * time.Millisecond, Share: 1,
-		Clock: time.Now, //nolint:forbidigo // stores with servers need true time
+		Clock: time.Now,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

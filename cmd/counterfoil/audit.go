@@ -111,7 +111,7 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 // process is at it.
 func (p *program) sealedTree(ctx context.Context, cfg config.Config, s *stores) (*tamperlog.Folder, error) {
 	err := assembly.SealNow(ctx, cfg, s.events, p.clock)
-	switch domain.KindOf(err) { //nolint:exhaustive // the others are in the way
+	switch domain.KindOf(err) {
 	case domain.KindUnavailable: // a reconciler seals: what is signed so far goes out
 	case domain.KindCorrupt:
 		return nil, broken(err)
