@@ -54,8 +54,10 @@ func (n Notice) storable() Notice {
 	if n.Fee.IsZero() {
 		n.Fee = Money{}
 	}
-	if _, err := ParseAccountID(string(n.Account)); err != nil {
-		n.Account = ""
+	if n.Account != "" {
+		if _, err := ParseAccountID(string(n.Account)); err != nil {
+			n.Account = ""
+		}
 	}
 	return n
 }
