@@ -135,7 +135,7 @@ func (s *Server) listBills(ctx context.Context, in *listBillsInput) (*listBillsO
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Ops.BillRuns(ctx, operations.BillRunFilter{
+	rows, err := s.Bills.BillRuns(ctx, operations.BillRunFilter{
 		Channel: domain.ChannelID(in.Channel), Bill: in.Bill, From: domain.Day(in.From), To: domain.Day(in.To),
 		State: operations.RunState(in.State), Before: before, Limit: in.Limit + 1,
 	})
@@ -153,7 +153,7 @@ func (s *Server) listBills(ctx context.Context, in *listBillsInput) (*listBillsO
 }
 
 func (s *Server) showBill(ctx context.Context, in *runInput) (*billOutput, error) {
-	r, err := s.Ops.BillRun(ctx, in.ID)
+	r, err := s.Bills.BillRun(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

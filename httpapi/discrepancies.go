@@ -98,7 +98,7 @@ func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInp
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Ops.Discrepancies(ctx, operations.DiscrepancyFilter{
+	rows, err := s.Bills.Discrepancies(ctx, operations.DiscrepancyFilter{
 		Channel: domain.ChannelID(in.Channel), Kind: domain.DiscrepancyKind(in.Kind), State: operations.DiscrepancyState(in.State),
 		Day: domain.Day(in.Day), Before: before, Limit: in.Limit + 1,
 	})
@@ -124,7 +124,7 @@ func (s *Server) allowedDiscrepancy(ctx context.Context, text string) (operation
 	if err != nil {
 		return operations.Discrepancy{}, inField("id", err)
 	}
-	d, err := s.Ops.Discrepancy(ctx, id)
+	d, err := s.Bills.Discrepancy(ctx, id)
 	if err != nil {
 		return d, err
 	}
@@ -165,7 +165,7 @@ func (s *Server) setAside(ctx context.Context, d operations.Discrepancy, key ope
 			return d, err
 		}
 	}
-	return s.Ops.ResolveDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
+	return s.Bills.ResolveDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
 }
 
 func discrepancyRow(d operations.Discrepancy) Discrepancy {

@@ -95,7 +95,7 @@ func newSite(tb testing.TB, options ...option) *site {
 	s.ledger, err = ledger.Open(context.Background(), s.log, s.ops, cfg)
 	s.ok(err)
 	deps := httpapi.Deps{
-		Ledger: s.ledger, Log: s.log, Rows: s.rows, Ops: s.ops, Channels: s.channels(id),
+		Ledger: s.ledger, Log: s.log, Rows: s.rows, Ops: s.ops, Bills: s.ops, Channels: s.channels(id),
 		Logger:  slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: s.metrics, Clock: s.clock.now,
 	}

@@ -33,6 +33,7 @@ type Deps struct {
 	Log      eventstore.Reader
 	Rows     projections.Reader
 	Ops      operations.Store
+	Bills    operations.Bills
 	Channels map[domain.ChannelID]providers.Channel
 	Logger   *slog.Logger
 	Metrics  *prometheus.Registry

@@ -233,7 +233,6 @@ type Store interface {
 	Leases
 	Asks
 	Runs
-	Bills
 	Cursors
 	Ready(ctx context.Context) error
 	Close() error

@@ -62,7 +62,7 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 		return nil, err
 	}
 	return httpapi.New(httpapi.Deps{
-		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Channels: app.Channels, Logger: app.Logger,
+		Ledger: app.Ledger, Log: app.Events, Rows: app.Rows, Ops: app.Ops, Bills: app.Bills, Channels: app.Channels, Logger: app.Logger,
 		Metrics: reg, Clock: app.Clock, Ready: app.Ready, Sweep: sweepNow(app, sweeper),
 		CompareBills: func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error) {
 			return comparer.Backfill(ctx, ch, day, day)

@@ -43,6 +43,7 @@ type App struct {
 	Clock    func() time.Time
 	Events   eventstore.Store
 	Ops      operations.Store
+	Bills    operations.Bills
 	Rows     *psqlite.DB
 	Runner   *projections.Runner
 	Ledger   *ledger.Ledger
@@ -76,7 +77,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open operations store: %w", err)
 	}
-	a.Ops = ops
+	a.Ops, a.Bills = ops, ops
 	if err := a.openRows(ctx); err != nil {
 		return fmt.Errorf("open projections: %w", err)
 	}
