@@ -1,6 +1,8 @@
 package stripe
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,8 +13,41 @@ import (
 
 // readAnswer is what an answer to the question in target says: the notices it
 // yields, none where there is positively no such object now. It reads kept
-// answers, too, so it rests on nothing but the bytes.
+// answers, too, so it rests on nothing but the bytes. Two answers are read as
+// response.and joins them.
 func (c *Channel) readAnswer(target string, status int, body []byte) ([]domain.Notice, error) {
+	first, second, two := strings.Cut(target, " ")
+	var rest []byte
+	if two {
+		body, rest = cutJSON(body)
+	}
+	notices, err := c.readOne(first, status, body)
+	if err == nil && two {
+		var more []domain.Notice
+		more, err = c.readOne(second, status, rest)
+		notices = append(notices, more...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range notices {
+		notices[i].Source, notices[i].Channel, notices[i].Index = domain.SourceQuery, c.cfg.Channel, i
+	}
+	return notices, nil
+}
+
+// cutJSON cuts behind the first JSON value.
+func cutJSON(body []byte) (first, rest []byte) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	var skipped json.RawMessage
+	if err := d.Decode(&skipped); err != nil {
+		return body, nil
+	}
+	at := d.InputOffset()
+	return body[:at], body[at:]
+}
+
+func (c *Channel) readOne(target string, status int, body []byte) ([]domain.Notice, error) {
 	o, err := parseObject(body, maxAnswer)
 	if err != nil {
 		return nil, c.unusable("answered with status %d and no JSON: %w", status, err)
@@ -27,14 +62,7 @@ func (c *Channel) readAnswer(target string, status int, body []byte) ([]domain.N
 	if err != nil {
 		return nil, err
 	}
-	notices, err := c.readFound(path, query, o)
-	if err != nil {
-		return nil, err
-	}
-	for i := range notices {
-		notices[i].Source, notices[i].Channel, notices[i].Index = domain.SourceQuery, c.cfg.Channel, i
-	}
-	return notices, nil
+	return c.readFound(path, query, o)
 }
 
 // asked takes a target apart; a path before /v1 is the gateway's own.
@@ -150,23 +178,22 @@ func (c *Channel) sessionAnswer(o object, id string) ([]domain.Notice, error) {
 	return notices, nil
 }
 
-// disputeAnswer is the list of the disputes of a payment intent, each with the
-// intent expanded.
+// disputeAnswer is the list of the disputes of a payment intent, the oldest
+// first.
 func (c *Channel) disputeAnswer(o object, id string) ([]domain.Notice, error) {
-	disputes := o.list("data")
-	if len(disputes) == 0 {
-		return nil, domain.E(domain.KindInvalid, "no dispute")
-	}
-	notices, err := c.intentAnswer(disputes[0].sub("payment_intent"), id)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range slices.Backward(disputes) {
+	var notices []domain.Notice
+	for _, d := range slices.Backward(o.list("data")) {
 		more, err := c.dispute(d, event{})
 		if err != nil {
 			return nil, err
 		}
+		if more[0].TradeNo != id {
+			return nil, domain.E(domain.KindMismatch, "answered about the disputes of another payment")
+		}
 		notices = append(notices, more...)
+	}
+	if len(notices) == 0 {
+		return nil, domain.E(domain.KindInvalid, "no dispute")
 	}
 	return notices, nil
 }

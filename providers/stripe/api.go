@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -83,6 +84,15 @@ func (c *Channel) get(ctx context.Context, path string, query url.Values) (respo
 	return response{
 		target: request.URL.RequestURI(), host: request.URL.Host, status: reply.StatusCode, header: reply.Header, body: c.masked(body),
 	}, nil
+}
+
+// and is two good answers as one: their targets with a blank between them, which
+// no target has inside, and their bodies, each of which is JSON and ends by
+// itself.
+func (r response) and(more response) response {
+	r.target += " " + more.target
+	r.body = slices.Concat(r.body, more.body)
+	return r
 }
 
 // masked takes our keys out of an answer that echoes them, since answers become

@@ -215,20 +215,59 @@ func TestQuerySession(t *testing.T) {
 	}
 }
 
+// TestQueryDisputed: the disputes are asked for beside the payment, also where
+// only the session names the order, and the evidence is both.
 func TestQueryDisputed(t *testing.T) {
 	t.Parallel()
 	disputed := strings.Replace(intentText, `"disputed":false`, `"disputed":true`, 1)
-	a := &api{answers: map[string]string{
-		"/v1/payment_intents/pi_3Test": disputed,
-		"/v1/disputes": `{"object":"list","has_more":false,"data":[{"id":"du_1","object":"dispute","amount":1000,"currency":"cny","status":"lost",` +
-			`"balance_transactions":[{"amount":-1000,"fee":1500,"currency":"cny","created":1771100001}],"payment_intent":` + disputed + `}]}`,
-	}}
-	got, err := query(t, asking(t, a, nil), providers.Question{TradeNo: "pi_3Test"})
-	if err != nil || len(got.Also) != 4 {
-		t.Fatalf("answer %+v, %v", got, err)
+	bare := strings.Replace(disputed, `"order_no":"20260214100000001",`, "", 1)
+	list := `{"object":"list","has_more":false,"data":[{"id":"du_1","object":"dispute","amount":1000,"currency":"cny","status":"lost",` +
+		`"balance_transactions":[{"amount":-1000,"fee":1500,"currency":"cny","created":1771100001}],"payment_intent":"pi_3Test"}]}`
+	for name, answers := range map[string]map[string]string{
+		"by the intent": {"/v1/payment_intents/pi_3Test": disputed},
+		"by the session": {
+			"/v1/payment_intents/pi_3Test": bare,
+			"/v1/checkout/sessions":        `{"object":"list","has_more":false,"data":[{"client_reference_id":"20260214100000001","payment_intent":` + bare + "}]}\n",
+		},
+	} {
+		answers["/v1/disputes"] = list
+		a := &api{answers: answers}
+		c := asking(t, a, nil)
+		got, err := query(t, c, providers.Question{TradeNo: "pi_3Test"})
+		if err != nil || len(got.Also) != 4 || got.Notice.OrderNo != sampleOrder {
+			t.Fatalf("%s: %+v, %v", name, got, err)
+		}
+		if w, l := got.Also[2], got.Also[3]; w.Status != domain.StatusWithdrawn || w.Fee.String() != "15.00 CNY" || w.TradeNo != "pi_3Test" || l.Status != domain.StatusLost {
+			t.Errorf("%s: dispute %+v and %+v", name, w, l)
+		}
+		tampered(t, c, name, got.Evidence, list)
+		for _, none := range []string{"<html>", `{"object":"list","has_more":false,"data":[]}`} {
+			answers["/v1/disputes"] = none
+			if got, err := query(t, c, providers.Question{TradeNo: "pi_3Test"}); domain.KindOf(err) != domain.KindUnavailable {
+				t.Errorf("%s, without the disputes: %+v, %v", name, got, err)
+			}
+		}
 	}
-	if w, l := got.Also[2], got.Also[3]; w.Status != domain.StatusWithdrawn || w.Fee.String() != "15.00 CNY" || w.TradeNo != "pi_3Test" || l.Status != domain.StatusLost {
-		t.Errorf("dispute %+v and %+v", w, l)
+}
+
+// tampered holds that of two answers that are one evidence neither can be left
+// out, changed or joined by another.
+func tampered(t *testing.T, c *Channel, name string, good domain.Evidence, list string) {
+	t.Helper()
+	both := string(good.Body)
+	for change, e := range map[string]struct{ target, body string }{
+		"one answer gone":  {good.Target, strings.TrimSuffix(both, list)},
+		"one question":     {strings.Fields(good.Target)[0], both},
+		"other payment's":  {good.Target, strings.Replace(both, `"balance_transactions":[`, `"payment_intent":"pi_4","x":[`, 1)},
+		"three answers":    {good.Target, list + both},
+		"something behind": {good.Target, both + "{}"},
+		"third question":   {good.Target + " /v1/refunds/re_1", both},
+	} {
+		bad := good
+		bad.Target, bad.Body = e.target, []byte(e.body)
+		if notices, err := c.Reverify(bad); domain.KindOf(err) != domain.KindForged {
+			t.Errorf("%s, %s: %+v, %v", name, change, notices, err)
+		}
 	}
 }
 

@@ -85,6 +85,7 @@ func FuzzAnswer(f *testing.F) {
 	targets := []string{
 		"/v1/payment_intents/pi_3Test", "/v1/charges/ch_3", "/v1/refunds/re_1", "/v1/checkout/sessions?payment_intent=pi_3Test",
 		"/v1/disputes?payment_intent=pi_3Test", "/v1/payment_intents/search?query=x", "/v1/events?limit=100#evt_1", "/v1/other/x",
+		"/v1/payment_intents/pi_3Test /v1/disputes?payment_intent=pi_3Test",
 	}
 	for i, body := range []string{
 		intentText, `{"id":"ch_3","object":"charge","amount":1,"currency":"cny","livemode":false,"status":"pending"}`, refundText,

@@ -29,9 +29,9 @@ const (
 // does not find is not found now. Missed is the complete way.
 //
 // A payment that carries no order number itself is looked up in the checkout
-// session that it belongs to, and one that was disputed in its disputes, which
-// hold the payment whole: each answer rests on one document. At most the ten
-// newest refunds of a payment are told.
+// session that it belongs to, which holds it whole; for one that was disputed
+// its disputes are asked as well, and the evidence is both answers, one behind
+// the other. At most the ten newest refunds and disputes of a payment are told.
 func (c *Channel) Query(ctx context.Context, q providers.Question) (providers.Answer, error) {
 	var r response
 	var err error
@@ -84,7 +84,9 @@ func (c *Channel) getOne(ctx context.Context, path, id string, query url.Values)
 	return c.get(ctx, path+"/"+id, query)
 }
 
-// getIntent finds the one document that tells most of a payment.
+// getIntent asks for a payment, by its session where only that names the order,
+// and for its disputes where it has some. Without those the payment alone would
+// pass for all there is, and nobody would ask again.
 func (c *Channel) getIntent(ctx context.Context, id string) (response, error) {
 	r, err := c.getOne(ctx, pathIntents, id, expand("latest_charge.refunds"))
 	if err != nil || r.status != http.StatusOK {
@@ -94,31 +96,33 @@ func (c *Channel) getIntent(ctx context.Context, id string) (response, error) {
 	if err != nil {
 		return r, nil //nolint:nilerr // readAnswer says so with the status
 	}
-	disputed, _ := o.sub("latest_charge").flag("disputed")
-	path := ""
-	switch {
-	case c.orderNo(o) == "":
-		path = pathSessions
-	case disputed:
-		path = pathDisputes
-	default:
+	if c.orderNo(o) == "" {
+		if r, err = c.sessionOf(ctx, id, r); err != nil {
+			return r, err
+		}
+	}
+	if disputed, _ := o.sub("latest_charge").flag("disputed"); !disputed {
 		return r, nil
 	}
-	query := expand("data.payment_intent.latest_charge.refunds")
-	query.Set("payment_intent", id)
-	list, err := c.get(ctx, path, query)
+	_, disputes, err := c.tryPage(ctx, pathDisputes, url.Values{"payment_intent": {id}})
 	if err != nil {
 		return response{}, err
 	}
-	p, err := parsePage(list.body)
-	switch {
-	case list.status == http.StatusOK && err == nil && len(p.data) > 0:
-		return list, nil
-	case path == pathDisputes:
-		// The payment alone would pass for all there is, and nobody would ask again.
-		return response{}, c.unusable("lists no dispute of a payment that it calls disputed (status %d)", list.status)
+	return r.and(disputes), nil
+}
+
+// sessionOf is the answer about the session of a payment, else r.
+func (c *Channel) sessionOf(ctx context.Context, id string, r response) (response, error) {
+	query := expand("data.payment_intent.latest_charge.refunds")
+	query.Set("payment_intent", id)
+	list, err := c.get(ctx, pathSessions, query)
+	if err != nil {
+		return response{}, err
 	}
-	return r, nil
+	if p, err := parsePage(list.body); list.status != http.StatusOK || err != nil || len(p.data) == 0 {
+		return r, nil //nolint:nilerr // the payment itself was answered
+	}
+	return list, nil
 }
 
 // search looks an order number up and asks for the payment intent it finds; a
