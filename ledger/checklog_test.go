@@ -119,6 +119,27 @@ func checkSealed(t failer, w *world, e Entry, erased bool) {
 	w.opened[e.ID] = sha256.Sum256(e.Sealed)
 }
 
+// sums is money added up by trade.
+type sums map[string]*domain.Totals
+
+func (s sums) add(t failer, trade string, m domain.Money) {
+	t.Helper()
+	if s[trade] == nil {
+		s[trade] = &domain.Totals{}
+	}
+	if err := s[trade].Add(m); err != nil {
+		t.Fatalf("refunds of %s: %v", trade, err)
+	}
+}
+
+// Of is the sum of a trade in a currency.
+func (s sums) Of(trade string, c domain.Currency) domain.Money {
+	if s[trade] == nil {
+		return domain.NewMoney(0, c)
+	}
+	return s[trade].Of(c)
+}
+
 // checkMoney asserts of one payment: one own credit (R2), of the placed amount
 // and for the placed account (R3), no trade_no decided to more than came under
 // it, and every event named by another stands before it.
@@ -126,6 +147,7 @@ func checkMoney(t failer, s domain.Stream, events []Entry) {
 	t.Helper()
 	ids := map[domain.ID]bool{}
 	out, parked := map[string]domain.Money{}, map[string]domain.Money{}
+	refunds, back := map[string]domain.ID{}, sums{}
 	var placed domain.PaymentPlaced
 	credits := 0
 	for _, e := range events {
@@ -149,10 +171,22 @@ func checkMoney(t failer, s domain.Stream, events []Entry) {
 				parked[f.TradeNo] = f.Amount
 			}
 		case domain.PaymentAllocated:
-			if _, twice := out[f.TradeNo]; twice || parked[f.TradeNo] != f.Amount {
+			left, err := parked[f.TradeNo].Sub(back.Of(f.TradeNo, f.Amount.Currency()))
+			if _, twice := out[f.TradeNo]; twice || err != nil || left != f.Amount {
 				t.Errorf("%s: trade %q is allocated twice, or was not parked", s, f.TradeNo)
 			}
 			out[f.TradeNo] = f.Amount
+		case domain.PaymentRefunded:
+			if _, twice := refunds[f.RefundID]; twice || !ids[f.Basis] {
+				t.Errorf("%s: refund %s is booked twice, or has no basis", s, f.RefundID)
+			}
+			refunds[f.RefundID] = e.ID
+			back.add(t, f.TradeNo, f.Amount)
+		case domain.RefundFailed:
+			if id, booked := refunds[f.RefundID]; !booked || id != f.Refund || !ids[f.Basis] {
+				t.Errorf("%s: refund %s failed and was not booked, or has no basis", s, f.RefundID)
+			}
+			back.add(t, f.TradeNo, f.Amount.Neg())
 		case domain.CorrectionIssued:
 			if !ids[f.Corrects] || ids[f.By] == (len(f.Postings) > 0) {
 				t.Errorf("%s: a correction names events that are not there, or does not post where it should", s)

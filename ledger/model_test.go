@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -97,6 +98,19 @@ func (a *life) draw(t *rapid.T, source domain.Source) domain.Notice {
 	if source == domain.SourceQuery {
 		n.Run = "sweep-1"
 	}
+	switch rapid.IntRange(0, 4).Draw(t, "about") {
+	case 0:
+		n.About, n.RefundID = domain.AboutRefund, rapid.SampledFrom([]string{"R1", "R2", ""}).Draw(t, "refund")
+		n.Status = rapid.SampledFrom([]domain.Status{
+			domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusFailed, domain.StatusWaiting,
+		}).Draw(t, "went")
+		n.Total = rapid.IntRange(0, 3).Draw(t, "total") == 0
+	case 1:
+		n.About, n.DisputeID = domain.AboutDispute, rapid.SampledFrom([]string{"D1", "D2", ""}).Draw(t, "dispute")
+		n.Status = rapid.SampledFrom([]domain.Status{
+			domain.StatusWithdrawn, domain.StatusWithdrawn, domain.StatusReinstated, domain.StatusLost,
+		}).Draw(t, "moved")
+	}
 	return n
 }
 
@@ -174,7 +188,8 @@ func sameFold(l *Ledger, s domain.Stream, events []Entry) error {
 		p = p.Apply(e.Fact)
 	}
 	if p.State() != f.payment.State() || p.Version != f.payment.Version || p.Settled != f.payment.Settled ||
-		p.Notices != f.payment.Notices || fmt.Sprint(p.Trades) != fmt.Sprint(f.payment.Trades) {
+		p.Notices != f.payment.Notices || fmt.Sprint(p.Trades) != fmt.Sprint(f.payment.Trades) ||
+		!reflect.DeepEqual(p.Refunds, f.payment.Refunds) || !reflect.DeepEqual(p.Disputes, f.payment.Disputes) {
 		return fmt.Errorf("%s: the fold kept is %+v, of the log it is %+v", s, f.payment, p)
 	}
 	return nil
