@@ -47,13 +47,21 @@ func TestFullDisk(t *testing.T) {
 	wantKind(t, "append to a full disk", err, domain.KindUnavailable)
 	wantKind(t, "ready", s.Ready(t.Context()), domain.KindUnavailable)
 	storetest.CheckLog(t, s) // reading goes on
+	later := open(t, path, o)
+	storetest.CheckLog(t, later) // also for who comes now
+	_, err = later.Append(t.Context(), "later", eventstore.NoStream, storetest.NewEvents("x"))
+	wantKind(t, "append to a store opened on a full disk", err, domain.KindUnavailable)
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it recovered", func() bool { return s.Ready(t.Context()) == nil })
+	eventually(t, "it recovered", func() bool { return s.Ready(t.Context()) == nil && later.Ready(t.Context()) == nil })
+	mustWrite(t, later, "later", eventstore.NoStream, "x")
 	mustWrite(t, s, "s", eventstore.Expected(n-1), "after")
-	if got := len(storetest.Log(t, s)); got != n+1 {
-		t.Errorf("%d events, %d were acknowledged", got, n+1)
+	if got := len(storetest.Log(t, s)); got != n+2 {
+		t.Errorf("%d events, %d were acknowledged", got, n+2)
+	}
+	if err := later.Close(); err != nil {
+		t.Error(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

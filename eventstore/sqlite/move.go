@@ -43,13 +43,18 @@ const landWithin = 5 * time.Second
 // failed sync the system forgets that the log's pages are not on the disk, and
 // what recovery read may stand in memory only: another sync would write
 // nothing. Written once more, into the database, they are on the disk when its
-// sync returns.
+// sync returns. On a full disk that has to wait: the store opens, so that what is
+// there can be read, and takes no appends until there was room for it.
 func (s *Store) land(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, landWithin)
 	defer cancel()
 	for {
 		left, err := s.mover.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE)
 		switch {
+		case isFull(err):
+			s.state.set(&s.state.aground, s.aground(err))
+			s.log.ErrorContext(ctx, "event store takes no appends: its disk has no room for what the log holds already", slog.Any("error", err))
+			return nil
 		case err != nil && !isBusy(err):
 			return openError(s.path, err)
 		case err == nil && left <= 0:
@@ -67,6 +72,26 @@ func (s *Store) land(ctx context.Context) error {
 	}
 }
 
+func isFull(err error) bool {
+	var e *sqlError
+	return errors.As(err, &e) && e.primary() == codeFull
+}
+
+func (s *Store) aground(err error) error {
+	return domain.E(domain.KindUnavailable, "%s has no room for what its log holds already: make room: %w", s.path, err)
+}
+
+// landAgain tries what a full disk prevented when the store was opened.
+func (s *Store) landAgain() {
+	if !s.state.isAground() {
+		return
+	}
+	if left, err := s.mover.c.checkpoint(sqlite3.SQLITE_CHECKPOINT_PASSIVE); err == nil && left <= 0 {
+		s.state.set(&s.state.aground, nil)
+		s.log.Info("event store has room again and takes appends")
+	}
+}
+
 // count adds pages written to the log and calls the mover when it is long.
 func (m *mover) count(pages int) {
 	if m.pages.Add(int64(pages)) < int64(m.limit) {
@@ -79,10 +104,14 @@ func (m *mover) count(pages int) {
 }
 
 func (s *Store) moveLoop() {
+	tick := time.NewTicker(spaceEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-s.mover.due:
 			s.move()
+		case <-tick.C:
+			s.landAgain()
 		case <-s.closing:
 			return
 		}

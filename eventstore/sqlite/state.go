@@ -17,6 +17,7 @@ type state struct {
 	corrupt error  // until opened again: the file contradicts itself
 	trouble error  // until a write succeeds
 	full    error  // until there is room
+	aground error  // until the log of before is in the database
 	retired string // for ever: where the log has moved to
 	failed  chan struct{}
 }
@@ -36,7 +37,16 @@ func (st *state) usable() error {
 	case st.retired != "":
 		return domain.E(domain.KindUnavailable, "the event store takes no appends: its log has moved to %s", st.retired)
 	}
+	if st.aground != nil {
+		return st.aground
+	}
 	return st.full
+}
+
+func (st *state) isAground() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.aground != nil
 }
 
 func (st *state) ready() error {
