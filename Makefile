@@ -27,12 +27,12 @@ FUZZ_SECONDS ?= 20
 # The packages whose tests run again under the race detector. The pure-Go SQLite
 # is seven times slower under it, so those that open one run only here below,
 # with -short and CF_RACE=1, without the tests that only move bulk.
-RACE_PACKAGES := domain eventstore eventstore/memory httpapi internal/config internal/strictjson ledger projections providers/... reconcile sandbox
+RACE_PACKAGES := archive/... domain eventstore eventstore/memory httpapi internal/config internal/strictjson ledger projections providers/... reconcile sandbox/... tamperlog
 RACE_SQLITE   := eventstore/sqlite operations/sqlite
 RACE_SKIP     := ^TestSlots$$
 
 # What make test goes through, in this order.
-STAGES ?= tools lint build test-go test-race fuzz demo kill
+STAGES ?= tools lint build test-go test-witness test-race fuzz demo kill
 
 ##@ Use
 
@@ -64,6 +64,10 @@ lint: ## golangci-lint with gofumpt, then go vet
 
 test-go: ## the tests of every package
 	$(GOTEST) -timeout 5m ./...
+
+# A module of its own, so that the product does not carry the libraries.
+test-witness: ## the providers' own libraries against our adapters and sandbox
+	cd providers/witness && go vet ./... && go test -timeout 5m ./...
 
 test-race: ## the race detector, where it is affordable
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 5m $(addprefix ./,$(RACE_PACKAGES))
@@ -128,4 +132,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: build demo run test lint test-go test-race test-esdb fuzz kill bench soak fmt tools clean help
+.PHONY: build demo run test lint test-go test-witness test-race test-esdb fuzz kill bench soak fmt tools clean help
