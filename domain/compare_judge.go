@@ -178,6 +178,8 @@ func (p Payment) Explain(d Difference) Difference {
 		d.Kind, d.State, d.Note = Timing, DifferenceSettled, "our books have it on another day"
 	case known && t.State.Decided():
 		d.Kind, d.Note = AmountMismatch, "our books have "+t.Amount.String()
+	case known && t.State.Waits():
+		d.Kind, d.Note = StatusMismatch, "our books have it waiting for the provider's word"
 	case p.IsSettled():
 		d.Kind = SecondPayment
 	case !p.IsPlaced():

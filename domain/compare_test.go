@@ -525,6 +525,8 @@ func TestExplain(t *testing.T) {
 	closed.Closed = ClosedMerchant
 	settled.settled, settled.Settled = true, "T9"
 	knows.Trades = []Trade{{TradeNo: "T1", State: TradeCredited, Amount: yuanOf(730)}}
+	waits := placed
+	waits.Trades = []Trade{{TradeNo: "T1", State: TradeHeld, Amount: yuanOf(730)}}
 	other.Trades = []Trade{{TradeNo: "T1", State: TradeParked, Amount: yuanOf(1)}}
 	for name, c := range map[string]struct {
 		p      Payment
@@ -536,6 +538,7 @@ func TestExplain(t *testing.T) {
 		"another amount":           {placed, yuanOf(731), AmountMismatch, DifferenceOpen},
 		"another currency":         {placed, NewMoney(730, USD), CurrencyMismatch, DifferenceOpen},
 		"cancelled by us":          {closed, yuanOf(730), OnlyTheirs, DifferenceOpen},
+		"held by us":               {waits, yuanOf(730), StatusMismatch, DifferenceOpen},
 		"never placed":             {Payment{}, yuanOf(730), OnlyTheirs, DifferenceOpen},
 		"paid by another trade":    {settled, yuanOf(730), SecondPayment, DifferenceOpen},
 		"ours on another day":      {knows, yuanOf(730), Timing, DifferenceSettled},

@@ -80,7 +80,7 @@ func (a answers) one(ctx context.Context, run *operations.BillRun, line domain.O
 	case !answer.Found:
 		return nil
 	}
-	if _, _, err := a.c.asks.take(ctx, answer); err != nil {
+	if _, _, _, err := a.c.asks.take(ctx, answer); err != nil {
 		return because(operations.CauseOurs, err)
 	}
 	for _, n := range append([]domain.Notice{answer.Notice}, answer.Also...) {

@@ -10,6 +10,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/operations"
+	"counterfoil/projections"
 	"counterfoil/providers"
 )
 
@@ -54,10 +55,11 @@ func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch provide
 		}
 		return verdict{difference: d}, err
 	}
-	after, facts, err := a.take(ctx, answer)
+	after, facts, orderNo, err := a.take(ctx, answer)
 	if err != nil {
 		return verdict{}, because(operations.CauseOurs, err)
 	}
+	d = named(d, orderNo)
 	v := verdict{difference: d, mended: mended(d, after, facts)}
 	if v.mended != "" && d.Kind == domain.MissingCredit {
 		run.Healed++
@@ -66,6 +68,17 @@ func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch provide
 		v.difference.Note = "the provider confirms it when asked; the bill lacks it"
 	}
 	return v, nil
+}
+
+// named has the order that the answer was booked on, where the bill names none:
+// people know payments by their orders.
+func named(d domain.Difference, orderNo string) domain.Difference {
+	if d.OrderNo() == "" && d.Theirs != nil {
+		line := *d.Theirs
+		line.OrderNo = orderNo
+		d.Theirs = &line
+	}
+	return d
 }
 
 // askable reports whether the provider's word on one payment can say more.
@@ -169,18 +182,18 @@ func told(a providers.Answer) []domain.Notice {
 }
 
 // take lets an answer into the books, with all that it tells beside the
-// payment.
-func (a *asker) take(ctx context.Context, answer providers.Answer) (domain.Payment, []domain.Fact, error) {
-	var after domain.Payment
-	var facts []domain.Fact
+// payment. It returns the payment afterwards, what was appended and the order.
+func (a *asker) take(
+	ctx context.Context, answer providers.Answer,
+) (after domain.Payment, facts []domain.Fact, orderNo string, err error) {
 	for _, n := range told(answer) {
 		res, err := a.Ledger.Notify(ctx, n, answer.Evidence, nil)
 		if err != nil {
-			return after, nil, err
+			return after, nil, "", err
 		}
-		after, facts = res.Payment, append(facts, res.Verdict.Facts...)
+		after, facts, orderNo = res.Payment, append(facts, res.Verdict.Facts...), projections.OrderOf(res.Stream)
 	}
-	return after, facts, nil
+	return after, facts, orderNo, nil
 }
 
 // mended says how the answer mended a difference, empty where it did not.

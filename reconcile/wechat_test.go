@@ -38,14 +38,13 @@ type weixin struct {
 	chance   *randv2.Rand
 	serial   int
 	want     []string // what the bills must find
-	owed     domain.Totals
 }
 
 const atWeChat domain.ChannelID = "wechat-a"
 
 func newWeixin(t *testing.T, seed uint64) *weixin {
 	t.Helper()
-	x := &weixin{world: newWorld(t), chance: randv2.New(randv2.NewPCG(seed, 7))} //nolint:gosec // a test's chance
+	x := &weixin{world: newWorld(t), chance: randv2.New(randv2.NewPCG(seed, 7))}
 	var err error
 	x.stage, err = stage.New(stage.Config{Now: time.Now, Seed: seed, Speed: 2000})
 	must(t, err)
