@@ -106,6 +106,7 @@ soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
 	$(MAKE) kill KILL_ROUNDS=200
 	RAPID_CHECKS=10000 $(GOTEST) -count=1 -timeout 120m ./...
 	COUNTERFOIL_TEST_SEEDS=$(SEEDS) $(GOTEST) -count=1 -timeout 120m ./internal/simulation
+	COUNTERFOIL_TEST_TAMPERINGS=10000 $(GOTEST) -count=1 -timeout 60m -run NoTampering ./audit
 	$(MAKE) fuzz FUZZ_SECONDS=3600
 
 ##@ Work
