@@ -71,7 +71,7 @@ const (
 )
 
 // classes are what the Epay gateway can have happen.
-var classes = stage.CommonClasses().With(stage.Classes{
+var classes = stage.CommonClasses().With(stage.Classes{ //nolint:exhaustive // those beside the common ones
 	Double: {}, ExtraField: {},
 	ReturnReplay: {Copies: 2}, Forged: {Spoof: true}, OtherPID: {Spoof: true}, WrongStatus: {Spoof: true},
 	Ambiguous: {Spoof: true, Money: "0.01"}, Minted: {Spoof: true},

@@ -102,7 +102,7 @@ func asInvalid(err error) error {
 	return domain.E(domain.KindInvalid, "%w", err)
 }
 
-func (o *options) finish(share float64) error { //nolint:forbidigo // a share of payments, not an amount
+func (o *options) finish(share float64) error {
 	if math.IsNaN(share) || share < 0 || share > 1 {
 		return domain.EField(domain.KindInvalid, "every-fault", "--every-fault %g is not 0 to 1", share)
 	}

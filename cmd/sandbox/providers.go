@@ -69,7 +69,7 @@ func (o *others) addFile(file string) error {
 	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
 	var more others
-	if err := d.Decode(&more); err != nil {
+	if err := d.Decode(&more); err != nil { //nolint:musttag // the settings of merchants are named as in Go, in any case
 		return err
 	}
 	o.add(more)

@@ -90,7 +90,7 @@ type Classes map[Class]Needs
 
 // CommonClasses are those that every face gets from Lane.Deliver and Spoil.
 func CommonClasses() Classes {
-	return Classes{
+	return Classes{ //nolint:exhaustive // faces have the others
 		None: {}, Lost: {}, NoRetry: {}, Repeated: {Copies: 3}, Twice: {}, Reordered: {Delay: 3 * time.Minute},
 		Concurrent: {Copies: 4}, Late: {Delay: 30 * time.Minute}, Slow: {Delay: 2 * time.Second}, ReplyLost: {}, Closed: {},
 		Query5xx: {Query: true, Copies: 2}, QueryClosed: {Query: true, Copies: 2}, QueryHTML: {Query: true, Copies: 2},

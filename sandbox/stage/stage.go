@@ -191,7 +191,7 @@ func (s *Stage) Seed() uint64 { return s.cfg.Seed }
 // often: it follows from the seed and the names alone. It is not safe for use
 // by several goroutines.
 func (s *Stage) Chance(names ...string) *rand.Rand {
-	return rand.New(rand.NewChaCha8(Digest(s.cfg.Seed, names...))) //nolint:gosec // repeatable by design
+	return rand.New(rand.NewChaCha8(Digest(s.cfg.Seed, names...)))
 }
 
 // Attempts lists what was sent, the newest first.
