@@ -101,6 +101,7 @@ bench: build ## every benchmark; the page of the hot paths goes to docs/benchmar
 	bin/counterfoil bench --large $(LARGE) >bin/benchmarks.md
 	mv bin/benchmarks.md docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem -timeout 120m ./... | grep -v '\[no test files\]'
+	COMPARE_ROWS=10000000 go test -run '^$$' -bench 'CompareSorted|PlainMerge|CompareUnsorted' -benchtime 1x -timeout 60m ./reconcile
 
 soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
 	$(MAKE) kill KILL_ROUNDS=200

@@ -146,6 +146,8 @@ func (c *checker) fact(s *stream, f domain.Fact) {
 	case domain.PaymentHeld:
 		line += " held " + f.TradeNo
 	case domain.LedgerOpened, domain.ChannelConfigured:
+	default: // refunds, disputes, bills and people's acts have no part in this workload
+		c.w.fail("%s: a %s out of nowhere", s.name, f.FactType())
 	}
 	c.w.note("  %s", line)
 }
