@@ -2,7 +2,6 @@ package main
 
 import (
 	"sync"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -13,7 +12,7 @@ import (
 var servers sync.Map
 
 // server plays an EventStoreDB: server start [VERSION], server kill, server
-// restart, server slow. $ESDB is how a client finds it.
+// restart, server foreign NAMESPACE. $ESDB is how a client finds it.
 func server(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "start" {
 		o := esdbtest.Options{}
@@ -34,8 +33,8 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 		s.Kill(0)
 	case "restart":
 		ts.Check(s.Restart(0))
-	case "slow":
-		s.SetLatency(20 * time.Millisecond)
+	case "foreign": // another program writes into a namespace
+		s.Write(args[1]+".stray", "order-placed", []byte(`{}`), nil)
 	default:
 		ts.Fatalf("server: %s", args[0])
 	}

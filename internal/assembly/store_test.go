@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,6 +221,8 @@ func TestServersThatAreNoStore(t *testing.T) {
 	}
 	cert, root := certificate(t)
 	ca, user, password, wrong := write("ca.pem", root), write("user", "admin\n"), write("password", "changeit\n"), write("wrong", "wr0ngw0rd\n")
+	page := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(page.Close)
 	secure := play(t, esdbtest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, User: "admin", Password: "changeit"})
 	plain, old, foreign := play(t, esdbtest.Options{}), play(t, esdbtest.Options{Version: "21.10.0"}), play(t, esdbtest.Options{})
 	foreign.Write("counterfoil.ledger", "user-signed-up", []byte(`{}`), nil)
@@ -229,6 +233,7 @@ func TestServersThatAreNoStore(t *testing.T) {
 		kind        domain.Kind
 	}{
 		"nobody there":            {"store: esdb://127.0.0.1:1?tls=false", "refused", domain.KindUnavailable},
+		"no such server":          {"store: esdb://" + strings.TrimPrefix(page.URL, "http://") + "?tls=false", "is tls=false right?", domain.KindUnavailable},
 		"too old":                 {"store: " + old.ConnectionString(), "21.10.0", domain.KindMismatch},
 		"wrong password":          {kept + wrong + "\nstore: " + secure.ConnectionString() + "&tlsCaFile=" + ca, "Not Authenticated", domain.KindDenied},
 		"no credentials":          {"store: " + secure.ConnectionString() + "&tlsCaFile=" + ca, "Not Authenticated", domain.KindDenied},
