@@ -51,6 +51,7 @@ type Sweeper struct {
 	metrics *metrics
 	mu      sync.Mutex
 	limits  map[domain.ChannelID]*rate.Limiter
+	cursors map[domain.ChannelID]string // see recover
 }
 
 // New makes a Sweeper.
@@ -69,7 +70,10 @@ func New(d Deps, cfg Config) (*Sweeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sweeper{Deps: d, cfg: cfg, pace: pace(cfg.Pace), metrics: m, limits: map[domain.ChannelID]*rate.Limiter{}}, nil
+	return &Sweeper{
+		Deps: d, cfg: cfg, pace: pace(cfg.Pace), metrics: m, limits: map[domain.ChannelID]*rate.Limiter{},
+		cursors: map[domain.ChannelID]string{},
+	}, nil
 }
 
 // limit is the channel's token bucket: forged callbacks must not make us flood
@@ -137,6 +141,9 @@ func (s *Sweeper) sweep(ctx context.Context, run *operations.Run) error {
 		return err
 	}
 	t := newTally(run)
+	if err := s.recover(ctx, t); err != nil {
+		return err
+	}
 	for handled := 0; run.Asked < maxAsks && handled < maxHandled; {
 		now := s.Clock()
 		asks, err := s.Ops.ClaimAsks(ctx, now, now.Add(claimFor), s.claim())
