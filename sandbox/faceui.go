@@ -21,6 +21,14 @@ func providerName(face string) string {
 	return face
 }
 
+// sumText is an amount, 0 where nothing came in any currency.
+func sumText(m domain.Money) string {
+	if m.Currency() == "" {
+		return "0"
+	}
+	return m.String()
+}
+
 // facePageData is what the page of one provider shows.
 type facePageData struct {
 	faceView

@@ -18,7 +18,7 @@ const maxBody = 64 << 10
 var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"cut": stage.CutText, "provider": providerName,
+	"cut": stage.CutText, "provider": providerName, "sum": sumText,
 }).ParseFS(pageFiles, "pages/*.html"))
 
 // routes is the whole sandbox, under the path of Config.BaseURL if it has one:
