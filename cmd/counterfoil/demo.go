@@ -22,12 +22,13 @@ func newDemoCommand(p *program) *cobra.Command {
 	var o demo.Options
 	var store initSettings
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Play the main job against a sandbox gateway with every fault",
-		Long: `Starts a sandbox Epay gateway with every fault it knows, the api program and two
-reconcilers on a new test store; sells, pays, kills the api with -9 in the
-middle; then compares our books with the gateway's. Ends with a table and a
-verdict: exit status 1 if a paid order is not credited exactly once or a balance
-differs. No real money moves.
+		Use: "demo", Short: "Play the main job against a sandbox of all providers with every fault",
+		Long: `Starts a sandbox of Epay, WeChat Pay, Alipay and Stripe with every fault it
+knows, the api program and two reconcilers on a new test store; sells, pays,
+refunds, disputes, kills the api with -9 in the middle; then compares our books
+with the providers'. Ends with a table and a verdict: exit status 1 if a paid
+order is not credited exactly once, or a refund, a dispute or a balance differs.
+No real money moves.
 
 The programs api and reconciler must lie beside this one.`,
 		Example: "  counterfoil demo\n  counterfoil demo --dir /tmp/demo --keep --seed 7 --payments 500\n  counterfoil demo --store 'esdb://127.0.0.1:2113?tls=false'",

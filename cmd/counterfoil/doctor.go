@@ -221,15 +221,8 @@ func secretFiles(cfg config.Config) []doctor.File {
 	paths := []string{assembly.Path(cfg, assembly.OperationsFile)}
 	for _, id := range cfg.ChannelIDs() {
 		c := cfg.Channels[string(id)]
-		for _, f := range []string{c.KeyFile, c.MerchantKeyFile, c.PlatformKeyFile} {
-			if f != "" && !filepath.IsAbs(f) {
-				f = filepath.Join(cfg.Dir, f)
-			}
-			if f != "" && f != c.PlatformKeyFile {
-				paths = append(paths, f)
-			}
-		}
-		if c.KeyFile == "" && !c.Key.IsZero() || c.MerchantKeyFile == "" && !c.MerchantKey.IsZero() {
+		paths = append(paths, c.SecretFiles(cfg.Dir)...)
+		if c.Inline() {
 			paths = append(paths, filepath.Join(cfg.Dir, config.FileName))
 		}
 	}
