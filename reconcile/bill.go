@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -144,13 +145,29 @@ func (c *Comparer) Run(ctx context.Context, channel domain.ChannelID, day domain
 	defer stop(nil)
 	kept := make(chan struct{})
 	go func() { defer close(kept); c.keep(ctx, lease, stop) }()
-	run, err = c.run(ctx, run, src)
+	if err = c.bury(ctx, run); err == nil {
+		run, err = c.run(ctx, run, src)
+	}
 	stop(nil)
 	<-kept
 	if rerr := c.Leases.Release(context.WithoutCancel(ctx), lease); err == nil {
 		err = rerr
 	}
 	return run, err
+}
+
+// bury ends the runs of this bill that their processes left behind: who holds
+// the lease knows that nobody works at them.
+func (c *Comparer) bury(ctx context.Context, run operations.BillRun) error {
+	left, err := c.Bills.BillRuns(ctx, operations.BillRunFilter{
+		Channel: run.Channel, Bill: run.Bill, From: run.Day, To: run.Day, State: operations.RunRunning, Limit: 100,
+	})
+	for _, dead := range left {
+		dead.State, dead.Cause, dead.Note = operations.RunIncomplete, operations.CauseStopped, "the process that did it is gone"
+		dead.EndedAt = run.StartedAt
+		err = errors.Join(err, c.Bills.PutBillRun(ctx, dead))
+	}
+	return err
 }
 
 func (c *Comparer) begin(channel domain.ChannelID, day domain.Day, bill string) (operations.BillRun, error) {

@@ -377,9 +377,15 @@ func TestBillIsOneProcessesAtATime(t *testing.T) {
 	if _, err := other.Run(t.Context(), atBank, today, "trade"); err == nil || domain.KindOf(err) != domain.KindConflict {
 		t.Errorf("while the dead has it: %v", err)
 	}
+	must(t, b.ops.PutBillRun(t.Context(), operations.BillRun{
+		ID: "bill-of-the-dead", Channel: atBank, Day: today, Bill: "trade", State: operations.RunRunning, StartedAt: b.clock.now(),
+	}))
 	b.clock.step(leaseFor)
 	if _, err := other.Run(t.Context(), atBank, today, "trade"); err != nil {
 		t.Errorf("when its time is over: %v", err)
+	}
+	if dead, err := b.ops.BillRun(t.Context(), "bill-of-the-dead"); err != nil || dead.Cause != operations.CauseStopped || dead.EndedAt.IsZero() {
+		t.Errorf("what it left behind: %+v, %v", dead, err)
 	}
 }
 

@@ -118,6 +118,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (channel, bill, kind, trade_no, r
 	return nil
 }
 
+// undated is how many days around a bill the line that it took can have been of,
+// where the line's own day is not known.
+const undated = 60
+
 // Carried is the pool as a run of this day's bill must see it.
 func (s *Store) Carried(ctx context.Context, ch domain.ChannelID, bill string, day domain.Day) ([]operations.Carried, error) {
 	scan := func(rows *sql.Rows) (operations.Carried, error) {
@@ -134,8 +138,9 @@ func (s *Store) Carried(ctx context.Context, ch domain.ChannelID, bill string, d
 		return c, nil
 	}
 	rows, err := collect(ctx, s.read, scan, `SELECT since, on_day, line FROM carried WHERE channel = ?1 AND bill = ?2
-AND ((on_day IN ('', ?3) AND our_day <= ?4) OR (on_day NOT IN ('', ?3) AND (our_day = '' OR our_day BETWEEN ?5 AND ?4)))
+AND ((on_day IN ('', ?3) AND our_day <= ?4) OR (on_day NOT IN ('', ?3) AND (our_day BETWEEN ?5 AND ?4
+  OR our_day = '' AND on_day BETWEEN ?6 AND ?7)))
 ORDER BY kind, trade_no, ref`,
-		string(ch), bill, string(day), string(day.Add(1)), string(day.Add(-1)))
+		string(ch), bill, string(day), string(day.Add(1)), string(day.Add(-1)), string(day.Add(-undated)), string(day.Add(undated)))
 	return rows, classify("read the carry-over pool", err)
 }
