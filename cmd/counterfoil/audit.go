@@ -18,8 +18,8 @@ import (
 )
 
 func newAuditCommand(p *program) *cobra.Command {
-	return group("audit", "Hand out proof: bundles for auditors, receipts for buyers",
-		newBundleCommand(p), newReceiptCommand(p), newCheckReceiptCommand(p))
+	return group("audit", "Hand out proof: bundles for auditors, receipts for buyers, what changed when",
+		newBundleCommand(p), newReceiptCommand(p), newCheckReceiptCommand(p), newDiffCommand(p))
 }
 
 // bundleFlags are the flags of `audit bundle`.
