@@ -247,6 +247,9 @@ func (m *mall) sell(t *till) {
 	case kind == 0 && t.holds:
 		t.want = append(t.want, "status_mismatch resolved "+no)
 	}
+	if d, disputes := t.face.(stage.Disputer); disputes && kind >= 10 && kind < 13 {
+		m.dispute(d, o.ID, kind)
+	}
 	if kind < 13 {
 		return
 	}
@@ -259,6 +262,21 @@ func (m *mall) sell(t *till) {
 	}
 	_, err = t.face.Refund(refund)
 	ok(m.t, err)
+}
+
+// dispute lets a payer's bank claim a payment back, and decides it or not.
+func (m *mall) dispute(d stage.Disputer, id string, kind int) {
+	m.t.Helper()
+	m.rest()
+	m.fold()
+	found, err := d.Dispute(id, domain.Money{})
+	ok(m.t, err)
+	m.rest()
+	m.fold()
+	if kind < 12 {
+		_, err = d.Decide(found.ID, kind == 11)
+		ok(m.t, err)
+	}
 }
 
 // day goes to eleven in the morning of the next day in China and compares what
@@ -327,11 +345,12 @@ func (m *mall) judge() {
 	}
 }
 
-// balanced holds our books at a till against the truth: what stands there and
-// what fees took is what came.
+// balanced holds our books at a till against the truth: what stands there, what
+// disputes keep away and what fees took is what came.
 func (m *mall) balanced(t *till, books map[string][]domain.Money) {
 	m.t.Helper()
 	truth, held := domain.NewMoney(0, t.cur), domain.NewMoney(0, t.cur)
+	disputes := 0
 	var err error
 	for _, b := range t.face.Books() {
 		for _, p := range b.Payments {
@@ -343,11 +362,23 @@ func (m *mall) balanced(t *till, books map[string][]domain.Money) {
 					ok(m.t, err)
 				}
 			}
+			for _, d := range p.Disputes {
+				disputes++
+				if d.State == stage.DisputeLost {
+					truth, err = truth.Sub(d.Amount)
+					ok(m.t, err)
+				}
+			}
 		}
 	}
-	for _, money := range append(books[domain.BookPSP(t.id)], books["expenses:fee:"+string(t.id)]...) {
-		held, err = held.Add(money)
-		ok(m.t, err)
+	for _, book := range []string{"assets:psp:", "expenses:fee:", "assets:disputes:", "expenses:dispute-fee:"} {
+		for _, money := range books[book+string(t.id)] {
+			held, err = held.Add(money)
+			ok(m.t, err)
+		}
+	}
+	if _, can := t.face.(stage.Disputer); can != (disputes > 0) {
+		m.t.Errorf("%s: %d disputes were played", t.id, disputes)
 	}
 	if held != truth {
 		m.t.Errorf("%s: our books have %s at the provider and in fees, the truth is %s", t.id, held, truth)
