@@ -108,12 +108,18 @@ func play(t testing.TB, o esdbtest.Options) *esdbtest.Server {
 	return s
 }
 
-// quick are options with times fit for tests.
+// quick are options with times fit for tests. Under the race detector calls may
+// take much longer: one that overstays, on a machine that is busy, is freed by
+// closing its client under it, which the detector reports; see leaderMoves.
 func quick(connection string) eventstoredb.Options {
-	return eventstoredb.Options{
+	o := eventstoredb.Options{
 		Connection: connection, Namespace: "t-" + strings.ToLower(rand.Text()[:20]),
 		Wait: 5 * time.Second, CallTimeout: 500 * time.Millisecond, Heartbeat: 200 * time.Millisecond, Connect: 5 * time.Second,
 	}
+	if underRace {
+		o.Wait, o.CallTimeout, o.Connect = 60*time.Second, 30*time.Second, 60*time.Second
+	}
+	return o
 }
 
 func open(t testing.TB, o eventstoredb.Options) *eventstoredb.Store {

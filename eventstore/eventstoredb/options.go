@@ -65,7 +65,7 @@ const (
 	linger       = 50 * time.Millisecond  // a half-filled batch waits so long for more
 	grace        = time.Second            // calls of a retired client may take so long to end
 	glance       = 2 * time.Second        // opening waits so long for the streams' metadata
-	connectMin   = time.Second            // the first try to connect takes no longer
+	connectMin   = time.Second            // the first try to connect takes no less, if a call may take as long
 	pauseMin     = 10 * time.Millisecond  // before the first repetition
 	pauseMax     = 250 * time.Millisecond // between later ones, and between new clients
 )
@@ -87,6 +87,12 @@ func setDefault[T comparable](p *T, v T) {
 	if *p == zero {
 		*p = v
 	}
+}
+
+// firstTry is how long the first try to connect may take; each further one takes
+// twice as long, up to CallTimeout.
+func (o Options) firstTry() time.Duration {
+	return max(o.CallTimeout*2/5, min(o.CallTimeout, connectMin))
 }
 
 var namespaceGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)

@@ -43,11 +43,11 @@ func newSupervisor(conf esdb.Configuration, leader bool, o Options) *supervisor 
 
 // run makes a session whenever there is none, and tries an idle one.
 func (p *supervisor) run() {
-	pause, limit := pauseMin, min(connectMin, p.o.CallTimeout)
+	pause, limit := pauseMin, p.o.firstTry()
 	for p.ctx.Err() == nil {
 		s, changed := p.look()
 		if s != nil {
-			pause, limit = pauseMin, min(connectMin, p.o.CallTimeout)
+			pause, limit = pauseMin, p.o.firstTry()
 			p.watch(s, changed)
 			continue
 		}
