@@ -25,8 +25,11 @@ func TestBackfillExitCodes(t *testing.T) {
 func TestBackfillRefusesWrongDays(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"--from", "2026-11-20"}, {"--channel", "wx"}, {"--channel", "wx", "--from", "20.11.2026"},
-		{"--channel", "wx", "--from", "2026-11-20", "--to", "2026-11-19"}, {"--channel", "wx", "--from", "2024-11-20", "--to", "2026-11-19"},
+		{"--from", "2026-11-20"},
+		{"--channel", "wx"},
+		{"--channel", "wx", "--from", "20.11.2026"},
+		{"--channel", "wx", "--from", "2026-11-20", "--to", "2026-11-19"},
+		{"--channel", "wx", "--from", "2024-11-20", "--to", "2026-11-19"},
 	} {
 		if code, _, errs := runWith(t, http.StatusCreated, `{}`, append([]string{"reconcile", "backfill"}, args...)...); code != exitUsage || errs == "" {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
