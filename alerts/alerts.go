@@ -23,7 +23,7 @@ import (
 
 // Alert is one thing a person should look at.
 type Alert struct {
-	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered
+	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered, bill, discrepancies
 	Channel string    `json:"channel"`
 	OrderNo string    `json:"order_no,omitempty"`
 	TradeNo string    `json:"trade_no,omitempty"`
@@ -56,6 +56,7 @@ const maxPerCheck = 50
 type Deps struct {
 	Rows    projections.Reader
 	Ops     operations.Store
+	Bills   operations.Bills // nil: no bills are compared here
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer
 	Clock   func() time.Time
@@ -102,7 +103,7 @@ func New(d Deps, cfg Config) (*Watch, error) {
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies,
 	} {
 		found, err := look(ctx)
 		if err != nil {

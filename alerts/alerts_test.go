@@ -140,7 +140,7 @@ func (w *world) clock() time.Time { return w.now }
 func (w *world) watch() *Watch {
 	w.t.Helper()
 	watch, err := New(Deps{
-		Rows: w.rows, Ops: w.ops, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Metrics: prometheus.NewRegistry(), Clock: w.clock,
+		Rows: w.rows, Ops: w.ops, Bills: w.ops, Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Metrics: prometheus.NewRegistry(), Clock: w.clock,
 	}, w.cfg)
 	if err != nil {
 		w.t.Fatal(err)
