@@ -7,6 +7,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/sandbox"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/wechatpay"
 )
 
 // fate is what becomes of a payment afterwards.
@@ -41,6 +42,16 @@ func drawFate(rnd *rand.Rand, f stage.Face) fate {
 	return fates[at]
 }
 
+// drawTelling makes up how a refund is told: mostly well, else more than once,
+// with its answer lost or, at WeChat Pay, as XML because a person made it.
+func drawTelling(rnd *rand.Rand, f stage.Face) sandbox.Class {
+	ways := []sandbox.Class{sandbox.None, sandbox.None, sandbox.None, sandbox.Repeated, sandbox.ReplyLost, sandbox.Concurrent}
+	if _, known := f.Classes()[wechatpay.RefundXML]; known {
+		ways = append(ways, wechatpay.RefundXML, wechatpay.RefundXML)
+	}
+	return ways[rnd.IntN(len(ways))]
+}
+
 // pay lets the payer pay an order at a provider other than the gateway, and
 // then lets its fate come.
 func (p *shop) pay(o order) error {
@@ -73,7 +84,9 @@ func (p *shop) befall(f stage.Face, paid stage.Order, o order) error {
 		if part == 100 {
 			amount = domain.Money{} // all that is left
 		}
-		_, err := f.Refund(stage.RefundOrder{ID: paid.ID, Amount: amount, No: fmt.Sprintf("R%d_%s", part, o.orderNo), Fails: fails})
+		_, err := f.Refund(stage.RefundOrder{
+			ID: paid.ID, Amount: amount, No: fmt.Sprintf("R%d_%s", part, o.orderNo), Fails: fails, Fault: sandbox.Fault{Class: o.told},
+		})
 		return err
 	}
 	if paid.Paid.Minor() < 100 && (o.fate == partly || o.fate == twice || o.fate == bounces) {

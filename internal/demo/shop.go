@@ -42,6 +42,7 @@ type order struct {
 	amount    domain.Money
 	abandoned bool // the payer never pays
 	fate      fate
+	told      sandbox.Class // how its refunds are told
 }
 
 func newShop(s *scene) *shop {
@@ -94,7 +95,7 @@ func (p *shop) draw(i int) order {
 		abandoned: p.rand.IntN(33) == 0,
 	}
 	if f, err := p.box.Face(t.face); err == nil && t.refunds {
-		o.fate = drawFate(p.rand, f)
+		o.fate, o.told = drawFate(p.rand, f), drawTelling(p.rand, f)
 	}
 	return o
 }
