@@ -22,6 +22,25 @@ func TestBackfillExitCodes(t *testing.T) {
 	}
 }
 
+// The newest complete comparison speaks for a day, whatever came after it; a day
+// without any is missing.
+func TestReportOfDays(t *testing.T) {
+	t.Parallel()
+	runs := `{"id":"b5","day":"2026-11-21","bill":"trade","state":"incomplete","cause":"provider_down"},
+		{"id":"b4","day":"2026-11-21","bill":"trade","state":"complete","matched":7,"totals":[
+			{"currency":"CNY","our_payments":"7.30","their_payments":"7.30","fees":"0.04"},{"currency":"USD","our_payments":"1.00","their_payments":"1.00"}]},
+		{"id":"b3","day":"2026-11-20","bill":"trade","state":"complete","matched":3},
+		{"id":"b2","day":"2026-11-20","bill":"trade","state":"complete","matched":2,"differing":1}`
+	args := []string{"reconcile", "report", "--channel", "wx", "--from", "2026-11-20", "--to"}
+	code, out, errs := runWith(t, http.StatusOK, `{"bills":[`+runs+`]}`, append(args, "2026-11-21")...)
+	if code != exitOK || errs != "" || strings.Contains(out, "provider_down") || !strings.Contains(out, "USD") || strings.Count(out, "2026-11-2") != 2 {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+	if code, out, _ = runWith(t, http.StatusOK, `{"bills":[`+runs+`]}`, append(args, "2026-11-22")...); code != exitIncomplete || !strings.Contains(out, "missing") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}
+
 func TestBackfillRefusesWrongDays(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

@@ -17,8 +17,9 @@ func newReconcileCommand(p *program) *cobra.Command {
 	var r remote
 	run, show := newReconcileRunCommand(p, &r), newReconcileShowCommand(p, &r)
 	backfill, bills := newBackfillCommand(p, &r), newBillsCommand(p, &r)
-	r.addFlags(run, show, backfill, bills)
-	return group("reconcile", "Ask the providers now, compare their bills, and see earlier runs", run, show, backfill, bills)
+	report := newReportCommand(p, &r)
+	r.addFlags(run, show, backfill, bills, report)
+	return group("reconcile", "Ask the providers now, compare their bills, and see earlier runs", run, show, backfill, bills, report)
 }
 
 func newReconcileRunCommand(p *program, r *remote) *cobra.Command {
