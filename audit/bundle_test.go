@@ -273,21 +273,3 @@ func dropLine(f map[string][]byte, n int) {
 		f[name] = bytes.Join(slices.Delete(lines, n, n+1), nil)
 	}
 }
-
-func FuzzVerifyBundle(f *testing.F) {
-	w := newWorld(f)
-	w.live()
-	good := w.bundle(payment("epay-a/A3"))
-	f.Add(good)
-	f.Add(rezip(f, unzip(f, good), true))
-	f.Add([]byte("PK\x05\x06"))
-	key := w.treeKey()
-	events := unzip(f, good)["events.ndjson"]
-	f.Fuzz(func(t *testing.T, b []byte) {
-		rep, err := audit.VerifyBundle(t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: []string{key}})
-		must(t, err)
-		if rep.OK() && !bytes.Equal(unzip(t, b)["events.ndjson"], events) {
-			t.Errorf("%q passes", b)
-		}
-	})
-}

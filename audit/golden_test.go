@@ -1,0 +1,132 @@
+package audit_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"counterfoil/audit"
+)
+
+var update = flag.Bool("update", false, "write new examples of bundle and receipts into testdata")
+
+// The examples that were handed out once: whatever is written later, they are
+// read for ever.
+const (
+	goldenKey     = "log.key"
+	goldenBundle  = "bundle-v1.zip"
+	goldenReceipt = "receipt-v1.json"
+	goldenText    = "receipt-v1.txt"
+)
+
+func golden(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	must(t, err)
+	return b
+}
+
+// TestWriteExamples makes the examples anew, when asked to.
+func TestWriteExamples(t *testing.T) {
+	if !*update {
+		t.Skip("examples are written with -update only: the old ones must stay readable")
+	}
+	w := newWorld(t)
+	w.live()
+	r := w.receipt(signed, "C1")
+	long, err := r.JSON()
+	must(t, err)
+	short, err := r.Text()
+	must(t, err)
+	must(t, os.MkdirAll("testdata", 0o755))
+	for name, b := range map[string][]byte{
+		goldenKey: []byte(w.treeKey() + "\n"), goldenBundle: w.bundle(payment("epay-c/C1")), goldenReceipt: long, goldenText: []byte(short + "\n"),
+	} {
+		must(t, os.WriteFile(filepath.Join("testdata", name), b, 0o644))
+	}
+}
+
+func TestOldExamplesStayReadable(t *testing.T) {
+	t.Parallel()
+	key := string(golden(t, goldenKey))
+	b := golden(t, goldenBundle)
+	rep, err := audit.VerifyBundle(t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: []string{key}})
+	if err != nil || !rep.OK() || rep.Subject.Name != "epay-c/C1" {
+		t.Errorf("%+v, %v", rep.Claims, err)
+	}
+	for _, name := range []string{goldenReceipt, goldenText} {
+		r, err := audit.ParseReceipt(golden(t, name))
+		must(t, err)
+		if p, err := r.Check(key); err != nil || p.Entry.Stream != "payment-epay-c:C1" {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+	if out, code := python(t, b, key); code != 0 {
+		t.Errorf("the other verifier: %d\n%s", code, out)
+	}
+}
+
+// No bytes pass for a bundle of that key but those of its events, and none make
+// the reader stumble.
+func FuzzVerifyBundle(f *testing.F) {
+	good, key := golden(f, goldenBundle), string(golden(f, goldenKey))
+	events := unzip(f, good)["events.ndjson"]
+	f.Add(good)
+	f.Add(rezip(f, unzip(f, good), true))
+	for _, name := range []string{"events.ndjson", "proofs.ndjson", "manifest.json", "checkpoint"} {
+		files := unzip(f, good)
+		files[name] = files[name][:len(files[name])/2]
+		f.Add(rezip(f, files, name != "manifest.json"))
+	}
+	f.Add([]byte("PK\x05\x06"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		rep, err := audit.VerifyBundle(t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: []string{key}})
+		must(t, err)
+		if rep.OK() && !bytes.Equal(unzip(t, b)["events.ndjson"], events) {
+			t.Errorf("%q passes", b)
+		}
+	})
+}
+
+// FuzzBundleParts changes the files inside, which a changed zip hides behind
+// its checksums.
+func FuzzBundleParts(f *testing.F) {
+	good, key := golden(f, goldenBundle), string(golden(f, goldenKey))
+	files := unzip(f, good)
+	for _, name := range []string{"manifest.json", "events.ndjson", "proofs.ndjson", "checkpoint"} {
+		f.Add(name, files[name])
+	}
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		changed := unzip(t, good)
+		if _, ok := changed[name]; !ok {
+			t.Skip()
+		}
+		changed[name] = content
+		b := rezip(t, changed, name != "manifest.json")
+		rep, err := audit.VerifyBundle(t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: []string{key}})
+		must(t, err)
+		if rep.OK() && rep.Root == "" {
+			t.Errorf("%s %q passes", name, content)
+		}
+	})
+}
+
+func FuzzParseReceipt(f *testing.F) {
+	key, long := string(golden(f, goldenKey)), golden(f, goldenReceipt)
+	good, err := audit.ParseReceipt(long)
+	must(f, err)
+	f.Add(long)
+	f.Add(golden(f, goldenText))
+	f.Add([]byte("CFR1."))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := audit.ParseReceipt(b)
+		if err != nil {
+			return
+		}
+		if p, err := r.Check(key); err == nil && (p.Entry.ID != good.Event.Event.ID || string(p.Entry.Data) != string(good.Event.Event.Data)) {
+			t.Errorf("%q passes", b)
+		}
+	})
+}
