@@ -195,11 +195,18 @@ func (c *comparison) split(o *OurLine, parts []BillLine) {
 	c.crossing(o, &parts[0])
 }
 
-// spare is what found no partner by its number.
+// spare is what found no partner by its number. A bill that leaves the numbers
+// of refunds out can only mean those of the same payment and amount.
 func (c *comparison) spare(ours []*OurLine, theirs []*BillLine) error {
 	for _, t := range theirs {
 		i := slices.IndexFunc(ours, func(o *OurLine) bool {
-			return t.RefundNo != "" && o.Kind == t.Kind && o.RefundNo == t.RefundNo && (o.RefundID == "" || t.RefundID == "")
+			if o.Kind != t.Kind || o.Kind == LinePayment {
+				return false
+			}
+			if t.slot().ref == "" {
+				return o.Amount == t.Amount
+			}
+			return t.RefundNo != "" && o.RefundNo == t.RefundNo && (o.RefundID == "" || t.RefundID == "")
 		})
 		if i < 0 {
 			c.lacking(t)

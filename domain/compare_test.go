@@ -119,6 +119,14 @@ var plants = map[string]func(trade string, n int64) item{
 		i.ours[1].RefundID, i.ours[1].RefundNo, i.theirs[1].RefundNo = "theirs-1", "mine-1", "mine-1"
 		return i
 	},
+	"refunds without numbers": func(trade string, n int64) item {
+		i := agreed(trade, n+5).refunded("r1", n).refunded("r2", 1).refunded("r3", n+1)
+		for j := 1; j < len(i.theirs); j++ {
+			i.theirs[j].RefundID = ""
+		}
+		i.theirs[3].Amount = yuanOf(n + 2)
+		return i.says("refund_unknown open refund %s/r3", trade).says("refund_missing open refund %s/", trade)
+	},
 	"only ours": func(trade string, n int64) item {
 		i := agreed(trade, n)
 		i.theirs = nil
