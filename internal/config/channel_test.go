@@ -129,3 +129,36 @@ func TestKeysGivenTwiceOrNowhere(t *testing.T) {
 		}
 	}
 }
+
+// What the documentation shows can be loaded, once its files are there.
+func TestTheDocumentedChannelsLoad(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/channels.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	yaml, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/channels.md shows no channels")
+	}
+	path := write(t, yaml)
+	if err := os.Mkdir(filepath.Join(filepath.Dir(path), "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, word := range strings.FieldsFunc(yaml, func(r rune) bool { return strings.ContainsRune(" []\n", r) }) {
+		if strings.HasPrefix(word, "secrets/") {
+			files[word] = canary
+		}
+	}
+	beside(t, path, files)
+	c, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Channels) != len(Providers()) || c.Channels["card"].Test || c.Channels["wechat"].APIKey.Reveal() != canary ||
+		c.Channels["alipay"].AlipayKeys[0] != canary || len(files) != 9 {
+		t.Errorf("%d files, channels %+v", len(files), c.Channels)
+	}
+}
