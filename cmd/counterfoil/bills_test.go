@@ -41,6 +41,15 @@ func TestReportOfDays(t *testing.T) {
 	}
 }
 
+// A run is shown by its id, whatever kind it is of.
+func TestShowTakesBothKinds(t *testing.T) {
+	t.Parallel()
+	code, out, errs := runWith(t, http.StatusOK, `{"id":"bill-7","day":"2026-11-21","bill":"trade","state":"complete"}`, "reconcile", "show", "bill-7")
+	if code != exitOK || !strings.Contains(out, "2026-11-21") || errs != "" {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
 func TestBackfillRefusesWrongDays(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ func (p *program) runReconciliation(ctx context.Context, r remote) error {
 func newReconcileShowCommand(p *program, r *remote) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use: "show [ID]", Short: "List reconciliation runs, or show one",
+		Use: "show [ID]", Short: "List sweeps, or show one run of any kind",
 		Example: `  counterfoil reconcile show --dir /srv/pay --limit 10
   counterfoil reconcile show sweep-20261122T050000Z-1f2e --dir /srv/pay --output json`,
 		Args: cobra.MaximumNArgs(1),
@@ -76,6 +77,9 @@ func newReconcileShowCommand(p *program, r *remote) *cobra.Command {
 func (p *program) showRuns(ctx context.Context, r remote, ids []string, limit int) error {
 	if limit < 1 || limit > pageRows {
 		return domain.EField(domain.KindInvalid, "--limit", "%d: must be 1 to %d", limit, pageRows)
+	}
+	if len(ids) == 1 && strings.HasPrefix(ids[0], "bill-") {
+		return p.showBills(ctx, r, ids, "")
 	}
 	c, err := p.connect(r)
 	if err != nil {
