@@ -176,6 +176,10 @@ func TestStore(t *testing.T) {
 
 // TestStoreUnderFaults is the same suite while every fifth append goes wrong:
 // whoever uses the port must see no difference.
+//
+// Under the race detector, on a machine so busy that a call needs more than the
+// second it is given to leave a client that was replaced, it can report the
+// closing of that client; see leaderMoves.
 func TestStoreUnderFaults(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, storetest.Adapter{New: func(t *testing.T) eventstore.Store {
