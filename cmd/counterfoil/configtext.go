@@ -138,6 +138,38 @@ const liveChannel = `channels: {}
 #     currency: CNY
 #     zone: Asia/Shanghai
 #     funds: gateway                    # who holds the money before payout: gateway or own_account
+#     # Any channel: limits of what two people may decide of its money, in its currency. 人工更正限额
+#     correction_limit: "5000.00"           # by one correction
+#     correction_limit_person: "20000.00"   # of what one person proposes in a day
+#     correction_limit_account: "10000.00"  # for one account in a day
+#   wechat-main:
+#     provider: wechatpay               # 微信支付
+#     protocol: v3                      # v3, or v2 with api_key and sign_type (MD5 or HMAC-SHA256)
+#     mchid: "1900000109"               # 商户号
+#     appids: [wx0123456789abcdef]      # those that may pay; partner mode: sub_mchid and sub_appids, too
+#     api_v3_key_file: secrets/wechat.v3key
+#     merchant_serial: 0123456789ABCDEF0123456789ABCDEF01234567  # of our certificate 证书序列号
+#     merchant_key_file: secrets/wechat.key
+#     platform_keys: {PUB_KEY_ID_0123456789: secrets/wechat.pub.pem}  # without it certificates are downloaded 平台公钥
+#     # Of the past, for kept evidence: old_api_v3_keys_file; retired_platform_keys: {ID: 2026-12-31}
+#     account_from: attach              # names the account of an order that nobody placed; none turns it off
+#   alipay-main:
+#     provider: alipay                  # 支付宝
+#     app_id: "2021000000000000"
+#     seller_id: "2088100000000000"
+#     app_key_file: secrets/alipay.key  # our private key 应用私钥
+#     alipay_keys: [secrets/alipay.pub.pem]  # theirs 支付宝公钥; certificates with app_cert and alipay_root_cert
+#   stripe-main:
+#     provider: stripe
+#     live: true
+#     api_key_file: secrets/stripe.key
+#     webhook_secrets_file: secrets/stripe.webhooks  # one a line; former ones: retired_secrets_file
+#     currency: USD
+#     currencies: [USD, EUR]
+#     order_key: order_no               # metadata key of the order number
+#     account: acct_0123456789          # only of a connected account
+#     api_version: "2025-11-17.clover"
+#     dispute_lost: wallet              # who bears a lost dispute: wallet or expense
 `
 
 const testChannel = `channels: {}
