@@ -39,7 +39,7 @@ func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventst
 	}
 	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache})
 	if err != nil {
-		return nil, fmt.Errorf("open event store: %w", err)
+		return nil, err // it names the file
 	}
 	return s, nil
 }
