@@ -8,7 +8,7 @@ import (
 )
 
 // Series is the deliveries of one message: attempts on a schedule until one is
-// accepted. The fields below the line are set by Lane.Deliver from a fault.
+// accepted. A Lane starts it.
 type Series struct {
 	Of   string // what it is about, a trade number; see Lane
 	Kind string // of its shots; empty means "callback"
@@ -29,16 +29,9 @@ type Series struct {
 	then    []func(context.Context) // after the first attempt
 
 	stage *Stage
-	lane  *Lane         // nil for a series outside of any
+	lane  *Lane
 	start time.Duration // waiting time of the first attempt
 	try   int           // attempts made
-}
-
-// Deliver starts a series after some waiting time, plainly and outside of any
-// lane.
-func (s *Stage) Deliver(after time.Duration, d *Series) {
-	d.stage = s
-	s.jobs.after(after, d.Run)
 }
 
 // Deliveries makes a schedule of pauses into the Retries of a Series: each
@@ -59,9 +52,7 @@ func (d *Series) Run(ctx context.Context) {
 	d.try++
 	accepted := d.attempt(ctx)
 	if d.try == 1 {
-		if d.lane != nil {
-			d.lane.release(d)
-		}
+		d.lane.release(d)
 		for _, act := range d.then {
 			act(ctx)
 		}

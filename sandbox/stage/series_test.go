@@ -13,7 +13,7 @@ func TestASeriesEndsWhenItIsAccepted(t *testing.T) {
 		d := message(s, "a")
 		delivered, gaveUp := 0, 0
 		d.Delivered, d.GaveUp = func() { delivered++ }, func() { gaveUp++ }
-		s.Deliver(time.Second, d)
+		s.Lane().Deliver(d, Fault{Class: Late, Delay: Duration(time.Second)})
 		settle(t, s)
 		equal(t, h.times(), time.Second, 61*time.Second)
 		if delivered != 1 || gaveUp != 0 {
@@ -45,7 +45,7 @@ func TestAdvanceMovesWaitingTimes(t *testing.T) {
 		books := s.Books()
 		seen := time.Time{}
 		s.OnAdvance(func(books time.Time) { seen = books })
-		s.Deliver(time.Hour, message(s, "a"))
+		s.Lane().Deliver(message(s, "a"), Fault{Class: Late, Delay: Duration(time.Hour)})
 		if err := s.Advance(time.Hour); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestStopKeepsWhatIsDue(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, s *Stage, h *shop) {
 		h.status = func(int) int { return 500 }
-		s.Deliver(0, message(s, "a"))
+		s.Lane().Deliver(message(s, "a"), Fault{Class: Late, Delay: Duration(0)})
 		time.Sleep(time.Second)
 		s.Stop()
 		time.Sleep(time.Minute)

@@ -172,9 +172,6 @@ func (s *Stage) OnAdvance(act func(books time.Time)) {
 // Stop.
 func (s *Stage) After(d time.Duration, act func(context.Context)) { s.jobs.after(d, act) }
 
-// At runs an act when the waiting time reaches due; see Passed.
-func (s *Stage) At(due time.Duration, act func(context.Context)) { s.jobs.at(due, act) }
-
 // Settled waits until nothing is due, under way or waiting for a retry.
 func (s *Stage) Settled(ctx context.Context) error { return s.jobs.settled(ctx) }
 
@@ -183,9 +180,6 @@ func (s *Stage) Pending() int { return s.jobs.pending() }
 
 // Log is the stage's logger, for the faces on it.
 func (s *Stage) Log() *slog.Logger { return s.cfg.Log }
-
-// Seed is the seed of every choice.
-func (s *Stage) Seed() uint64 { return s.cfg.Seed }
 
 // Chance is the random source of whatever has these names, an order most
 // often: it follows from the seed and the names alone. It is not safe for use
