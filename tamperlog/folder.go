@@ -84,6 +84,33 @@ func (f *Folder) file(name string) (*os.File, error) {
 // readAt fills buf from a place in a file. What is not there is KindCorrupt:
 // nothing that was signed for may be missing.
 func (f *Folder) readAt(name string, buf []byte, off int64) error {
+	err := f.tryReadAt(name, buf, off)
+	if domain.KindOf(err) == domain.KindCorrupt && f.replaced(name) {
+		err = f.tryReadAt(name, buf, off)
+	}
+	return err
+}
+
+// replaced forgets an open file that is no longer the one of its name, because
+// the tree was made again. Who still reads it may finish; it closes with the
+// last of them.
+func (f *Folder) replaced(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file, ok := f.files[name]
+	if !ok {
+		return false
+	}
+	ours, err := file.Stat()
+	now, err2 := os.Stat(filepath.Join(f.dir, name))
+	if err != nil || err2 != nil || os.SameFile(ours, now) {
+		return false
+	}
+	delete(f.files, name)
+	return true
+}
+
+func (f *Folder) tryReadAt(name string, buf []byte, off int64) error {
 	file, err := f.file(name)
 	if err != nil {
 		return err

@@ -32,6 +32,28 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// Whoever serves the tree meanwhile goes on with the new files.
+func TestReadersSurviveARebuild(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.write(300)
+	must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	f := OpenFolder(s.dir)
+	defer func() { must(t, f.Close()) }()
+	for range 2 {
+		head, err := f.Checkpoint()
+		must(t, err)
+		for _, n := range []uint64{0, head.Size - 1} {
+			if _, err := f.Inclusion(head.Checkpoint, n, head.Size); err != nil {
+				t.Errorf("leaf %d of %d: %v", n, head.Size, err)
+			}
+		}
+		must(t, Rebuild(s.dir))
+		s.write(300)
+		must(t, s.sealer().CatchUp(t.Context(), time.Second))
+	}
+}
+
 // A log that is shorter than what was signed is not waited for.
 func TestRebuildOfAShorterLog(t *testing.T) {
 	t.Parallel()
