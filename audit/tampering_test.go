@@ -140,7 +140,7 @@ func lines(db *sql.DB, q string, out *strings.Builder) error {
 
 // named is a finding that says where: a position, a page, an object, a file.
 var named = regexp.MustCompile(`position -?\d|[Pp]age \d|page number|trigger|index|table|Tree \d|tree|rowid|freelist|row \d|row missing|` +
-	`header|not a database|file is not|malformed|Counterfoil|shape|evidence|NULL value|NUMERIC|TEXT value|encoding|probe`)
+	`header|not a database|file is not|malformed|Counterfoil|shape|evidence|NULL value|NUMERIC|TEXT value|encoding|probe|first event`)
 
 // round copies the log, tampers with it and verifies the copy.
 func (v *victim) round(t *testing.T, n int, r *rand.Rand, h hand) (said string, identical bool, err error) {
