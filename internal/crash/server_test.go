@@ -94,11 +94,11 @@ func TestKillServer(t *testing.T) {
 	var then moment
 	troubles := []func(){
 		func() { c.failover(t, "kill", "restart") },
-		func() { s.outage(t, c, second) },
+		func() { s.outage(t, c, second, len(all)) },
 		func() { c.failover(t, "hang", "resume") },
 		func() { must(t, c.Do("next aborted-after cut-after unavailable cut silent-after")); other.kill() },
 	}
-	for round := range max(len(troubles), rounds(t)/4) {
+	for round := range max(len(troubles), rounds(t)/8) {
 		some := s.sell(t, box, round)
 		all = append(all, some...)
 		payThrough(t, box, some, troubles[round%len(troubles)])
@@ -163,15 +163,15 @@ func payThrough(t *testing.T, box *sandbox.Sandbox, some []order, trouble func()
 
 // outage takes the whole cluster away: both APIs say so in time, to the gateway
 // and to whoever watches them, and recover by themselves.
-func (s *site) outage(t *testing.T, c *cluster, second *site) {
+func (s *site) outage(t *testing.T, c *cluster, second *site, n int) {
 	t.Helper()
-	o := orders(plain, "away", 1)
+	o := orders(plain, fmt.Sprintf("away%d", n), 1)
 	s.place(t, o)
 	c.each(t, "kill")
 	w := witness{counts: map[string]*count{}}
 	for i, site := range []*site{s, second} {
 		began := time.Now()
-		site.deliver(t, &w, o[0], fmt.Sprint("away-", i), failure)
+		site.deliver(t, &w, o[0], fmt.Sprintf("away-%d-%d", n, i), failure)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("a gateway waited %s for its failure reply", took)
 		}
@@ -182,7 +182,7 @@ func (s *site) outage(t *testing.T, c *cluster, second *site) {
 	c.each(t, "restart")
 	for i, site := range []*site{s, second} {
 		eventually(t, 5*time.Second, "the API is ready again", func() bool { return site.ready(t) == nil })
-		site.deliver(t, &w, o[0], fmt.Sprint("back-", i), success)
+		site.deliver(t, &w, o[0], fmt.Sprintf("back-%d-%d", n, i), success)
 	}
 	j := newJournal()
 	j.read(t, s)
