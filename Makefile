@@ -24,6 +24,8 @@ KILL_ROUNDS ?= 40
 SEEDS ?= 2000
 # All fuzz targets together, in seconds; each gets its share.
 FUZZ_SECONDS ?= 20
+# What reads the bytes of strangers gets at least so long, each target.
+FUZZ_FOREIGN ?= 10
 # The packages whose tests run again under the race detector. The pure-Go SQLite
 # is seven times slower under it, so those that open one run only here below,
 # with -short and CF_RACE=1, without the tests that only move bulk.
@@ -83,8 +85,10 @@ test-esdb: ## the store suite against COUNTERFOIL_TEST_ESDB=esdb://host:2113?tls
 # deadline as a failure (golang/go#75804); a true one leaves a failing input.
 fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 	@mkdir -p bin; targets=$$(grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's#/[^/]*_test.go:func # #'); \
-	each=$$(($(FUZZ_SECONDS) / $$(wc -l <<<"$$targets"))); each=$$((each > 0 ? each : 1)); \
+	share=$$(($(FUZZ_SECONDS) / $$(wc -l <<<"$$targets"))); \
 	while read -r pkg target; do \
+		case $$pkg in ./providers/*) least=$(FUZZ_FOREIGN);; *) least=1;; esac; \
+		each=$$((share > least ? share : least)); \
 		printf '%s %s for %d s\n' $$pkg $$target $$each; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${each}s -fuzzminimizetime 5s -timeout 0 $$pkg >bin/fuzz.log 2>&1 || \
 			{ grep -qx ' *context deadline exceeded' bin/fuzz.log && ! grep -q 'Failing input' bin/fuzz.log; } || \
