@@ -81,20 +81,16 @@ test-esdb: ## the store suite against COUNTERFOIL_TEST_ESDB=esdb://host:2113?tls
 	@test -n "$${COUNTERFOIL_TEST_ESDB:-}" || { echo 'say where the server is: make test-esdb COUNTERFOIL_TEST_ESDB=esdb://host:2113?tls=false'; exit 2; }
 	$(GOTEST) -count=1 -timeout 15m -run '^TestStore$$' ./eventstore/eventstoredb
 
-# go test fuzzes one target of one package at a time. It can report its own
-# deadline as a failure (golang/go#75804); a true one leaves a failing input.
+# go test fuzzes one target of one package at a time, so two run side by side.
+# It can report its own deadline as a failure (golang/go#75804); a true one
+# leaves a failing input.
 fuzz: ## every fuzz target for its share of FUZZ_SECONDS
-	@mkdir -p bin; targets=$$(grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's#/[^/]*_test.go:func # #'); \
+	@mkdir -p bin/fuzz; targets=$$(grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's#/[^/]*_test.go:func # #'); \
 	share=$$(($(FUZZ_SECONDS) / $$(wc -l <<<"$$targets"))); \
 	while read -r pkg target; do \
 		case $$pkg in ./providers/*) least=$(FUZZ_FOREIGN);; *) least=1;; esac; \
-		each=$$((share > least ? share : least)); \
-		printf '%s %s for %d s\n' $$pkg $$target $$each; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${each}s -fuzzminimizetime 5s -timeout 0 $$pkg >bin/fuzz.log 2>&1 || \
-			{ grep -qx ' *context deadline exceeded' bin/fuzz.log && ! grep -q 'Failing input' bin/fuzz.log; } || \
-			{ cat bin/fuzz.log; exit 1; }; \
-		tail -n 1 bin/fuzz.log; \
-	done <<<"$$targets"
+		printf '%s %s %d\n' $$pkg $$target $$((share > least ? share : least)); \
+	done <<<"$$targets" | xargs -P 2 -L 1 tools/fuzz
 
 kill: ## kill -9 the real binaries at random times: nothing lost, nothing twice
 	COUNTERFOIL_KILL_ROUNDS=$(KILL_ROUNDS) $(GOTEST) -count=1 -timeout 60m -run 'Kill|Power' ./internal/crash
