@@ -117,7 +117,7 @@ func fileName(address string) string {
 		return ""
 	}
 	name := path.Base(strings.ReplaceAll(u.Query().Get("downloadFileName"), `\`, "/"))
-	if name == "." || name == ".." || name == "/" || !readable(name) || len(name) > 200 {
+	if name == "." || name == ".." || name == "/" || !providers.Readable(name) || len(name) > 200 {
 		return ""
 	}
 	return name

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
@@ -141,7 +142,7 @@ func entryName(f *zip.File) (string, error) {
 		}
 		name = decoded
 	}
-	if !readable(name) || strings.ContainsAny(name, `/\:`) || strings.Contains(name, "..") {
+	if !providers.Readable(name) || strings.ContainsAny(name, `/\:`) || strings.Contains(name, "..") {
 		return "", domain.E(domain.KindCorrupt, "bill has a file with the name %.80q", name)
 	}
 	return name, nil

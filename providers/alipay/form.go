@@ -110,14 +110,14 @@ func (c *Channel) request(method, content string, at time.Time, more ...Param) (
 	if err != nil {
 		return nil, err
 	}
-	return append(sorted(fields), Param{fieldSign, sign}), nil
+	return append(providers.SortFields(fields), Param{fieldSign, sign}), nil
 }
 
 // checkOrderNo wants what Alipay takes: letters, digits and underscores.
 func checkOrderNo(no domain.OrderNo) error {
 	ok := no != "" && len(no) <= maxOrderNo
 	for i := range len(no) {
-		ok = ok && wordByte(no[i])
+		ok = ok && providers.IsWordByte(no[i])
 	}
 	if !ok {
 		return domain.EField(domain.KindInvalid, "order_no", "%.80q is not 1 to %d letters, digits and underscores", no, maxOrderNo)
@@ -131,7 +131,7 @@ func checkSubject(subject string) error {
 	switch {
 	case strings.TrimSpace(subject) == "":
 		return domain.EField(domain.KindInvalid, "subject", "is empty")
-	case !readable(subject):
+	case !providers.Readable(subject):
 		return domain.EField(domain.KindInvalid, "subject", "has control characters or is not UTF-8")
 	case strings.ContainsAny(subject, "/=&"):
 		return domain.EField(domain.KindInvalid, "subject", "has one of / = & in it, which Alipay refuses")
@@ -167,7 +167,7 @@ func checkURL(field, text string, needed bool) error {
 		return wrong("is not a whole web address")
 	case u.User != nil:
 		return wrong("has a user name in it")
-	case strings.ContainsAny(text, " #") || !readable(text):
+	case strings.ContainsAny(text, " #") || !providers.Readable(text):
 		return wrong("has a blank or a fragment in it")
 	case needed && strings.Contains(text, "?"):
 		return wrong("has a query; notices are read from the body alone")

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
@@ -49,7 +50,7 @@ func (t *texts) text(name string) string {
 		}
 		value = decoded
 	}
-	if !readable(value) {
+	if !providers.Readable(value) {
 		t.fail(name)
 		return ""
 	}
@@ -83,19 +84,6 @@ func currencyOf(code string) domain.Currency {
 		return domain.CNY
 	}
 	return domain.Currency(code)
-}
-
-// readable reports valid UTF-8 without control characters.
-func readable(value string) bool {
-	if !utf8.ValidString(value) {
-		return false
-	}
-	for _, r := range value {
-		if r < ' ' || (r >= 0x7f && r < 0xa0) {
-			return false
-		}
-	}
-	return true
 }
 
 // notices reads proven fields. A field that is missing is how other messages

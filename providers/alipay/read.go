@@ -73,7 +73,7 @@ func (m message) claimedOrder() string {
 	if len(m.body) > limit {
 		return ""
 	}
-	return claimedOrder(string(m.body))
+	return providers.ClaimedOrder(string(m.body), fieldOrderNo)
 }
 
 // form is the text of a message that holds its fields. Only the body does:
@@ -110,6 +110,13 @@ func formBody(h http.Header) error {
 	}
 	return nil
 }
+
+// maxFields is how many fields a message may have; the pages name some sixty.
+const maxFields = 128
+
+// scan reads form-encoded text into dst; see providers.ScanForm. Values stay in
+// the charset that the message names.
+func scan(raw string, dst Params) (Params, error) { return providers.ScanForm(raw, dst, maxFields) }
 
 // verified is what a message says, once its signature holds under one of
 // Alipay's keys and it is addressed to this application and seller.

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"counterfoil/providers"
 )
 
 // Param is one field of a message. The value has the bytes that were signed:
@@ -50,13 +52,13 @@ func (p Params) With(name, value string) Params {
 // the bytes of their names, as name=value joined by '&'. Fields without a value
 // stand in it.
 func NoticeText(p Params) string {
-	return string(appendText(nil, sorted(slices.Clone(p)), notSignedInNotice, true))
+	return string(appendText(nil, providers.SortFields(slices.Clone(p)), notSignedInNotice, true))
 }
 
 // RequestText is what a request's signature covers (Alipay, signing a request):
 // all fields but sign and those without a value; sign_type belongs to it.
 func RequestText(p Params) string {
-	return string(appendText(nil, sorted(slices.Clone(p)), notSignedInRequest, false))
+	return string(appendText(nil, providers.SortFields(slices.Clone(p)), notSignedInRequest, false))
 }
 
 func notSignedInNotice(name string) bool {
@@ -64,18 +66,6 @@ func notSignedInNotice(name string) bool {
 }
 
 func notSignedInRequest(name string) bool { return name == fieldSign }
-
-// sorted sorts p in place. Names are unique in what we accept, so the sort need
-// not be stable; it is, to be the same for any input. Messages are small and
-// mostly sorted already: insertion is the fastest and allocates nothing.
-func sorted(p Params) Params {
-	for i := 1; i < len(p); i++ {
-		for j := i; j > 0 && p[j].Name < p[j-1].Name; j-- {
-			p[j], p[j-1] = p[j-1], p[j]
-		}
-	}
-	return p
-}
 
 // appendText appends the text of sorted fields to dst.
 func appendText(dst []byte, p Params, skip func(string) bool, empties bool) []byte {

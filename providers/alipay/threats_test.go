@@ -83,7 +83,7 @@ func TestRecut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			text := NoticeText(tt.fields)
-			original := sorted(slices.Clone(tt.fields))
+			original := providers.SortFields(slices.Clone(tt.fields))
 			sign := signed(tt.fields).Value("sign")
 			seen, clean := 0, 0
 			for fields := range cuts(text) {

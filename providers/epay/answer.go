@@ -6,6 +6,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/internal/strictjson"
+	"counterfoil/providers"
 )
 
 // Codes of an answer (Rainbow Epay, order query). Success is 1 in V1 and 0 in
@@ -180,7 +181,7 @@ func (c *Channel) provenAnswer(members strictjson.Members) bool {
 	if t := fields.Value(fieldSignType); t != "" && t != c.scheme.signType() {
 		return false
 	}
-	if c.scheme.verify(appendText(nil, sorted(fields)), sign) {
+	if c.scheme.verify(appendText(nil, providers.SortFields(fields)), sign) {
 		return true
 	}
 	// Rainbow leaves values of only blanks out of the text. Nothing is read

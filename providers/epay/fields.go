@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 )
 
 // The fields that are read (Rainbow Epay, callback and order query).
@@ -61,7 +62,7 @@ func ambiguous(value string) bool {
 			return false
 		}
 		end := 0
-		for end < len(rest) && wordByte(rest[end]) {
+		for end < len(rest) && providers.IsWordByte(rest[end]) {
 			end++
 		}
 		if end > 0 && end < len(rest) && rest[end] == '=' {

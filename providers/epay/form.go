@@ -52,7 +52,7 @@ func (c *Channel) signed(fields Params) (Params, error) {
 			kept = append(kept, p)
 		}
 	}
-	sign, err := c.scheme.sign(string(appendText(nil, sorted(kept))))
+	sign, err := c.scheme.sign(string(appendText(nil, providers.SortFields(kept))))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func goodsName(subject string) (string, error) {
 		return "", domain.EField(domain.KindInvalid, "subject", "is empty")
 	case strings.Contains(subject, "&"):
 		return "", domain.EField(domain.KindInvalid, "subject", "has an & in it, which cannot be signed safely")
-	case !readable(subject):
+	case !providers.Readable(subject):
 		return "", domain.EField(domain.KindInvalid, "subject", "has control characters or is not UTF-8")
 	}
 	runes := 0
@@ -163,7 +163,7 @@ func checkOrderNo(no domain.OrderNo) error {
 
 // checkMethod wants [A-Za-z0-9._-]{0,32}: "alipay", "usdt.trc20".
 func checkMethod(method string) error {
-	if method != "" && (len(method) > 32 || !goodName(method)) {
+	if method != "" && (len(method) > 32 || !providers.IsFieldName(method)) {
 		return domain.EField(domain.KindInvalid, "method", "is not a pay method like alipay")
 	}
 	return nil
@@ -189,7 +189,7 @@ func checkURL(field, text string, bare bool) error {
 		return wrong("is not a whole web address")
 	case u.User != nil:
 		return wrong("has a user name in it")
-	case strings.ContainsAny(text, "& ") || !readable(text):
+	case strings.ContainsAny(text, "& ") || !providers.Readable(text):
 		return wrong("has an & or a blank in it, which cannot be signed safely")
 	case strings.Contains(text, "#"):
 		return wrong("has a fragment")

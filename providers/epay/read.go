@@ -63,10 +63,10 @@ func (m message) claimedOrder() string {
 	if len(m.query()) > limit || len(m.body) > limit {
 		return ""
 	}
-	if no := claimedOrder(m.query()); no != "" {
+	if no := providers.ClaimedOrder(m.query(), fieldOrderNo); no != "" {
 		return no
 	}
-	return claimedOrder(string(m.body))
+	return providers.ClaimedOrder(string(m.body), fieldOrderNo)
 }
 
 // form is the one text of a message that holds its fields: the query of a GET

@@ -68,7 +68,7 @@ func TestRecut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			text := Text(tt.fields)
-			original := sorted(slices.Clone(tt.fields))
+			original := providers.SortFields(slices.Clone(tt.fields))
 			sign := SignMD5(text, sampleKey)
 			seen, clean := 0, 0
 			for fields := range cuts(text) {

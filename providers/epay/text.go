@@ -3,6 +3,8 @@ package epay
 import (
 	"slices"
 	"strings"
+
+	"counterfoil/providers"
 )
 
 // Param is one field of a message, decoded.
@@ -42,19 +44,7 @@ func (p Params) Value(name string) string {
 // names, as name=value joined by '&'. Values stand in it raw: nothing escapes
 // an '&' or '=' inside one, which is why one text can belong to two messages.
 func Text(p Params) string {
-	return string(appendText(nil, sorted(slices.Clone(p))))
-}
-
-// sorted sorts p in place. Names are unique in what we accept, so the sort
-// need not be stable; it is, to be the same for any input. Messages are small
-// and mostly sorted already: insertion is the fastest and allocates nothing.
-func sorted(p Params) Params {
-	for i := 1; i < len(p); i++ {
-		for j := i; j > 0 && p[j].Name < p[j-1].Name; j-- {
-			p[j], p[j-1] = p[j-1], p[j]
-		}
-	}
-	return p
+	return string(appendText(nil, providers.SortFields(slices.Clone(p))))
 }
 
 // appendText appends the text of sorted fields to dst.
