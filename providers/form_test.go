@@ -29,7 +29,7 @@ func TestScanForm(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"a=1&a=1", "a=1&b=2&a=", "a[]=1", "%61=1", "=1", "a=%", "a=%4", "a=%zz", "a=1&b=1&c=1&d=1&e=1",
+		"a=1&a=1", "a=1&b=2&a=", "a[]=1", "%61=1", "=1", "a=%", "a=%4", "a=%zz", "a=%4z", "a=1&b=1&c=1&d=1&e=1",
 		strings.Repeat("n", 65) + "=1", "a b=1", "ä=1",
 	} {
 		if got, err := providers.ScanForm(raw, []param(nil), 4); domain.KindOf(err) != domain.KindInvalid || err == nil {
