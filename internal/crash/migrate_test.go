@@ -18,7 +18,7 @@ func TestKillMigrate(t *testing.T) {
 	t.Parallel()
 	rng := seeded(t)
 	c := newCluster(t)
-	must(t, c.Do("latency 1ms"))
+	must(t, c.Do("latency 20ms")) // the first kills come long before its end
 	s := newSite(t, setup{})
 	api, _ := s.startAPI(t)
 	w := witness{counts: map[string]*count{}}
@@ -32,7 +32,9 @@ func TestKillMigrate(t *testing.T) {
 	kills := 0
 	for s.killedMigration(t, rng, c, kills) {
 		s.tryDeliver(t, &w, w.orders[3*kills+1])
-		kills++
+		if kills++; kills == 3 {
+			must(t, c.Do("latency 1ms"))
+		}
 	}
 	t.Logf("killed %d times", kills)
 	if kills < 3 {
