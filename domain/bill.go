@@ -61,6 +61,8 @@ type BillLine struct {
 	Fee            decimal.Decimal // up to 8 places, positive when we pay it, in FeeCurrency
 	FeeCurrency    Currency        // the currency of Fee and Net
 	Net            Money           // what moved on the balance, signed; zero Money where the bill does not say
+	Discount       Money           // part of Amount that we bore and that never reached the balance; zero Money for none
+	Balance        Money           // on the provider's side after the line; zero Money where the bill does not say
 	Status         Status          //
 	ProviderStatus string          // the provider's own word
 	At             time.Time       // when it happened
