@@ -42,6 +42,8 @@ func (s *Sandbox) faceControl(mux *http.ServeMux) {
 	mux.HandleFunc("POST"+at+"/orders/{id}/disputes", onFace(s, openDispute))
 	mux.HandleFunc("POST"+at+"/disputes/{id}", onFace(s, decideDispute))
 	mux.HandleFunc("POST"+at+"/rotate", onFace(s, rotate))
+	mux.HandleFunc("POST"+at+"/payouts", onFace(s, payOut))
+	mux.HandleFunc("POST"+at+"/moves", onFace(s, moveBalance))
 	mux.HandleFunc("POST"+at+"/next", onFace(s, func(_ *http.Request, f stage.Face, n nextFaults) (any, error) {
 		return n, s.NextAt(f.Name(), n.PID, n.Faults...)
 	}))
@@ -70,14 +72,16 @@ type faceView struct {
 	OnBill   []Class         `json:"on_bill,omitempty"`
 	Disputes bool            `json:"disputes"`
 	Rotates  bool            `json:"rotates"`
+	Banks    bool            `json:"banks"`
 }
 
 func viewOf(f stage.Face) faceView {
 	_, disputes := f.(stage.Disputer)
 	_, rotates := f.(stage.Rotator)
+	_, banks := f.(stage.Banker)
 	c := f.Classes()
 	return faceView{
-		Name: f.Name(), Channels: f.Channels(), Disputes: disputes, Rotates: rotates,
+		Name: f.Name(), Channels: f.Channels(), Disputes: disputes, Rotates: rotates, Banks: banks,
 		OnPaid:  c.List(func(n stage.Needs) bool { return !n.Query && !n.Bill }),
 		OnQuery: c.List(func(n stage.Needs) bool { return n.Query }),
 		OnBill:  c.List(func(n stage.Needs) bool { return n.Bill }),

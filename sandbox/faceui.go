@@ -37,6 +37,8 @@ type facePageData struct {
 	Pending    int
 	Faces      []string
 	Books      []bookLine
+	Balances   []stage.MerchantBooks
+	Bank       []bankLine
 	Orders     []stage.Order
 	Attempts   []stage.Attempt
 }
@@ -56,9 +58,11 @@ func (s *Sandbox) facePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pid := r.URL.Query().Get("pid")
+	books := f.Books()
 	s.page(w, "face.html", http.StatusOK, facePageData{
 		faceView: viewOf(f), Root: s.rootPath(), Note: stage.CutText(r.URL.Query().Get("note"), 300),
-		Clock: s.Clock(), Pending: s.Pending(), Faces: s.faceNames(), Books: bookLines(f.Books()),
+		Clock: s.Clock(), Pending: s.Pending(), Faces: s.faceNames(), Books: bookLines(books), Balances: books,
+		Bank:     bankLines(books),
 		Orders:   f.Orders(stage.OrderFilter{Merchant: pid, Limit: shown}),
 		Attempts: s.Attempts(stage.AttemptFilter{Face: f.Name(), Merchant: pid, Limit: shown}),
 	})
@@ -151,6 +155,9 @@ func pressRare(f stage.Face, form fields) error {
 	}
 	if r, ok := f.(stage.Rotator); ok && form["do"] == "rotate" {
 		return r.Rotate(form["pid"])
+	}
+	if b, ok := f.(stage.Banker); ok && banking(form["do"]) {
+		return pressBank(b, form)
 	}
 	return domain.E(domain.KindInvalid, "没有这个按钮 no such button")
 }

@@ -165,6 +165,11 @@ type MerchantBooks struct {
 	Opened   int           `json:"opened"` // orders
 	Payments []Payment     `json:"payments"`
 	Planted  map[Class]int `json:"planted"`
+	// What a Banker has besides: what stands there by currency, and what became
+	// of the rest.
+	Balance []domain.Money `json:"balance,omitempty"`
+	Payouts []Payout       `json:"payouts,omitempty"`
+	Moves   []Move         `json:"moves,omitempty"`
 }
 
 // Payment is money that came, with all that became of it.
