@@ -487,6 +487,8 @@ func FuzzReadBill(f *testing.F) {
 	f.Add([]byte(gbk(f, tradeBill(threeRows(), twoSums))), true)
 	f.Add([]byte(gbk(f, head("账务明细")+fundHeading+"\r\n"+fundRow("1", "T1", "A1", "10.00", "", "在线支付")+
 		foot("账务明细", "支出合计：0笔，共0.00元", "收入合计：1笔，共10.00元"))), false)
+	f.Add([]byte(gbk(f, discountBill())), true)
+	f.Add([]byte(gbk(f, fundBill(strings.Replace(fundRow("901", "P1", "", "", "-5.00", "提现"), "11875.06", "-2.50", 1)))), false)
 	c := newChannel(f, testConfig())
 	f.Fuzz(func(t *testing.T, text []byte, trade bool) {
 		kind := providers.BillFunds
@@ -505,7 +507,8 @@ func FuzzReadBill(f *testing.F) {
 				}
 				return
 			}
-			if line.Kind != domain.LineOther && line.Amount.IsNegative() {
+			given := line.Discount.Minor()
+			if (line.Kind != domain.LineOther && line.Amount.IsNegative()) || given < 0 || given > max(0, line.Amount.Minor()) || (!trade && line.ID == "") {
 				t.Fatalf("%+v", line)
 			}
 		}

@@ -21,7 +21,10 @@ const maxLine = 64 << 10
 
 // ReadBill yields the rows of a bill, in constant memory. It ends after the
 // first error; see providers.Biller. The sums at the end of the file have to
-// agree with the rows, because Alipay names no hash of a bill.
+// agree with the rows, because Alipay names no hash of a bill. The trade bill
+// says what the merchant gave away (Discount, of payments and of refunds), the
+// account bill what stood there after each movement (Balance), with Alipay's
+// number of it (ID); payouts have the number of their business as PayoutID.
 func (c *Channel) ReadBill(r io.Reader, f providers.BillFile) iter.Seq2[domain.BillLine, error] {
 	return func(yield func(domain.BillLine, error) bool) {
 		if f.Empty {
@@ -188,14 +191,14 @@ func (b *bill) foot(text string) error {
 		if b.stage != inFoot || b.sums[i].seen {
 			return b.corrupt("has a sum where none can be")
 		}
-		count, total, err := readSum(rest)
+		says, err := readSum(rest)
 		if err != nil {
 			return b.corrupt("has a sum that cannot be read: %w", err)
 		}
 		b.sums[i].seen = true
-		if count != b.sums[i].count || total != b.sums[i].total {
-			return b.corrupt("says %s: %d rows and %s, but the rows are %d and %s",
-				name, count, total, b.sums[i].count, b.sums[i].total)
+		if s := b.sums[i]; !s.agrees(says) {
+			return b.corrupt("says %s: %.120q, but the rows are %d, come to %s and give away %s and %s",
+				name, rest, s.count, s.total, s.given, s.more)
 		}
 	}
 	return nil

@@ -23,11 +23,14 @@ const (
 	colAmount   // trade bill: what was ordered
 	colReceived // trade bill: what the merchant got, before fees
 	colFee
-	colShared // trade bill: paid on to others
+	colShared   // trade bill: paid on to others
+	colDiscount // trade bill: what the merchant gave away
+	colPacket   // trade bill: what the merchant gave in red packets
 	colRefundNo
 	colID
 	colIn
 	colOut
+	colBalance // account bill: what stands there afterwards
 	countColumns
 )
 
@@ -48,6 +51,7 @@ var layouts = map[providers.BillKind]layout{
 		names: map[string]column{
 			"支付宝交易号": colTradeNo, "商户订单号": colOrderNo, "业务类型": colKind, "商品名称": colGoods, "完成时间": colAt,
 			"订单金额(元)": colAmount, "商家实收(元)": colReceived, "服务费(元)": colFee, "分润(元)": colShared, "退款批次号/请求号": colRefundNo,
+			"商家优惠(元)": colDiscount, "商家红包消费金额(元)": colPacket,
 		},
 		required: []column{colTradeNo, colOrderNo, colKind, colGoods, colAt, colAmount, colReceived, colFee},
 		sums:     [2]string{"交易合计", "退款合计"},
@@ -57,7 +61,7 @@ var layouts = map[providers.BillKind]layout{
 		what: "账务明细",
 		names: map[string]column{
 			"账务流水号": colID, "业务流水号": colTradeNo, "商户订单号": colOrderNo, "商品名称": colGoods, "发生时间": colAt,
-			"收入金额(+元)": colIn, "支出金额(-元)": colOut, "业务类型": colKind,
+			"收入金额(+元)": colIn, "支出金额(-元)": colOut, "业务类型": colKind, "账户余额(元)": colBalance,
 		},
 		required: []column{colID, colTradeNo, colOrderNo, colGoods, colAt, colIn, colOut, colKind},
 		sums:     [2]string{"收入合计", "支出合计"},
@@ -149,10 +153,16 @@ func (b *bill) cell(c column) string {
 	return ""
 }
 
-// size is the size of an amount, whatever its sign: signs differ from file to
-// file, and the row's kind tells which way the money went.
-func (b *bill) size(c column) (domain.Money, error) {
-	text := strings.TrimLeft(b.cell(c), "+-")
+// Signs differ from file to file, and the row's kind tells which way the money
+// went: one is read over where it can stand.
+const (
+	inward  = "+"  // what came in is never below zero
+	outward = "+-" // what went out is, in most files
+)
+
+// size is the size of an amount, with at most one of the signs that it may have.
+func (b *bill) size(c column, signs string) (domain.Money, error) {
+	text := unsigned(b.cell(c), signs)
 	if text == "" {
 		return domain.NewMoney(0, domain.CNY), nil
 	}
@@ -163,9 +173,17 @@ func (b *bill) size(c column) (domain.Money, error) {
 	return m, nil
 }
 
+// unsigned takes one sign off.
+func unsigned(text, signs string) string {
+	if len(text) > 1 && strings.IndexByte(signs, text[0]) >= 0 {
+		return text[1:]
+	}
+	return text
+}
+
 // fee is the size of a fee, which may have parts of a fen.
 func (b *bill) fee() (decimal.Decimal, error) {
-	text := strings.TrimLeft(b.cell(colFee), "+-")
+	text := unsigned(b.cell(colFee), outward)
 	whole, part, _ := strings.Cut(text, ".")
 	digits := whole + part
 	n, err := strconv.ParseUint("0"+digits, 10, 63)
@@ -231,15 +249,20 @@ func (b *bill) tradeLine() (domain.BillLine, error) {
 }
 
 func (b *bill) tradeMoney(line domain.BillLine, way int) (domain.BillLine, error) {
+	signs := [...]string{inward, outward}[way]
 	var err error
-	if line.Amount, err = b.size(colAmount); err != nil {
+	if line.Amount, err = b.size(colAmount, signs); err != nil {
 		return line, err
 	}
-	received, err := b.size(colReceived)
+	received, err := b.size(colReceived, signs)
 	if err != nil {
 		return line, err
 	}
-	shared, err := b.size(colShared)
+	shared, err := b.size(colShared, outward)
+	if err != nil {
+		return line, err
+	}
+	given, err := b.discount(&line)
 	if err != nil {
 		return line, err
 	}
@@ -253,7 +276,28 @@ func (b *bill) tradeMoney(line domain.BillLine, way int) (domain.BillLine, error
 	if net, err := domain.MoneyFromDecimal(moved, domain.CNY); err == nil {
 		line.Net = net // else it has parts of a fen, and the bill does not say what moved
 	}
-	return line, b.sums[way].add(b, received)
+	return line, b.sums[way].add(b, received, given)
+}
+
+// discount is what the merchant gave away of an amount, by coupons of his own
+// and by red packets; the foot adds up the first of the two alone. Of a refund
+// it is the part that nobody has to give back. What Alipay gave away
+// (支付宝红包, 集分宝, 支付宝优惠) reaches the merchant all the same.
+func (b *bill) discount(line *domain.BillLine) (given discounts, err error) {
+	if given.coupons, err = b.size(colDiscount, outward); err != nil {
+		return given, err
+	}
+	if given.packets, err = b.size(colPacket, outward); err != nil {
+		return given, err
+	}
+	all, err := given.coupons.Add(given.packets)
+	if err != nil || all.Minor() > line.Amount.Minor() {
+		return given, b.corrupt("column %s: %s is more than the amount %s", b.columns.names[colDiscount], all, line.Amount)
+	}
+	if all.IsPositive() {
+		line.Discount = all
+	}
+	return given, nil
 }
 
 // fundKinds are the movements that have a name here, with their direction:
@@ -276,16 +320,22 @@ func (b *bill) fundLine() (domain.BillLine, error) {
 	if line.ID, err = b.number(colID); err != nil {
 		return line, err
 	}
-	in, err := b.size(colIn)
+	if line.ID == "" {
+		return line, b.corrupt("column %s: is empty", b.columns.names[colID])
+	}
+	in, err := b.size(colIn, inward)
 	if err != nil {
 		return line, err
 	}
-	out, err := b.size(colOut)
+	out, err := b.size(colOut, outward)
 	if err != nil {
 		return line, err
 	}
 	if line.Net, err = in.Sub(out); err != nil {
 		return line, b.corrupt("moves too much: %w", err)
+	}
+	if line.Balance, err = b.balance(); err != nil {
+		return line, err
 	}
 	named := fundKinds[line.ProviderStatus]
 	line.Kind, line.Amount = named.kind, line.Net
@@ -293,6 +343,23 @@ func (b *bill) fundLine() (domain.BillLine, error) {
 		line.Kind = domain.LineOther
 	}
 	return b.fundMoney(line, in, out)
+}
+
+// balance is what stands on the account after a movement: no money where the
+// file does not say. Below zero it has its sign.
+func (b *bill) balance() (domain.Money, error) {
+	text, negative := strings.CutPrefix(b.cell(colBalance), "-")
+	if text == "" && !negative {
+		return domain.Money{}, nil
+	}
+	m, err := domain.ParseMoney(text, domain.CNY)
+	if err != nil {
+		return m, b.corrupt("column %s: %w", b.columns.names[colBalance], err)
+	}
+	if negative {
+		m = m.Neg()
+	}
+	return m, nil
 }
 
 func (b *bill) fundMoney(line domain.BillLine, in, out domain.Money) (domain.BillLine, error) {
@@ -314,45 +381,9 @@ func (b *bill) fundMoney(line domain.BillLine, in, out domain.Money) (domain.Bil
 		if m.IsZero() {
 			continue
 		}
-		if err := b.sums[way].add(b, m); err != nil {
+		if err := b.sums[way].add(b, m, discounts{}); err != nil {
 			return line, err
 		}
 	}
 	return line, nil
-}
-
-// sum is what the rows of one direction come to.
-type sum struct {
-	count int
-	total domain.Money
-	seen  bool // the foot named it, and it agreed
-}
-
-func (s *sum) add(b *bill, m domain.Money) error {
-	if s.count == 0 {
-		s.total = domain.NewMoney(0, domain.CNY)
-	}
-	s.count++
-	total, err := s.total.Add(m)
-	if err != nil {
-		return b.corrupt("makes the sum too large: %w", err)
-	}
-	s.total = total
-	return nil
-}
-
-// readSum reads "2笔，商家实收共14.60元，…" and "1笔，共-0.60元".
-func readSum(text string) (count int, total domain.Money, err error) {
-	number, rest, ok := strings.Cut(text, "笔")
-	_, amount, found := strings.Cut(rest, "共")
-	amount, _, ended := strings.Cut(amount, "元")
-	n, err := strconv.ParseUint(number, 10, 31)
-	if !ok || !found || !ended || err != nil {
-		return 0, total, domain.E(domain.KindCorrupt, "%.80q", text)
-	}
-	total, err = domain.ParseMoney(strings.TrimLeft(amount, "+-"), domain.CNY)
-	if n == 0 && total.IsZero() {
-		total = domain.Money{} // as no rows come to
-	}
-	return int(n), total, err
 }
