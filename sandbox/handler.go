@@ -65,7 +65,9 @@ func (s *Sandbox) gatewayRoutes() http.Handler {
 	return mux
 }
 
-// faceRoutes is a face below its name, with the page where its payers pay.
+// faceRoutes is a face below its name, with the page where its payers pay. A
+// provider's own calls may lie below /pay/, too, as those of WeChat Pay v2 do;
+// they are POSTs to what is no order's number.
 func (s *Sandbox) faceRoutes(m mount) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /pay/{id}", func(w http.ResponseWriter, r *http.Request) { s.facePayPage(w, r, m.face) })
@@ -75,7 +77,12 @@ func (s *Sandbox) faceRoutes(m mount) http.Handler {
 	})))
 	routes := m.face.Routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/pay/") {
+		id, below := strings.CutPrefix(r.URL.Path, "/pay/")
+		if below && r.Method == http.MethodPost {
+			_, err := orderOf(m.face, id)
+			below = err == nil
+		}
+		if below {
 			mux.ServeHTTP(w, r)
 			return
 		}
