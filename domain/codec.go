@@ -124,6 +124,12 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypeReconciliationCompared: factDecoder[ReconciliationCompared](),
 	TypeReconciliationDiffered: factDecoder[ReconciliationDiffered](),
 	TypeFeesBooked:             factDecoder[FeesBooked](),
+	TypeDiscountBooked:         factDecoder[DiscountBooked](),
+	TypeFXBooked:               factDecoder[FXBooked](),
+	TypeMovementBooked:         factDecoder[MovementBooked](),
+	TypePayoutSent:             factDecoder[PayoutSent](),
+	TypePayoutArrived:          factDecoder[PayoutArrived](),
+	TypePayoutFailed:           factDecoder[PayoutFailed](),
 }
 
 // Types lists every stored name this software reads, sorted.

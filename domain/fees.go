@@ -8,8 +8,11 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// TypeFeesBooked is stored; never change it.
-const TypeFeesBooked = "fees.booked.v1"
+// Stored names of what a bill charged. Never change one.
+const (
+	TypeFeesBooked     = "fees.booked.v1"
+	TypeDiscountBooked = "discount.booked.v1"
+)
 
 // FeesBooked books what a provider charged by one bill: only the difference to
 // what was booked for that bill before, so that a second import books nothing
@@ -19,10 +22,27 @@ type FeesBooked struct {
 	Day      Day       `json:"day"`  // of the bill, in the channel's zone
 	Bill     string    `json:"bill"` // its kind
 	Amount   Money     `json:"amount"`
-	Total    Money     `json:"total"` // what is booked for the bill with this one
-	Exact    string    `json:"exact"` // the bill's sum with all its places; less than a unit is never booked
+	Total    Money     `json:"total"` // what has left the balance for the bill with this one
+	Exact    string    `json:"exact"` // the bill's sum with all its places
 	Run      string    `json:"run"`
 	SHA256   string    `json:"sha256"` // of the bill
+	Dates    Dates     `json:"dates"`
+	Postings []Posting `json:"postings"`
+	Rules    int       `json:"rules"`
+}
+
+// DiscountBooked books what a provider gave to payers at our cost, by
+// difference like FeesBooked: it stands in the gross amounts and never reached
+// the balance.
+type DiscountBooked struct {
+	Channel  ChannelID `json:"channel"`
+	Day      Day       `json:"day"`
+	Bill     string    `json:"bill"`
+	Amount   Money     `json:"amount"`
+	Total    Money     `json:"total"` // what is booked for the bill with this one
+	Exact    string    `json:"exact"` // the bill's sum with all its places
+	Run      string    `json:"run"`
+	SHA256   string    `json:"sha256"`
 	Dates    Dates     `json:"dates"`
 	Postings []Posting `json:"postings"`
 	Rules    int       `json:"rules"`
@@ -31,65 +51,12 @@ type FeesBooked struct {
 // FactType is TypeFeesBooked.
 func (FeesBooked) FactType() string { return TypeFeesBooked }
 
-// One run books the fees of a bill once in each currency.
-func (f FeesBooked) key() string { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
+// FactType is TypeDiscountBooked.
+func (DiscountBooked) FactType() string { return TypeDiscountBooked }
 
-// FeeBill is what one bill says was charged.
-type FeeBill struct {
-	Day    Day
-	Bill   string
-	Run    string
-	SHA256 string
-	Fees   string // decimal, at most 8 places; positive when we pay
-	In     Currency
-}
-
-// FeeBook is what is booked of a channel's bill day: the fold of its book
-// stream.
-type FeeBook struct{ totals map[feeOf]Money }
-
-type feeOf struct {
-	bill     string
-	currency Currency
-}
-
-// Apply is the book after f.
-func (b FeeBook) Apply(f FeesBooked) FeeBook {
-	next := FeeBook{totals: map[feeOf]Money{}}
-	for k, m := range b.totals {
-		next.totals[k] = m
-	}
-	next.totals[feeOf{f.Bill, f.Total.currency}] = f.Total
-	return next
-}
-
-// Book says what is to be booked for a bill, and whether anything is. The sum
-// is taken in whole units of the currency, rounded half away from zero: a
-// provider charges each payment by itself, and what it rounded there has moved.
-// A sum beyond the range of money is KindTooLarge.
-func (b FeeBook) Book(c Context, bill FeeBill) (f FeesBooked, due bool, err error) {
-	fees, err := parseFees(bill.Fees)
-	if err != nil {
-		return f, false, err
-	}
-	minor := fees.Shift(int32(bill.In.Places())).Round(0) // at most 8 places
-	if !minor.BigInt().IsInt64() {
-		return f, false, EField(KindTooLarge, "fees", "%s %s is beyond the range of money", bill.Fees, bill.In)
-	}
-	total := NewMoney(minor.IntPart(), bill.In)
-	before, ok := b.totals[feeOf{bill.Bill, bill.In}]
-	if !ok {
-		before = NewMoney(0, bill.In)
-	}
-	m, err := total.Sub(before)
-	if err != nil || m.IsZero() {
-		return f, false, err
-	}
-	return FeesBooked{
-		Channel: c.Channel.Channel, Day: bill.Day, Bill: bill.Bill, Amount: m, Total: total, Exact: bill.Fees,
-		Run: bill.Run, SHA256: bill.SHA256, Dates: c.billDates(bill.Day), Postings: feePostings(c.Channel.Channel, m), Rules: RulesVersion,
-	}, true, nil
-}
+// One run books the charges of a bill once in each currency.
+func (f FeesBooked) key() string     { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
+func (f DiscountBooked) key() string { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
 
 // maxFees bounds the digits of a sum of fees.
 const maxFees = 30
@@ -109,6 +76,20 @@ func parseFees(text string) (decimal.Decimal, error) {
 	return decimal.NewFromBigInt(n, -int32(len(places))), nil // at most 8
 }
 
+// rounded is a sum of charges in whole units of c, half away from zero: a
+// provider charges each payment by itself, and what it rounded there has moved.
+// A sum beyond the range of money is KindTooLarge.
+func rounded(exact string, c Currency) (Money, error) {
+	sum, err := parseFees(exact)
+	if err != nil {
+		return Money{}, err
+	}
+	if !c.Known() {
+		return Money{}, EField(KindInvalid, "currency", "currency %s is not one we know", quote(string(c)))
+	}
+	return MoneyFromDecimal(sum.Round(int32(c.Places())), c) // at most 8 places
+}
+
 // billDates are those of what a bill says of a whole day: its last second.
 func (c Context) billDates(day Day) Dates {
 	end := day.Add(1).Start(c.Zone).Add(-time.Second)
@@ -120,7 +101,30 @@ func (c Context) billDates(day Day) Dates {
 // BookFee is what the provider of a channel charges.
 func BookFee(ch ChannelID) string { return "expenses:fee:" + string(ch) }
 
-// feePostings: the provider kept m of the money it holds for us.
-func feePostings(ch ChannelID, m Money) []Posting {
-	return transfer(Posting{Book: BookFee(ch)}, Posting{Book: BookPSP(ch)}, m)
+// BookDiscount is what the provider of a channel gave to payers at our cost.
+func BookDiscount(ch ChannelID) string { return "expenses:discount:" + string(ch) }
+
+// BookFeeRounding is what left balances for fees beside what the bills' sums
+// come to: providers round the fee of each payment.
+const BookFeeRounding = "expenses:fee:rounding"
+
+// feePostings: the provider kept fee and rest of the money it holds for us, the
+// rest being what it rounded.
+func feePostings(ch ChannelID, moved, fee, rest Money) []Posting {
+	return nonZero(
+		Posting{Book: BookFee(ch), Amount: fee},
+		Posting{Book: BookFeeRounding, Amount: rest},
+		Posting{Book: BookPSP(ch), Amount: moved.Neg()},
+	)
+}
+
+// nonZero leaves out postings of nothing.
+func nonZero(ps ...Posting) []Posting {
+	var out []Posting
+	for _, p := range ps {
+		if !p.Amount.IsZero() {
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -220,7 +220,7 @@ func (p Payment) Apply(f Fact) Payment {
 		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State, q.DecidedBy = ProposalRejected, f.By })
 	case CorrectionIssued:
 		p = p.applyIssued(f)
-	case LedgerOpened, ChannelConfigured, ReconciliationCompared, ReconciliationDiffered, FeesBooked:
+	case LedgerOpened, ChannelConfigured, ReconciliationCompared, ReconciliationDiffered, BookFact:
 		// They change no payment.
 	}
 	return p

@@ -133,6 +133,12 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case FeesBooked:
 		return f.Postings
+	case DiscountBooked:
+	case FXBooked:
+	case MovementBooked:
+	case PayoutSent:
+	case PayoutArrived:
+	case PayoutFailed:
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:
@@ -164,6 +170,12 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, len(f.Postings) > 0
 	case FeesBooked:
 		return f.Dates, true
+	case DiscountBooked:
+	case FXBooked:
+	case MovementBooked:
+	case PayoutSent:
+	case PayoutArrived:
+	case PayoutFailed:
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:
