@@ -134,11 +134,17 @@ func PostingsOf(f Fact) []Posting {
 	case FeesBooked:
 		return f.Postings
 	case DiscountBooked:
+		return f.Postings
 	case FXBooked:
+		return f.Postings
 	case MovementBooked:
+		return f.Postings
 	case PayoutSent:
+		return f.Postings
 	case PayoutArrived:
+		return f.Postings
 	case PayoutFailed:
+		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:
@@ -171,11 +177,17 @@ func DatesOf(f Fact) (Dates, bool) {
 	case FeesBooked:
 		return f.Dates, true
 	case DiscountBooked:
+		return f.Dates, true
 	case FXBooked:
+		return f.Dates, true
 	case MovementBooked:
+		return f.Dates, true
 	case PayoutSent:
+		return f.Dates, true
 	case PayoutArrived:
+		return f.Dates, true
 	case PayoutFailed:
+		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
 		ReconciliationCompared, ReconciliationDiffered:
