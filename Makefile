@@ -124,6 +124,7 @@ tools: ## fetch modules, build the linters, find a C compiler for the race detec
 	$(LINT) version
 	@command -v gcc >/dev/null || command -v clang >/dev/null || \
 		{ echo 'installing gcc for the race detector'; apt-get update -qq && apt-get install -qq -y gcc libc6-dev; }
+	@command -v openssl >/dev/null || { echo 'installing openssl, which stamps times in the tests'; apt-get update -qq && apt-get install -qq -y openssl; }
 	@command -v hledger >/dev/null && command -v bean-check >/dev/null || \
 		{ echo 'installing hledger and beancount to check exported journals'; apt-get update -qq && apt-get install -qq -y hledger beancount; } || \
 		echo 'not to be had: the tests of exported journals are skipped'

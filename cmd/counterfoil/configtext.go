@@ -39,6 +39,7 @@ func configText(s initSettings) string {
 		"{held_after}", d.Alerts.HeldAfter.String(),
 		"{tree_every}", d.Tree.Every.String(),
 		"{tree_quiet}", d.Tree.Quiet.String(),
+		"{stamp_every}", d.Tree.Stamps.Every.String(),
 		"{channel}", channel,
 	).Replace(configTemplate)
 }
@@ -120,6 +121,10 @@ tree:
   public: false           # true: /checkpoint and /tile/ (hashes only) need no API key
   every: {tree_every}              # under load the tree is signed so often
   quiet: {tree_quiet}               # and when no event came for so long
+  time_stamps:
+    url: ""               # RFC 3161 authority that dates the signed head; "": none is asked. 时间戳
+    roots: ""             # PEM file of its root certificate
+    every: {stamp_every}
 
 # One entry for each merchant account. Its name is its id for ever. 支付渠道
 {channel}`

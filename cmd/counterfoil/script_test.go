@@ -23,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"counterfoil/internal/stamptest"
 	"counterfoil/sandbox"
 )
 
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"soon":      soon,
 			"daemon":    daemon,
 			"gateway":   gateway,
+			"authority": authority,
 			"server":    server,
 			"submit":    submit,
 			"pay":       pay,
@@ -274,6 +276,22 @@ func gateway(ts *testscript.TestScript, _ bool, args []string) {
 	boxes.Store(ts, b)
 	ts.Defer(b.stop)
 	ts.Setenv("GATEWAY", server.URL)
+}
+
+// authority starts a time stamping authority, whose address is $AUTHORITY and
+// whose root certificate the file roots.pem.
+func authority(ts *testscript.TestScript, _ bool, _ []string) {
+	if !stamptest.Installed() {
+		ts.Fatalf("openssl is not installed")
+	}
+	dir := ts.MkAbs("authority")
+	ts.Check(os.Mkdir(dir, 0o700))
+	a, err := stamptest.Start(dir, time.Hour)
+	ts.Check(err)
+	ts.Defer(a.Server.Close)
+	ts.Setenv("AUTHORITY", a.Server.URL)
+	ts.Check(os.Rename(filepath.Join(dir, "ca.pem"), ts.MkAbs("roots.pem")))
+	ts.Check(os.Symlink(ts.MkAbs("roots.pem"), filepath.Join(dir, "ca.pem")))
 }
 
 type box struct {

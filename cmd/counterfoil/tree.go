@@ -19,7 +19,7 @@ import (
 func newTreeCommand(p *program) *cobra.Command {
 	return group("tree", "The signed tree over the log: heads, proofs, checks",
 		newTreeCheckpointCommand(p), newTreeKeyCommand(p), newTreeProveCommand(p), newTreeCheckCommand(p), newTreeSealCommand(p),
-		newTreeExportCommand(p), newTreeCosignCommand(p), newTreeResumeCommand(p), newTreeRebuildCommand(p))
+		newTreeExportCommand(p), newTreeCosignCommand(p), newTreeStampCommand(p), newTreeResumeCommand(p), newTreeRebuildCommand(p))
 }
 
 // openTree opens the installation's tree with its newest signed head.

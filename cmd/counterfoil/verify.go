@@ -62,6 +62,8 @@ cannot be verified with the keys configured now, 5 something is wrong.`,
 	}
 	cmd.Flags().BoolVar(&o.fromScratch, "from-scratch", false, "compare every projected row with a fold from nothing")
 	cmd.Flags().StringArrayVar(&o.checkpoints, "checkpoint", nil, "`FILE` with a signed head kept earlier; may be given several times")
+	cmd.Flags().StringVar(&o.stampRoots, "stamp-roots", "",
+		"PEM `FILE` of the time stamping authority that counts: each stamped head is checked, too; left out, tree.time_stamps.roots")
 	p.addTreeKeys(cmd, &o.keys)
 	p.addOutput(cmd, "table")
 	return cmd
@@ -72,6 +74,7 @@ type verifyOptions struct {
 	fromScratch bool
 	checkpoints []string
 	keys        []string
+	stampRoots  string
 }
 
 func (p *program) verify(ctx context.Context, o verifyOptions) error {
@@ -111,6 +114,11 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 	if err != nil {
 		return rep, err
 	}
+	stamped, err := p.stampedHeads(cfg, o.stampRoots, o.keys, tree)
+	if err != nil {
+		return rep, err
+	}
+	brought = append(brought, stamped...)
 	s, err := p.openToVerify(ctx, cfg)
 	if err != nil {
 		return rep, err

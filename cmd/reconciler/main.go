@@ -66,6 +66,9 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		{"self-check", every(cfg.Reconciler.SelfCheck), app.SelfCheck},
 	}
 	jobs = append(jobs, bills...)
+	if cfg.Tree.Stamps.URL != "" {
+		jobs = append(jobs, job{"time stamps", every(min(10*time.Minute, cfg.Tree.Stamps.Every)), app.StampJob(watch.Tell)})
+	}
 	held := holds{
 		log: app.Events, rows: app.Rows, logger: app.Logger, spacing: min(time.Second, cfg.Reconciler.SweepEvery), again: followAgain,
 		sweep: func(ctx context.Context) { sweep(ctx, sweeper, app.Logger) },

@@ -93,7 +93,7 @@ func rows() []Row {
 		{Package: "ledger", May: []string{"eventstore"}},
 		{Package: "tamperlog", May: []string{"eventstore"}},
 		{Package: "projections/...", May: []string{"eventstore", "projections"}},
-		{Package: "reports", May: []string{"projections"}},
+		{Package: "reports", May: []string{"eventstore", "projections"}}, // a report is a fold of the log itself
 
 		{Package: "relay", May: []string{"eventstore", "ledger", "operations", "providers"}},
 		{Package: "webhooks", May: []string{"eventstore", "ledger", "operations", "providers"}},
@@ -110,6 +110,7 @@ func rows() []Row {
 
 		{Package: "internal/config", May: []string{"providers"}},
 		{Package: "internal/progress"},
+		{Package: "internal/stamptest"},
 		{Package: "internal/arch"},
 		{Package: "internal/assembly", May: everything},
 		{Package: "internal/bench", May: everything},
@@ -153,6 +154,7 @@ func libraries() []Library {
 		{Path: "github.com/spf13/cobra", Owners: []string{"cmd/..."}},
 		{Path: "github.com/knadh/koanf", Owners: []string{"internal/config"}},
 		{Path: "github.com/prometheus/client_golang", Owners: []string{"alerts", "httpapi", "reconcile", "internal/assembly", "cmd/..."}, InTests: true},
+		{Path: "github.com/xuri/excelize/v2", Owners: []string{"reports"}, InTests: true},
 		{Path: "github.com/schollz/progressbar/v3", Owners: []string{"internal/progress"}},
 		{Path: "github.com/cenkalti/backoff/v5", Owners: []string{"eventstore/eventstoredb", "providers/...", "reconcile", "relay", "webhooks", "alerts", "sandbox"}},
 
@@ -160,6 +162,7 @@ func libraries() []Library {
 		{Path: "golang.org/x/term", Owners: []string{"internal/progress", "cmd/..."}},
 		{Path: "golang.org/x/text", Owners: []string{"archive/...", "providers/...", "reports", "sandbox/..."}, InTests: true},
 		{Path: "golang.org/x/mod", Owners: []string{"audit", "tamperlog"}, InTests: true},
+		{Path: "github.com/digitorus", Owners: []string{"tamperlog"}, InTests: true},
 		{Path: "golang.org/x/time", Owners: []string{"httpapi", "providers/...", "reconcile", "sandbox"}, InTests: true},
 
 		{Path: "pgregory.net/rapid", Owners: suites, InTests: true},
