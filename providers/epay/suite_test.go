@@ -152,6 +152,14 @@ func returned(form providers.Form) providers.Request {
 	return get(fields)
 }
 
+// amounts makes callbacks over any amount, by both methods.
+func amounts(sign signer) func(string) []providers.Request {
+	return func(text string) []providers.Request {
+		fields := sign(callback(Param{"money", text}))
+		return []providers.Request{get(fields), post(encode(fields))}
+	}
+}
+
 const otherSharedKey = "another-shared-key-0123456789ab"
 
 func TestSuiteV1(t *testing.T) {
@@ -170,6 +178,7 @@ func TestSuiteV1(t *testing.T) {
 		Secrets:     []string{sampleKey},
 		Order:       goodOrder(),
 		Returned:    returned,
+		Amount:      amounts(sign),
 	})
 }
 
@@ -218,5 +227,6 @@ func TestSuiteV2(t *testing.T) {
 		Secrets:     []string{merchantKeyText()},
 		Order:       goodOrder(),
 		Returned:    returned,
+		Amount:      amounts(sign),
 	})
 }

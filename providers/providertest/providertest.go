@@ -69,6 +69,10 @@ type Harness struct {
 	// no orders. Returned makes a callback of the signed form.
 	Order    providers.Order
 	Returned func(providers.Form) providers.Request
+	// Amount makes paid callbacks, rightly signed, whose amount is this text in
+	// every way the protocol could carry it; nil where a test beside the adapter
+	// does that.
+	Amount func(text string) []providers.Request
 }
 
 // Run tests a channel.
@@ -89,6 +93,11 @@ func Run(t *testing.T, h Harness) {
 		"Replies":   testReplies,
 		"Form":      testForm,
 		"Secrets":   testSecrets,
+		"Hosts":     testHosts,
+		"Packed":    testPacked,
+		"Amounts":   testAmounts,
+		"Years":     testYears,
+		"Units":     testUnits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

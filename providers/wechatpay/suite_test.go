@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"iter"
 	"slices"
 	"strconv"
@@ -114,6 +115,18 @@ func TestSuiteV3(t *testing.T) {
 		Replies:     repliesV3(),
 		SuccessWord: "success",
 		Secrets:     []string{apiV3Key, apiKey, pemVector("merchant_key.pem")},
+		Amount: func(text string) []providers.Request {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := []providers.Request{event("TRANSACTION.SUCCESS", plainPayment(t, `"total":1000`, `"total":`+string(quoted)))}
+			if strings.TrimSpace(text) != text {
+				return all // a blank between tokens is JSON's own
+			}
+			refund := strings.Replace(string(vector(t, "refund.plain.json")), `"refund":400`, `"refund":`+text, 1)
+			return append(all, event("TRANSACTION.SUCCESS", plainPayment(t, `"total":1000`, `"total":`+text)), event("REFUND.SUCCESS", refund))
+		},
 	})
 }
 
@@ -251,6 +264,9 @@ func runSuiteV2(t *testing.T, signType string) {
 		Mutants: mutantsV2,
 		Forged:  forgedV2(t, signType, otherType.SignType, otherKey, sign),
 		Replies: repliesV2(), SuccessWord: "success", Secrets: []string{apiKey},
+		Amount: func(text string) []providers.Request {
+			return []providers.Request{sign(Field{"total_fee", text}), sign(Field{"total_fee", text + "00"})}
+		},
 	})
 }
 
