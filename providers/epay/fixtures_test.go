@@ -12,7 +12,7 @@ import (
 func TestFixtures(t *testing.T) {
 	t.Parallel()
 	providertest.RunFixtures(t, providertest.Fixtures{
-		Least: 40, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel,
+		Least: 63, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel,
 		Arrived: func(providers.Request) time.Time { return testNow },
 	})
 }

@@ -13,7 +13,7 @@ import (
 func TestFixtures(t *testing.T) {
 	t.Parallel()
 	providertest.RunFixtures(t, providertest.Fixtures{
-		Least: 55, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel, Arrived: soonAfter,
+		Least: 87, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel, Arrived: soonAfter,
 	})
 }
 
