@@ -86,8 +86,15 @@ func (f *Face) take(id string, fault stage.Fault, faults []stage.Fault) (*order,
 		o.subject = "测试商品+1 & more 100%"
 	case FinishedOnce:
 		o.state = finished
+	case Coupon:
+		given, err := domain.ParseMoney(fault.Money, domain.CNY)
+		if err != nil {
+			return nil, domain.EField(domain.KindInvalid, "money", "%w", err)
+		}
+		o.coupon = min(given.Minor(), paid-1)
 	default:
 	}
+	f.enterPayment(o)
 	return o, nil
 }
 
@@ -117,7 +124,7 @@ func (f *Face) Fire(id string, fault stage.Fault) (stage.Order, error) {
 		return stage.Order{}, err
 	}
 	switch onCallbacks.Class {
-	case Scanned, FinishedOnce, OddSubject, RefundFirst, stage.OtherAmount, stage.Lost:
+	case Scanned, FinishedOnce, OddSubject, Coupon, RefundFirst, stage.OtherAmount, stage.Lost:
 		return stage.Order{}, domain.E(domain.KindConflict, "%s cannot happen to an order that was paid or closed", fault.Class)
 	default:
 	}
@@ -184,8 +191,11 @@ func (f *Face) giveBack(o *order, no string, amount domain.Money) (r *refund, fr
 	case !amount.IsZero() && amount.Currency() != domain.CNY:
 		return nil, false, domain.EField(domain.KindInvalid, "amount", "%s is not an amount of CNY", amount)
 	}
+	before := o.refunded()
 	r = &refund{no: no, fen: give, at: f.stage.Books()}
+	r.given = o.coupon*(before+give)/o.paid - o.coupon*before/o.paid
 	o.refunds = append(o.refunds, r)
+	f.enterRefund(o, r)
 	if give == left {
 		o.state, o.closedAt = closedIt, r.at
 	}

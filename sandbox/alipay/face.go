@@ -29,6 +29,7 @@ type Face struct {
 var (
 	_ stage.Face    = (*Face)(nil)
 	_ stage.Rotator = (*Face)(nil)
+	_ stage.Banker  = (*Face)(nil)
 )
 
 // Name is "alipay".
@@ -49,6 +50,7 @@ const (
 	EmptyUnsigned stage.Class = "empty_unsigned" // empty values, left out of the signed text
 	OddSubject    stage.Class = "odd_subject"    // a goods name with +, &, blanks and Chinese
 	GBK           stage.Class = "gbk"            // a notice in the charset GBK
+	Coupon        stage.Class = "coupon"         // Money of the price is a coupon of the merchant's own, and never reaches him
 	RefundFirst   stage.Class = "refund_first"   // half of it is refunded, and that is told before the payment is
 	QueryBusy     stage.Class = "query_busy"     // Copies answers are 20000, with status 200
 	QueryError    stage.Class = "query_error"    // Copies answers are an unsigned error_response
@@ -61,6 +63,7 @@ func (f *Face) Classes() stage.Classes {
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "0.01"}, stage.Rotated: {},
 		Scanned: {}, Finished: {Delay: time.Hour}, FinishedOnce: {}, EmptySigned: {}, EmptyUnsigned: {}, OddSubject: {}, GBK: {},
+		Coupon:             {Money: "0.10"},
 		RefundFirst:        {Delay: time.Minute},
 		stage.QueryMissing: {Query: true, Copies: 2}, stage.QueryUnsigned: {Query: true, Copies: 2},
 		stage.QueryForged: {Query: true, Copies: 2}, stage.QueryLimited: {Query: true, Copies: 2},
@@ -109,6 +112,7 @@ func (f *Face) Books() []stage.MerchantBooks {
 		for class, n := range m.planted {
 			b.Planted[class] = n
 		}
+		m.bank(&b)
 		all = append(all, b)
 	}
 	return all

@@ -1,8 +1,6 @@
 package alipay
 
 import (
-	"bytes"
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -243,20 +241,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // fetch downloads and reads a bill of the first day.
 func (w *world) fetch(kind providers.BillKind) ([]domain.BillLine, providers.BillFile, error) {
-	q := providers.BillQuestion{Kind: kind, Day: domain.DayOf(w.face.list[0].list[0].openedAt, stage.China), At: w.on.Books()}
-	var b bytes.Buffer
-	f, err := w.channel.FetchBill(context.Background(), q, &b)
-	if err != nil {
-		return nil, f, err
-	}
-	var lines []domain.BillLine
-	for line, err := range w.channel.ReadBill(&b, f) {
-		if err != nil {
-			return lines, f, err
-		}
-		lines = append(lines, line)
-	}
-	return lines, f, nil
+	return w.fetchDay(kind, domain.DayOf(w.face.list[0].list[0].openedAt, stage.China))
 }
 
 // TestBills: what the bills list is what the books have, to the fen.

@@ -21,6 +21,9 @@ type merchant struct {
 	byNo    map[string]*order // by the merchant's order number, which is used once
 	list    []*order
 	planted map[stage.Class]int
+	entries []*entry // of the balance, the oldest first
+	moved   []*entry // of these, what Move made
+	payouts []*payout
 }
 
 func newMerchant(s *stage.Stage, config Merchant) (*merchant, error) {

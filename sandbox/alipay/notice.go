@@ -78,9 +78,9 @@ func (o *order) message() message {
 	}
 	if o.wasPaid() {
 		for _, name := range [...]string{"buyer_pay_amount", "invoice_amount", "receipt_amount"} {
-			p = p.With(name, paid.Amount())
+			p = p.With(name, yuan(o.received()))
 		}
-		p = p.With("gmt_payment", clock(o.paidAt)).With("point_amount", "0.00").With("fund_bill_list", funds(paid))
+		p = p.With("gmt_payment", clock(o.paidAt)).With("point_amount", "0.00").With("fund_bill_list", funds(fen(o.received())))
 	}
 	if o.state == closedIt {
 		p = p.With("gmt_close", clock(o.closedAt))

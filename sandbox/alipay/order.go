@@ -30,7 +30,8 @@ type order struct {
 	notifyURL string
 	returnURL string
 	total     int64 // fen that the order asks for
-	paid      int64 // fen that the payer gave; 0 until then
+	paid      int64 // fen that the order was paid with; 0 until then
+	coupon    int64 // of these, what the merchant gave himself
 	state     string
 	scanned   bool // the payer has opened the cashier: before that the trade does not exist
 	openedAt  time.Time
@@ -45,12 +46,16 @@ type order struct {
 
 // refund is money given back. Face.mu guards it.
 type refund struct {
-	no  string
-	fen int64
-	at  time.Time
+	no    string
+	fen   int64
+	given int64 // of these, what the merchant had given himself
+	at    time.Time
 }
 
 func (o *order) wasPaid() bool { return o.paid > 0 }
+
+// received is what reached the merchant, before fees.
+func (o *order) received() int64 { return o.paid - o.coupon }
 
 // refunded is what was given back, to the last.
 func (o *order) refunded() int64 {

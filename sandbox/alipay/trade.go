@@ -33,7 +33,7 @@ func (f *Face) query(q request, o *order) answer {
 	if o.wasPaid() {
 		total, sent = fen(o.paid).Amount(), clock(o.paidAt)
 	}
-	paid := fen(o.paid).Amount()
+	paid := yuan(o.received())
 	return ok(
 		member{"buyer_logon_id", "159****5620"}, member{"buyer_pay_amount", paid}, member{"buyer_user_id", buyer},
 		member{"invoice_amount", paid}, member{"out_trade_no", o.no}, member{"point_amount", "0.00"}, member{"receipt_amount", paid},
