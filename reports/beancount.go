@@ -62,7 +62,7 @@ func (beancount) opening(w *bufio.Writer, day domain.Day, before balances) {
 
 func (beancount) booking(w *bufio.Writer, b Booking) {
 	fmt.Fprintf(w, "\n%s * \"Counterfoil\" %s\n  event: %s\n", b.Date, quoted(word(b.Type)), quoted(b.Event.String()))
-	for _, t := range [][2]string{{"channel", string(b.Channel)}, {"order", b.OrderNo}, {"trade", b.TradeNo}, {"ref", b.Ref}, {"evidence", b.Evidence}} {
+	for _, t := range tagsOf(b) {
 		if t[1] != "" {
 			fmt.Fprintf(w, "  %s: %s\n", t[0], quoted(t[1]))
 		}
@@ -80,6 +80,16 @@ func (beancount) closing(w *bufio.Writer, day domain.Day, after balances) {
 	for _, h := range after.all() {
 		zero := domain.NewMoney(0, h.amount.Currency())
 		fmt.Fprintf(w, "%s balance %s  %s ~ %s %s\n", day.Add(1), accountOf(h.book), h.amount.Amount(), zero.Amount(), h.amount.Currency())
+	}
+}
+
+// proof is directives that beancount keeps and does not judge.
+func (beancount) proof(w *bufio.Writer, day domain.Day, p *Proof, bills []BillHash) {
+	if p != nil {
+		fmt.Fprintf(w, "\n%s custom \"checkpoint\" %s %d %s %d\n", day, quoted(p.Position.String()), p.Events, quoted(p.Root), p.Sealed)
+	}
+	for _, b := range bills {
+		fmt.Fprintf(w, "%s custom \"bill\" %s %s %s %s\n", b.Day, quoted(string(b.Channel)), quoted(b.Bill), quoted(b.Run), quoted(b.SHA256))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"counterfoil/domain"
 )
 
 // CSVOptions shape a table.
@@ -60,4 +62,54 @@ func harmless(s string) string {
 		return "'" + s
 	}
 	return s
+}
+
+// CSVTable writes one table of a report. Titles are the columns' English names
+// in small letters with underscores; instants carry the zone's offset. Amounts
+// are numbers and stay as they are.
+func CSVTable(w io.Writer, s Sheet, zone *time.Location, o CSVOptions) error {
+	if zone == nil {
+		zone = time.UTC
+	}
+	if o.BOM {
+		if _, err := io.WriteString(w, "\ufeff"); err != nil {
+			return err
+		}
+	}
+	out := csv.NewWriter(w)
+	row := make([]string, len(s.Columns))
+	for i, c := range s.Columns {
+		row[i] = strings.NewReplacer(" ", "_", ",", "").Replace(strings.ToLower(c.En))
+	}
+	if err := out.Write(row); err != nil {
+		return err
+	}
+	for n, values := range s.Rows {
+		for i, v := range values {
+			row[i] = csvCell(v, zone)
+		}
+		if err := out.Write(row); err != nil {
+			return fmt.Errorf("write row %d: %w", n+1, err)
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvCell(v any, zone *time.Location) string {
+	switch v := v.(type) {
+	case domain.Money:
+		if v.Currency() == "" {
+			return ""
+		}
+		return v.Amount()
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.In(zone).Format(time.RFC3339)
+	case string:
+		return harmless(v)
+	}
+	return fmt.Sprint(v)
 }

@@ -57,7 +57,7 @@ func (hledger) opening(w *bufio.Writer, day domain.Day, before balances) {
 
 func (hledger) booking(w *bufio.Writer, b Booking) {
 	fmt.Fprintf(w, "\n%s * Counterfoil | %s\n    ; event: %s", b.Date, word(b.Type), b.Event)
-	for _, t := range [][2]string{{"channel", string(b.Channel)}, {"order", b.OrderNo}, {"trade", b.TradeNo}, {"ref", b.Ref}, {"evidence", b.Evidence}} {
+	for _, t := range tagsOf(b) {
 		if t[1] != "" {
 			fmt.Fprintf(w, ", %s: %s", t[0], tagValue(t[1]))
 		}
@@ -76,6 +76,20 @@ func (hledger) closing(w *bufio.Writer, day domain.Day, after balances) {
 	fmt.Fprintf(w, "\n%s * Counterfoil | closing\n", day)
 	for _, h := range after.all() {
 		fmt.Fprintf(w, "    %s  %s = %s\n", h.book, domain.NewMoney(0, h.amount.Currency()), h.amount)
+	}
+}
+
+// proof is comments: hledger keeps what it does not count.
+func (hledger) proof(w *bufio.Writer, _ domain.Day, p *Proof, bills []BillHash) {
+	if p != nil {
+		fmt.Fprintf(w, "\n; position: %s, events: %d", p.Position, p.Events)
+		if p.Root != "" {
+			fmt.Fprintf(w, ", root: %s, sealed: %d", p.Root, p.Sealed)
+		}
+		fmt.Fprint(w, "\n")
+	}
+	for _, b := range bills {
+		fmt.Fprintf(w, "; bill: %s %s %s, run: %s, sha256: %s\n", b.Channel, b.Day, b.Bill, tagValue(b.Run), b.SHA256)
 	}
 }
 

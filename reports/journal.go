@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,8 +21,10 @@ type dialect interface {
 	// opening is what the books held before the first day.
 	opening(w *bufio.Writer, day domain.Day, before balances)
 	booking(w *bufio.Writer, b Booking)
-	// closing asserts what the books hold after the last day.
+	// closing asserts what the books hold after a day.
 	closing(w *bufio.Writer, day domain.Day, after balances)
+	// proof says what the journal was written from.
+	proof(w *bufio.Writer, day domain.Day, p *Proof, bills []BillHash)
 }
 
 // equityOpening balances what the books held before a journal begins.
@@ -32,8 +35,11 @@ const equityOpening = "equity:opening"
 type journal struct {
 	dialect dialect
 	files   Files
-	months  map[string]*month
+	months  map[Period]*month
 	sum     balances
+	before  balances // what the books held before the range
+	asked   Range
+	tied    *Proof
 	first   domain.Day
 	last    domain.Day
 	count   int
@@ -43,21 +49,24 @@ type journal struct {
 type month struct {
 	file io.WriteCloser
 	w    *bufio.Writer
+	sum  balances // what it moved
 }
 
-// Hledger writes the journal that `hledger check --strict` accepts. Its closing
-// assertions are the balances of the bookings.
-func Hledger(files Files, bookings iter.Seq2[Booking, error], r Range) (Summary, error) {
-	return write(files, bookings, r, hledger{})
+// Hledger writes the journal that `hledger check --strict` accepts. At the end
+// of every month and of the journal it asserts what the books hold. proof is
+// what the bookings noted down on their way; it may be nil.
+func Hledger(files Files, bookings iter.Seq2[Booking, error], r Range, proof *Proof) (Summary, error) {
+	return write(files, bookings, r, proof, hledger{})
 }
 
-// Beancount writes the journal that `bean-check` accepts.
-func Beancount(files Files, bookings iter.Seq2[Booking, error], r Range) (Summary, error) {
-	return write(files, bookings, r, beancount{})
+// Beancount writes the journal that `bean-check` accepts; otherwise it is as
+// Hledger.
+func Beancount(files Files, bookings iter.Seq2[Booking, error], r Range, proof *Proof) (Summary, error) {
+	return write(files, bookings, r, proof, beancount{})
 }
 
-func write(files Files, bookings iter.Seq2[Booking, error], r Range, d dialect) (s Summary, err error) {
-	j := &journal{dialect: d, files: files, months: map[string]*month{}, sum: balances{}}
+func write(files Files, bookings iter.Seq2[Booking, error], r Range, proof *Proof, d dialect) (s Summary, err error) {
+	j := &journal{dialect: d, files: files, months: map[Period]*month{}, sum: balances{}, asked: r, tied: proof}
 	defer func() { err = errors.Join(err, j.close()) }()
 	before := balances{}
 	err = chosen(bookings, r, func(b Booking) error { return addAll(before, b) }, j.add)
@@ -65,6 +74,9 @@ func write(files Files, bookings iter.Seq2[Booking, error], r Range, d dialect) 
 		return s, err
 	}
 	if err := j.begin(before, r); err != nil {
+		return s, err
+	}
+	if err := j.assertMonths(); err != nil {
 		return s, err
 	}
 	return j.finish()
@@ -94,19 +106,19 @@ func (j *journal) add(b Booking) error {
 	j.last = max(j.last, b.Date)
 	j.count++
 	j.dialect.booking(m.w, b)
-	return addAll(j.sum, b)
+	return errors.Join(addAll(m.sum, b), addAll(j.sum, b))
 }
 
 func (j *journal) month(d domain.Day) (*month, error) {
-	name := string(d[:7])
+	name := monthOf(d)
 	if m := j.months[name]; m != nil {
 		return m, nil
 	}
-	f, err := j.files.Create(name + j.dialect.extension())
+	f, err := j.files.Create(string(name) + j.dialect.extension())
 	if err != nil {
 		return nil, err
 	}
-	m := &month{f, bufio.NewWriterSize(f, 64<<10)}
+	m := &month{f, bufio.NewWriterSize(f, 64<<10), balances{}}
 	j.months[name] = m
 	return m, nil
 }
@@ -117,13 +129,16 @@ func (j *journal) begin(before balances, r Range) error {
 	if r.From != "" {
 		j.first = r.From
 	}
+	j.before = balances{}
 	for _, h := range before.all() {
 		if h.amount.IsZero() {
 			continue
 		}
 		j.opened = true
-		if err := errors.Join(j.sum.add(h.book, h.amount), j.sum.add(equityOpening, h.amount.Neg())); err != nil {
-			return err
+		for _, to := range []balances{j.sum, j.before} {
+			if err := errors.Join(to.add(h.book, h.amount), to.add(equityOpening, h.amount.Neg())); err != nil {
+				return err
+			}
 		}
 	}
 	if !j.opened {
@@ -139,11 +154,30 @@ func (j *journal) begin(before balances, r Range) error {
 	return errors.Join(w.Flush(), f.Close())
 }
 
+// assertMonths ends every month's file with what the books hold after it, so
+// that a month can be checked against the closed one of the books.
+func (j *journal) assertMonths() error {
+	after := j.before
+	for _, name := range slices.Sorted(maps.Keys(j.months)) {
+		m := j.months[name]
+		for _, h := range m.sum.all() {
+			if err := after.add(h.book, h.amount); err != nil {
+				return err
+			}
+		}
+		j.dialect.closing(m.w, name.Range().To, after)
+		if j.tied != nil {
+			j.dialect.proof(m.w, name.Range().To, nil, j.tied.bills(name.Range()))
+		}
+	}
+	return nil
+}
+
 // finish writes the closing assertions and the main file.
 func (j *journal) finish() (Summary, error) {
 	names := make([]string, 0, len(j.months)+2)
 	for name := range j.months {
-		names = append(names, name+j.dialect.extension())
+		names = append(names, string(name)+j.dialect.extension())
 	}
 	slices.Sort(names)
 	if j.opened {
@@ -153,7 +187,12 @@ func (j *journal) finish() (Summary, error) {
 		names = append(names, "closing"+j.dialect.extension())
 	}
 	main := "main" + j.dialect.extension()
-	err := j.whole(main, func(w *bufio.Writer) { j.dialect.head(w, j, names) })
+	err := j.whole(main, func(w *bufio.Writer) {
+		j.dialect.head(w, j, names)
+		if j.tied != nil && j.last != "" {
+			j.dialect.proof(w, j.last, j.tied, nil)
+		}
+	})
 	if j.last != "" {
 		err = errors.Join(err, j.whole(names[len(names)-1], func(w *bufio.Writer) { j.dialect.closing(w, j.last, j.sum) }))
 	}
@@ -205,4 +244,16 @@ func (b balances) books() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// tagsOf are a booking's particulars by their names, empty ones too. value is
+// told where the books count it on another day.
+func tagsOf(b Booking) [][2]string {
+	value := ""
+	if b.Value != b.Date {
+		value = string(b.Value)
+	}
+	return [][2]string{
+		{"channel", string(b.Channel)}, {"order", b.OrderNo}, {"trade", b.TradeNo}, {"ref", b.Ref}, {"value", value}, {"evidence", b.Evidence},
+	}
 }

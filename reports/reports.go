@@ -1,7 +1,9 @@
 // Package reports writes the books for other programs and for people: plain
 // text journals that hledger and beancount accept in their strict modes, and
-// CSV. A report is a pure fold of the bookings it is given, so the same log up
-// to the same place gives the same bytes.
+// the report of a month or of one comparison as a workbook, CSV, JSON and a page
+// to print. A report is a pure fold of the log's events up to a place: the same
+// log up to the same place gives the same report, and the report names the place
+// and the root of the tree that proves it.
 package reports
 
 import (
@@ -13,11 +15,13 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/projections"
 )
 
 // Booking is one event that moved money.
 type Booking struct {
-	Date     domain.Day // value date
+	Date     domain.Day // the day it stands in the books: its value date, or the first day of its period when that lies later
+	Value    domain.Day // value date: when the money moved
 	Recorded time.Time
 	Event    domain.ID
 	Type     string
@@ -39,14 +43,8 @@ func Of(f domain.Fact, event domain.ID, stream domain.Stream, recorded time.Time
 	}
 	dates, _ := domain.DatesOf(f)
 	b = Booking{
-		Date: domain.Day(dates.ValueDate), Recorded: recorded, Event: event, Type: f.FactType(), Stream: stream, Postings: postings,
-	}
-	if rest, ok := strings.CutPrefix(string(stream), "payment-"); ok {
-		channel, order, _ := strings.Cut(rest, ":")
-		b.Channel = domain.ChannelID(channel)
-		if !strings.HasPrefix(order, "~") && !strings.HasPrefix(order, "trade:") {
-			b.OrderNo = order
-		}
+		Date: bookDay(dates), Value: domain.Day(dates.ValueDate), Recorded: recorded, Event: event, Type: f.FactType(), Stream: stream,
+		Channel: channelOf(stream), OrderNo: projections.OrderOf(stream), Postings: postings,
 	}
 	line, moved := domain.LineOf(f)
 	if moved {
@@ -55,13 +53,38 @@ func Of(f domain.Fact, event domain.ID, stream domain.Stream, recorded time.Time
 	return b, true
 }
 
+// bookDay is the day that the books count a fact on. A closed month takes
+// nothing more: what belongs to it by its value date stands on the first day of
+// the month it was booked in.
+func bookDay(d domain.Dates) domain.Day {
+	if d.Period > string(monthOf(domain.Day(d.ValueDate))) {
+		return domain.Day(d.Period + "-01")
+	}
+	return domain.Day(d.ValueDate)
+}
+
+// channelOf is the channel that a stream's name tells; empty where it tells none.
+func channelOf(s domain.Stream) domain.ChannelID {
+	switch s.Category() {
+	case "payment", "unmatched", "channel", "reconciliation", "book", "payout":
+		_, rest, _ := strings.Cut(string(s), "-")
+		channel, _, _ := strings.Cut(rest, ":")
+		return domain.ChannelID(channel)
+	}
+	return ""
+}
+
 // Files makes the files of a report. Names have no folder in them.
 type Files interface {
 	Create(name string) (io.WriteCloser, error)
 }
 
-// Range bounds a report by value dates, both ends included; empty is no bound.
-type Range struct{ From, To domain.Day }
+// Range bounds a report by the days of its bookings, both ends included; empty
+// is no bound.
+type Range struct {
+	From domain.Day `json:"from"`
+	To   domain.Day `json:"to"`
+}
 
 // where says whether a date lies before, in or behind the range.
 func (r Range) where(d domain.Day) int {

@@ -79,6 +79,14 @@ var someBooking = rapid.Custom(func(t *rapid.T) Booking {
 	return b
 })
 
+// aProof has what a month's proof has.
+func aProof() *Proof {
+	return &Proof{
+		Position: 5120, Events: 61, Sealed: 60, Root: "ab12",
+		Bills: []BillHash{{"epay-a", "2026-11-22", "trade", "bill-1", "cd34"}, {"epay-a", "2026-12-01", "trade", "bill-2", "ef56"}},
+	}
+}
+
 // sums are the balances that bookings come to up to a day, the slow way.
 func sums(bs []Booking, to domain.Day) map[string]int64 {
 	out := map[string]int64{}
@@ -159,7 +167,7 @@ func TestBeancountAccepts(t *testing.T) {
 }
 
 func accepted(
-	t *testing.T, rounds int, write func(Files, iter.Seq2[Booking, error], Range) (Summary, error),
+	t *testing.T, rounds int, write func(Files, iter.Seq2[Booking, error], Range, *Proof) (Summary, error),
 	judge func(t *rapid.T, dir string, want map[string]int64),
 ) {
 	t.Helper()
@@ -174,7 +182,7 @@ func accepted(
 		if rapid.Bool().Draw(rt, "bounded") {
 			r = Range{From: "2026-11-10", To: "2026-12-20"}
 		}
-		s, err := write(folder{dir: dir}, each(bs), r)
+		s, err := write(folder{dir: dir}, each(bs), r, aProof())
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -217,7 +225,7 @@ func TestCheckersRefuseAWrongBalance(t *testing.T) {
 	for _, c := range []struct {
 		program, file string
 		args          []string
-		write         func(Files, iter.Seq2[Booking, error], Range) (Summary, error)
+		write         func(Files, iter.Seq2[Booking, error], Range, *Proof) (Summary, error)
 	}{
 		{"hledger", "closing.journal", []string{"check", "--strict", "-f", "main.journal"}, Hledger},
 		{"bean-check", "closing.beancount", []string{"main.beancount"}, Beancount},
@@ -226,7 +234,7 @@ func TestCheckersRefuseAWrongBalance(t *testing.T) {
 			t.Parallel()
 			installed(t, c.program)
 			dir := t.TempDir()
-			if _, err := c.write(folder{dir: dir}, each([]Booking{move(1, "2026-11-22", "assets:psp:epay-a", domain.BookWallet, domain.NewMoney(730, domain.CNY))}), Range{}); err != nil {
+			if _, err := c.write(folder{dir: dir}, each([]Booking{move(1, "2026-11-22", "assets:psp:epay-a", domain.BookWallet, domain.NewMoney(730, domain.CNY))}), Range{}, aProof()); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, c.file)
@@ -255,12 +263,17 @@ func TestHledgerWords(t *testing.T) {
 		move(2, "2026-11-22", "assets:psp:epay-a", domain.BookWallet, domain.NewMoney(730, domain.CNY)),
 		move(3, "2026-11-23", "assets:psp:epay-a", domain.BookParked, domain.NewMoney(5, domain.JPY)),
 	}
-	s, err := Hledger(folder{dir: dir}, each(bs), Range{From: "2026-11-01"})
+	s, err := Hledger(folder{dir: dir}, each(bs), Range{From: "2026-11-01"}, aProof())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"main.journal", "opening.journal", "2026-11.journal", "closing.journal"}; !slices.Equal(s.Files, want) || s.Bookings != 2 {
 		t.Errorf("%+v", s)
+	}
+	month, err := os.ReadFile(filepath.Join(dir, "2026-11.journal"))
+	if end := "\n2026-11-30 * Counterfoil | closing\n"; err != nil || !strings.Contains(string(month), end) ||
+		!strings.Contains(string(month), "; bill: epay-a 2026-11-22 trade, run: bill-1, sha256: cd34\n") || strings.Contains(string(month), "ef56") {
+		t.Errorf("the month (%v) is\n%s", err, month)
 	}
 	for name, want := range map[string]string{
 		"main.journal":    "commodity 1000.00 CNY\ncommodity 1000. JPY\naccount assets:psp:epay-a\n    ; type: A\n",
@@ -303,11 +316,11 @@ func TestReportsRefuse(t *testing.T) {
 		"crooked": {crooked, ""}, "dayless": {dayless, ""}, "no month": {good, "2026-11.journal"}, "no main file": {good, "main.journal"},
 		"no closing": {good, "closing.journal"},
 	} {
-		if _, err := Hledger(folder{t.TempDir(), c.bad}, each([]Booking{c.b}), Range{}); err == nil {
+		if _, err := Hledger(folder{t.TempDir(), c.bad}, each([]Booking{c.b}), Range{}, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if s, err := Hledger(folder{dir: t.TempDir()}, each(nil), Range{}); err != nil || s.Bookings != 0 {
+	if s, err := Hledger(folder{dir: t.TempDir()}, each(nil), Range{}, nil); err != nil || s.Bookings != 0 {
 		t.Errorf("nothing to report: %+v, %v", s, err)
 	}
 }

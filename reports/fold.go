@@ -1,0 +1,400 @@
+package reports
+
+import (
+	"cmp"
+	"encoding/hex"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"counterfoil/domain"
+)
+
+// Options shape a report.
+type Options struct {
+	Scope      Scope
+	Zone       *time.Location // of days and times; nil means UTC
+	Software   string
+	Unfinished []Unfinished // comparisons of the scope that could not be finished
+	Sealed     uint64       // events that the signed tree covers
+	Root       []byte       // of that tree
+}
+
+// Make folds the log into a report. Every booking of the scope is handed to
+// each on the way, so that a writer of rows needs no second pass; each may be
+// nil. Memory grows with differences, corrections and days, not with payments.
+func Make(events iter.Seq2[Event, error], o Options, each func(Booking) error) (*Report, error) {
+	f := newFolding(o, each)
+	for e, err := range events {
+		if err == nil {
+			err = f.add(e)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.finish(), nil
+}
+
+// folding is a report while it is made.
+type folding struct {
+	Options
+	r     *Report
+	each  func(Booking) error
+	basis basis
+
+	books  map[bookOf]*Book
+	flows  map[flowOf]*Flow
+	days   map[dayOf]*DaySum
+	diffs  map[domain.ID]*Difference
+	fixes  []*Correction
+	asked  map[domain.ID]*Correction // by proposal
+	credit Booking                   // the last credit: a heal names it right behind
+}
+
+type bookOf struct {
+	book     string
+	currency domain.Currency
+}
+
+type flowOf struct {
+	what     string
+	currency domain.Currency
+}
+
+type dayOf struct {
+	day      domain.Day
+	currency domain.Currency
+}
+
+func newFolding(o Options, each func(Booking) error) *folding {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if each == nil {
+		each = func(Booking) error { return nil }
+	}
+	r := &Report{
+		Scope: o.Scope, Zone: o.Zone.String(), Software: o.Software, Unfinished: o.Unfinished, zone: o.Zone,
+		Head: Head{Sealed: o.Sealed, Root: hex.EncodeToString(o.Root)},
+	}
+	return &folding{
+		Options: o, r: r, each: each, books: map[bookOf]*Book{}, flows: map[flowOf]*Flow{}, days: map[dayOf]*DaySum{},
+		diffs: map[domain.ID]*Difference{}, asked: map[domain.ID]*Correction{},
+	}
+}
+
+// add folds one event.
+func (f *folding) add(e Event) error {
+	h := &f.r.Head
+	h.Position, h.Event = e.Position, e.ID
+	h.Events++
+	if e.Recorded.After(h.AsOf) {
+		h.AsOf = e.Recorded
+	}
+	if opened, ok := e.Fact.(domain.LedgerOpened); ok {
+		h.Ledger, h.Mode = opened.Ledger, opened.Mode
+	}
+	f.basis.note(e)
+	if b, ok := Of(e.Fact, e.ID, e.Stream, e.Recorded); ok {
+		b.Evidence = f.basis.of(e)
+		if err := f.book(b, e.Fact); err != nil {
+			return err
+		}
+	}
+	if f.about(channelOf(e.Stream)) {
+		f.tell(e)
+	}
+	return nil
+}
+
+// about reports whether the report is about a channel.
+func (f *folding) about(ch domain.ChannelID) bool {
+	return f.Scope.Channel == "" || f.Scope.Channel == ch
+}
+
+// book adds a booking up.
+func (f *folding) book(b Booking, fact domain.Fact) error {
+	if err := domain.CheckPostings(b.Postings); err != nil {
+		return err
+	}
+	if strings.HasPrefix(b.Type, "payment.credited.") {
+		f.credit = b
+	}
+	where := f.Scope.where(b.Date)
+	if !f.about(b.Channel) || where > 0 {
+		return nil
+	}
+	for _, p := range b.Postings {
+		if err := f.post(p, where == 0); err != nil {
+			return err
+		}
+	}
+	if where < 0 {
+		return nil
+	}
+	f.r.Bookings++
+	if err := f.flow(b); err != nil {
+		return err
+	}
+	if err := f.kept(b, fact); err != nil {
+		return err
+	}
+	return f.each(b)
+}
+
+// post moves a book's balance: its opening one, or what came and went.
+func (f *folding) post(p domain.Posting, within bool) (err error) {
+	k := bookOf{p.Book, p.Amount.Currency()}
+	b := f.books[k]
+	if b == nil {
+		zero := domain.NewMoney(0, k.currency)
+		b = &Book{Book: p.Book, Opening: zero, Debits: zero, Credits: zero, Closing: zero}
+		f.books[k] = b
+	}
+	to := &b.Opening
+	switch {
+	case within && p.Amount.IsNegative():
+		to = &b.Credits
+	case within:
+		to = &b.Debits
+	}
+	if *to, err = to.Add(p.Amount); err != nil {
+		return err
+	}
+	b.Closing, err = b.Closing.Add(p.Amount)
+	return err
+}
+
+// flow counts a booking by its kind and day.
+func (f *folding) flow(b Booking) error {
+	what := word(b.Type)
+	sums := map[domain.Currency]domain.Money{}
+	for _, p := range b.Postings {
+		if p.Amount.IsNegative() {
+			continue
+		}
+		c := p.Amount.Currency()
+		sum, err := domain.NewMoney(sums[c].Minor(), c).Add(p.Amount)
+		if err != nil {
+			return err
+		}
+		sums[c] = sum
+	}
+	for c, sum := range sums {
+		k := flowOf{what, c}
+		if f.flows[k] == nil {
+			f.flows[k] = &Flow{What: what, Amount: domain.NewMoney(0, c)}
+		}
+		f.flows[k].Count++
+		var err error
+		if f.flows[k].Amount, err = f.flows[k].Amount.Add(sum); err != nil {
+			return err
+		}
+	}
+	return f.day(b)
+}
+
+// day adds what moved at the provider to its day.
+func (f *folding) day(b Booking) (err error) {
+	for _, p := range b.Postings {
+		s := f.daySum(b.Date, p.Amount.Currency())
+		switch at := strings.HasPrefix(p.Book, "assets:psp:"); {
+		case at && (strings.HasPrefix(b.Type, "payment.credited.") || strings.HasPrefix(b.Type, "payment.parked.")):
+			s.Paid, err = s.Paid.Add(p.Amount)
+		case at && wentBack(b.Type):
+			s.Back, err = s.Back.Sub(p.Amount)
+		case chargeKind(p.Book) != "":
+			s.Charged, err = s.Charged.Add(p.Amount)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wentBack(typ string) bool {
+	return strings.HasPrefix(typ, "payment.refunded.") || strings.HasPrefix(typ, "refund.") || strings.HasPrefix(typ, "dispute.")
+}
+
+func (f *folding) daySum(d domain.Day, c domain.Currency) *DaySum {
+	k := dayOf{d, c}
+	if f.days[k] == nil {
+		zero := domain.NewMoney(0, c)
+		f.days[k] = &DaySum{Day: d, Paid: zero, Back: zero, Charged: zero}
+	}
+	return f.days[k]
+}
+
+// kept notes what providers kept and paid out.
+func (f *folding) kept(b Booking, fact domain.Fact) error {
+	for _, p := range b.Postings {
+		kind := chargeKind(p.Book)
+		if kind == "" {
+			continue
+		}
+		c := Charge{Kind: kind, Channel: b.Channel, Day: b.Value, Event: b.Event, Amount: p.Amount}
+		if fees, ok := fact.(domain.FeesBooked); ok {
+			c.Day, c.Exact, c.Bill, c.Run, c.SHA256 = fees.Day, fees.Exact, fees.Bill, fees.Run, fees.SHA256
+		}
+		f.r.Charges = append(f.r.Charges, c)
+	}
+	if b.Stream.Category() != "payout" || len(b.Postings) == 0 {
+		return nil
+	}
+	_, id, _ := strings.Cut(string(b.Stream), ":")
+	_, stage, _ := strings.Cut(word(b.Type), " ")
+	f.r.Payouts = append(f.r.Payouts, Payout{
+		Channel: b.Channel, ID: id, Stage: stage, Day: b.Value, Event: b.Event, Amount: abs(b.Postings[0].Amount),
+	})
+	return nil
+}
+
+// chargeKind is what a book of a provider's charges is called; empty for other
+// books.
+func chargeKind(book string) string {
+	for _, kind := range []string{"fee", "discount", "dispute-fee"} {
+		if strings.HasPrefix(book, "expenses:"+kind+":") {
+			return kind
+		}
+	}
+	return ""
+}
+
+// finish puts everything in its order.
+func (f *folding) finish() *Report {
+	r := f.r
+	for _, b := range f.books {
+		r.Books = append(r.Books, *b)
+	}
+	slices.SortFunc(r.Books, compareBooks)
+	for _, fl := range f.flows {
+		r.Flows = append(r.Flows, *fl)
+	}
+	slices.SortFunc(r.Flows, func(a, b Flow) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Amount.Currency(), b.Amount.Currency()))
+	})
+	f.finishDifferences()
+	f.finishCorrections()
+	f.finishDays()
+	return r
+}
+
+func (f *folding) finishDifferences() {
+	r := f.r
+	for _, d := range f.diffs {
+		if !f.wanted(d) {
+			continue
+		}
+		end := r.Head.AsOf
+		if !d.Open {
+			end = d.ResolvedAt
+		}
+		d.Age = AgeOf(end.Sub(d.FoundAt))
+		r.Differences = append(r.Differences, *d)
+	}
+	slices.SortFunc(r.Differences, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Channel, b.Channel), a.FoundAt.Compare(b.FoundAt), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	r.Open = openSums(r.Differences)
+}
+
+// wanted reports whether a difference belongs into the report: one of the
+// scope's days, and older ones that are still open.
+func (f *folding) wanted(d *Difference) bool {
+	switch {
+	case f.Scope.Run != "" && (d.FoundBy == f.Scope.Run || d.ResolvedBy == f.Scope.Run):
+		return true
+	case d.Open && f.Scope.Run == "":
+		return f.Scope.where(d.Day) <= 0
+	}
+	return f.Scope.where(d.Day) == 0
+}
+
+// openSums counts what is open by kind, age and currency.
+func openSums(ds []Difference) []OpenSum {
+	type key struct {
+		kind     domain.DiscrepancyKind
+		age      Age
+		currency domain.Currency
+	}
+	sums := map[key]*OpenSum{}
+	for _, d := range ds {
+		if !d.Open {
+			continue
+		}
+		at := d.AtStake()
+		k := key{d.Kind, d.Age, at.Currency()}
+		if sums[k] == nil {
+			sums[k] = &OpenSum{Kind: d.Kind, Age: d.Age, Amount: at}
+			sums[k].Count = 1
+			continue
+		}
+		sums[k].Count++
+		if sum, err := sums[k].Amount.Add(at); err == nil { // beyond the range of money: the count still tells
+			sums[k].Amount = sum
+		}
+	}
+	out := make([]OpenSum, 0, len(sums))
+	for _, k := range slices.SortedFunc(maps.Keys(sums), func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(slices.Index(Ages(), a.age), slices.Index(Ages(), b.age)),
+			cmp.Compare(a.currency, b.currency))
+	}) {
+		out = append(out, *sums[k])
+	}
+	return out
+}
+
+func (f *folding) finishCorrections() {
+	for _, c := range f.fixes {
+		day := domain.DayOf(c.ProposedAt, f.Zone)
+		if !c.DecidedAt.IsZero() {
+			day = domain.DayOf(c.DecidedAt, f.Zone)
+		}
+		open := c.State == domain.ProposalOpen && f.Scope.where(day) < 0
+		if f.Scope.where(day) == 0 || open || f.Scope.Run != "" && c.ProposedBy == f.Scope.Run {
+			f.r.Corrections = append(f.r.Corrections, *c)
+		}
+	}
+}
+
+// finishDays gives every day of the report its sums and what its newest
+// comparisons counted. Counts stand once a day, with its first currency.
+func (f *folding) finishDays() {
+	matched := map[domain.Day]*DaySum{}
+	for _, run := range f.r.Runs {
+		if !run.Newest {
+			continue
+		}
+		if matched[run.Day] == nil {
+			matched[run.Day] = &DaySum{}
+		}
+		matched[run.Day].Matched += run.Matched
+		matched[run.Day].Differing += run.Differing
+	}
+	moved := map[domain.Day]bool{}
+	for k := range f.days {
+		moved[k.day] = true
+	}
+	for d := range matched {
+		if !moved[d] {
+			f.daySum(d, domain.CNY) // nothing moved, and that was compared
+		}
+	}
+	for _, s := range f.days {
+		f.r.Days = append(f.r.Days, *s)
+	}
+	slices.SortFunc(f.r.Days, func(a, b DaySum) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Paid.Currency(), b.Paid.Currency()))
+	})
+	for i := range f.r.Days {
+		d := &f.r.Days[i]
+		if m := matched[d.Day]; m != nil {
+			d.Matched, d.Differing = m.Matched, m.Differing
+			delete(matched, d.Day)
+		}
+	}
+}
