@@ -78,7 +78,7 @@ func received(f domain.Fact) (domain.Money, bool) {
 		return f.Amount, f.Confirmed
 	case domain.PaymentAllocated, domain.PaymentPlaced, domain.PaymentNotified, domain.PaymentHeld, domain.PaymentClosed,
 		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
-		domain.CorrectionProposed, domain.CorrectionApproved, domain.CorrectionRejected,
+		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 	}
@@ -109,6 +109,13 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 			return nil, why, err
 		}
 		_, facts, err = p.Propose(c, f.Correction(), domain.Spent{})
+		return facts, refusal(err), nil
+	case domain.CorrectionSeconded:
+		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
+		if why != "" || err != nil {
+			return nil, why, err
+		}
+		facts, err = p.Approve(c, f.Proposal, f.By, f.Reason, domain.Spent{})
 		return facts, refusal(err), nil
 	case domain.CorrectionApproved:
 		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)

@@ -24,7 +24,7 @@ func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 		return s.personal(ctx, e)
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked,
 		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
-		domain.CorrectionProposed, domain.CorrectionApproved, domain.CorrectionRejected,
+		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		if len(e.Sealed) > 0 {

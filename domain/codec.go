@@ -43,8 +43,18 @@ func DecodeMeta(data []byte) (Meta, error) {
 // Encode is the evidence as it is hashed and sealed.
 func (e Evidence) Encode() ([]byte, error) { return encode(e) }
 
+// readEvidence is how evidence is usually read: it is written by one writer.
+var readEvidence = shapeOf(reflect.TypeFor[Evidence]())
+
 // DecodeEvidence reads what Encode wrote; anything else is KindCorrupt.
-func DecodeEvidence(data []byte) (Evidence, error) { return decode[Evidence](data) }
+func DecodeEvidence(data []byte) (Evidence, error) {
+	var e Evidence
+	r := reader{all: data, rest: data}
+	if readEvidence(&r, reflect.ValueOf(&e).Elem()); r.whole() {
+		return e, nil
+	}
+	return decode[Evidence](data) // as for DecodeMeta
+}
 
 // encode writes compact JSON without escaping <, > and &: stored bytes are read
 // by people too.
@@ -117,6 +127,7 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypeDisputeLost:        factDecoder[DisputeLost](),
 	TypeDiscrepancyFound:   factDecoder[DiscrepancyFound](),
 	TypeCorrectionProposed: factDecoder[CorrectionProposed](),
+	TypeCorrectionSeconded: factDecoder[CorrectionSeconded](),
 	TypeCorrectionApproved: factDecoder[CorrectionApproved](),
 	TypeCorrectionRejected: factDecoder[CorrectionRejected](),
 	TypeCorrectionIssued:   factDecoder[CorrectionIssued](),
@@ -130,6 +141,9 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypePayoutSent:             factDecoder[PayoutSent](),
 	TypePayoutArrived:          factDecoder[PayoutArrived](),
 	TypePayoutFailed:           factDecoder[PayoutFailed](),
+	TypePeriodClosing:          factDecoder[PeriodClosing](),
+	TypePeriodRejected:         factDecoder[PeriodRejected](),
+	TypePeriodClosed:           factDecoder[PeriodClosed](),
 }
 
 // Types lists every stored name this software reads, sorted.

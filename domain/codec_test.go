@@ -103,6 +103,9 @@ var rare = map[string]bool{
 	"correction.issued.v1.Dates":            true,
 	"correction.issued.v1.Postings":         true,
 	"correction.issued.v1.Rules":            true,
+	"correction.proposed.v1.ByRun":          true, // in the form by a run
+	"correction.proposed.v1.ValueDate":      true,
+	"reconciliation.differed.v1.AskedBy":    true, // in the form by two persons
 	"fees.booked.v1.Postings.Wallet":        true, // no wallet has a part in it
 }
 

@@ -19,6 +19,18 @@ const (
 	Timing               DiscrepancyKind = "timing"                // the same money on another day or at another hour
 )
 
+// NeedsTwo reports whether it takes two persons to set a difference of this kind
+// aside. One that may stand for money that is missing or too much does; one
+// about fees, hours or words does not.
+func (k DiscrepancyKind) NeedsTwo() bool {
+	switch k {
+	case FeeMismatch, Timing, StatusMismatch, Frozen:
+		return false
+	default: // also a kind that only newer software knows
+		return true
+	}
+}
+
 // OurLine is one movement on the provider's account in our books: what a line
 // of the bill must have as its counterpart.
 type OurLine struct {

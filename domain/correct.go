@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Correction is what a person asks for.
+// Correction is what a person, or a run, asks for.
 type Correction struct {
 	Action      Action
 	TradeNo     string    // the money it is about
@@ -13,14 +13,18 @@ type Correction struct {
 	Amount      Money     // only for the credit of an order nobody placed; else the money says it
 	Discrepancy ID        // the difference it repairs; zero where there is none
 	Reason      string
-	By          string // a person, never a key
+	By          string // a person, never a key; with ByRun the run
+	ByRun       bool
+	ValueDate   Day // the day to book it on; empty for that of the approval
 }
 
-// Spent is what was approved today on the channel: of one proposer's, and by
-// account that it touched.
+// Spent is what a decision rests on beside the payment: what was approved today
+// on the channel, of one proposer's and by account that it touched, and what
+// became of the difference that the correction repairs.
 type Spent struct {
 	Person   Totals
 	Accounts map[AccountID]Totals
+	Resolved string // how the difference was resolved; empty while it is open or where none is named
 }
 
 // maxReason bounds what a person writes, in bytes.
@@ -30,6 +34,7 @@ const maxReason = 2000
 // policy at once, so that nobody approves what cannot be. The same correction
 // asked for again while it is open yields no facts and the same proposal;
 // somebody else's is KindConflict: it wants an approval, not a second proposal.
+// What people rejected no run proposes again.
 func (p Payment) Propose(c Context, q Correction, s Spent) (Proposal, []Fact, error) {
 	if err := checkPerson("reason", q.By, q.Reason); err != nil {
 		return Proposal{}, nil, err
@@ -38,22 +43,53 @@ func (p Payment) Propose(c Context, q Correction, s Spent) (Proposal, []Fact, er
 	if err != nil {
 		return Proposal{}, nil, err
 	}
+	if q, known, err := p.proposedBefore(f); known || err != nil {
+		return q, nil, err
+	}
+	if err := p.stands(f, s); err != nil {
+		return Proposal{}, nil, err
+	}
 	if _, err := p.effect(c, f, ""); err != nil {
 		return Proposal{}, nil, err
 	}
-	if err := c.Channel.Corrections.allows(f, s); err != nil {
+	if err := c.Channel.Corrections.allows(f, f.By, s); err != nil {
 		return Proposal{}, nil, err
 	}
-	for _, open := range p.Proposals {
-		if open.State != ProposalOpen || open.Ask.TradeNo != f.TradeNo {
-			continue
-		}
-		if open.Ask.same(f) && open.Ask.By == f.By {
-			return open, nil, nil
-		}
-		return open, nil, E(KindConflict, "%s proposed to %s trade %s: approve or reject that first", open.Ask.By, open.Ask.Action, quote(open.Ask.TradeNo))
-	}
 	return Proposal{Ask: f, State: ProposalOpen}, []Fact{f}, nil
+}
+
+// proposedBefore finds the proposal that f repeats.
+func (p Payment) proposedBefore(f CorrectionProposed) (q Proposal, known bool, err error) {
+	for _, q := range p.Proposals {
+		asked := q.Ask.same(f) && q.Ask.ByRun == f.ByRun
+		switch {
+		case asked && f.ByRun && q.State == ProposalRejected:
+			return q, true, nil
+		case q.State != ProposalOpen || q.Ask.TradeNo != f.TradeNo:
+		case asked && q.Ask.ValueDate == f.ValueDate && (f.ByRun || q.Ask.By == f.By):
+			return q, true, nil
+		default:
+			return q, false, E(KindConflict, "%s proposed to %s trade %s: approve or reject that first", q.Ask.By, q.Ask.Action, quote(q.Ask.TradeNo))
+		}
+	}
+	return Proposal{}, false, nil
+}
+
+// stands sees that the difference which f repairs is there and was not corrected
+// before.
+func (p Payment) stands(f CorrectionProposed, s Spent) error {
+	switch {
+	case f.Discrepancy.IsZero():
+		return nil
+	case s.Resolved != "":
+		return EField(KindConflict, "discrepancy", "the difference %s is resolved already: %s", f.Discrepancy, s.Resolved)
+	}
+	for _, q := range p.Proposals {
+		if q.State == ProposalIssued && q.Ask.Discrepancy == f.Discrepancy && q.Ask.TradeNo == f.TradeNo {
+			return EField(KindConflict, "discrepancy", "the difference %s was corrected already, by %s", f.Discrepancy, q.ID())
+		}
+	}
+	return nil
 }
 
 // checkPerson sees that a person with a reason acts.
@@ -73,7 +109,7 @@ func checkPerson(field, by, reason string) error {
 func (p Payment) proposal(c Context, q Correction) (CorrectionProposed, error) {
 	f := CorrectionProposed{
 		Action: q.Action, TradeNo: q.TradeNo, Account: q.Account, Discrepancy: q.Discrepancy, Reason: q.Reason, By: q.By,
-		Config: c.Revision,
+		ByRun: q.ByRun, ValueDate: q.ValueDate, Config: c.Revision,
 	}
 	t, known := p.Trade(q.TradeNo)
 	if q.TradeNo == "" || (!known && q.Action != ActionCredit) {
@@ -125,15 +161,15 @@ func (f CorrectionProposed) same(o CorrectionProposed) bool {
 	return f.Action == o.Action && f.TradeNo == o.TradeNo && f.Account == o.Account && f.Amount == o.Amount
 }
 
-// allows holds a correction against the limits.
-func (l *CorrectionPolicy) allows(f CorrectionProposed, s Spent) error {
+// allows holds a correction that who stands behind against the limits.
+func (l *CorrectionPolicy) allows(f CorrectionProposed, who string, s Spent) error {
 	if l == nil {
 		return nil
 	}
 	if err := within(l.Item, f.Amount, Totals{}, "one correction"); err != nil {
 		return err
 	}
-	if err := within(l.PersonDay, f.Amount, s.Person, "what "+f.By+" proposes in a day"); err != nil {
+	if err := within(l.PersonDay, f.Amount, s.Person, "what "+who+" proposes in a day"); err != nil {
 		return err
 	}
 	for _, account := range []AccountID{f.Account, f.From} {
@@ -173,11 +209,12 @@ func (p Payment) Proposal(id ID) (Proposal, bool) {
 
 // Approve lets an open proposal happen. It takes another person than the
 // proposer, and books that still allow what was proposed: else KindDenied or
-// KindConflict, and nothing has changed. Approving again what the same person
-// approved yields no facts.
+// KindConflict, and nothing has changed. A run's proposal takes two persons: the
+// first yes seconds it and moves nothing. Approving again what the same person
+// approved or seconded yields no facts.
 func (p Payment) Approve(c Context, id ID, by, reason string, s Spent) ([]Fact, error) {
 	q, err := p.decided(id, by, ProposalIssued)
-	if err != nil || q.State == ProposalIssued {
+	if err != nil || q.State == ProposalIssued || by != "" && by == q.SecondedBy {
 		return nil, err
 	}
 	switch {
@@ -188,12 +225,22 @@ func (p Payment) Approve(c Context, id ID, by, reason string, s Spent) ([]Fact, 
 	case len(reason) > maxReason:
 		return nil, EField(KindInvalid, "reason", "%d bytes are more than %d", len(reason), maxReason)
 	}
-	if err := c.Channel.Corrections.allows(q.Ask, s); err != nil {
+	if err := p.stands(q.Ask, s); err != nil {
+		return nil, err
+	}
+	who := q.Proposer()
+	if who == "" {
+		who = by
+	}
+	if err := c.Channel.Corrections.allows(q.Ask, who, s); err != nil {
 		return nil, err
 	}
 	effect, err := p.effect(c, q.Ask, by)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case q.Proposer() == "":
+		return []Fact{CorrectionSeconded{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, nil
 	}
 	return append([]Fact{CorrectionApproved{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, effect...), nil
 }
@@ -227,6 +274,9 @@ func (p Payment) decided(id ID, by string, want ProposalState) (Proposal, error)
 // effect is what follows from a proposal when approver says yes, as the books
 // stand now; an error says why they do not allow it.
 func (p Payment) effect(c Context, f CorrectionProposed, approver string) ([]Fact, error) {
+	if err := c.bookable(f.ValueDate); err != nil {
+		return nil, err
+	}
 	t, _ := p.Trade(f.TradeNo)
 	issued := CorrectionIssued{
 		TradeNo: f.TradeNo, Corrects: f.Discrepancy, Reason: f.Reason, Proposal: f.Proposal, Action: f.Action,
@@ -250,9 +300,36 @@ func (p Payment) effect(c Context, f CorrectionProposed, approver string) ([]Fac
 	return nil, EField(KindInvalid, "action", "%s is none of %v", quote(string(f.Action)), Actions())
 }
 
-// posted is issued with postings of its own.
-func (f CorrectionIssued) posted(c Context, ps []Posting) []Fact {
-	f.Dates, f.Postings, f.Rules = c.dates(Notice{ReceivedAt: c.Now}), ps, RulesVersion
+// bookable sees that a correction may be booked on a day: one that has come, in
+// a period that is open.
+func (c Context) bookable(day Day) error {
+	if day == "" {
+		return nil
+	}
+	if _, err := ParseDay(string(day)); err != nil {
+		return EField(KindInvalid, "value_date", "%.40q is not a day as YYYY-MM-DD", string(day))
+	}
+	today := DayOf(c.Now, c.Zone)
+	switch period := string(day[:len("2006-01")]); {
+	case day > today:
+		return EField(KindInvalid, "value_date", "%s has not come: it is %s", day, today)
+	case period < c.OldestOpen:
+		return EField(KindConflict, "value_date", "the period %s is closed: book it in %s or later", period, c.OldestOpen)
+	}
+	return nil
+}
+
+// decidedDates are those of a correction: the day that it names, else now.
+func (c Context) decidedDates(day Day) Dates {
+	if day == "" || day == DayOf(c.Now, c.Zone) {
+		return c.dates(Notice{ReceivedAt: c.Now})
+	}
+	return c.billDates(day)
+}
+
+// posted is issued with postings of its own, booked on a day.
+func (f CorrectionIssued) posted(c Context, day Day, ps []Posting) []Fact {
+	f.Dates, f.Postings, f.Rules = c.decidedDates(day), ps, RulesVersion
 	return []Fact{f}
 }
 
@@ -278,7 +355,7 @@ func (p Payment) allocateByHand(c Context, f CorrectionProposed, t Trade, issued
 	}
 	return issued.beside(c, PaymentAllocated{
 		TradeNo: t.TradeNo, Account: f.Account, Amount: t.Amount, ProposedBy: f.By, ApprovedBy: approver, Reason: f.Reason,
-		Dates: c.dates(Notice{ReceivedAt: c.Now}), Postings: allocatePostings(f.Account, t.Amount), Rules: RulesVersion,
+		Dates: c.decidedDates(f.ValueDate), Postings: allocatePostings(f.Account, t.Amount), Rules: RulesVersion,
 	}), nil
 }
 
@@ -292,7 +369,7 @@ func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued C
 	case !c.Channel.Takes(f.Amount.currency):
 		return nil, EField(KindMismatch, "currency", "channel %s does not take %s", ch, f.Amount.currency)
 	case t.State == TradeReversed:
-		return issued.posted(c, creditPostings(ch, f.Account, f.Amount)), nil
+		return issued.posted(c, f.ValueDate, creditPostings(ch, f.Account, f.Amount)), nil
 	case p.settled:
 		return nil, notNow(f, "the order has its credit, by trade %s (R2)", quote(p.Settled))
 	case t.State.Decided():
@@ -304,7 +381,7 @@ func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued C
 	}
 	return issued.beside(c, PaymentCredited{
 		TradeNo: f.TradeNo, Account: f.Account, Amount: f.Amount, Late: p.Closed != "", Source: SourcePerson, Basis: c.ID(f),
-		Dates: c.dates(Notice{ReceivedAt: c.Now}), Postings: creditPostings(ch, f.Account, f.Amount), Rules: RulesVersion,
+		Dates: c.decidedDates(f.ValueDate), Postings: creditPostings(ch, f.Account, f.Amount), Rules: RulesVersion,
 	}), nil
 }
 
@@ -316,10 +393,10 @@ func (p Payment) reverse(c Context, f CorrectionProposed, t Trade, issued Correc
 	}
 	if t.State == TradeAllocated {
 		issued.Reverses = c.ID(PaymentAllocated{TradeNo: t.TradeNo})
-		return issued.posted(c, negated(allocatePostings(t.Account, f.Amount))), nil
+		return issued.posted(c, f.ValueDate, negated(allocatePostings(t.Account, f.Amount))), nil
 	}
 	issued.Reverses = c.ID(PaymentCredited{})
-	return issued.posted(c, negated(creditPostings(c.Channel.Channel, t.Account, f.Amount))), nil
+	return issued.posted(c, f.ValueDate, negated(creditPostings(c.Channel.Channel, t.Account, f.Amount))), nil
 }
 
 func (p Payment) move(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
@@ -331,7 +408,7 @@ func (p Payment) move(c Context, f CorrectionProposed, t Trade, issued Correctio
 	case f.Account == t.Account:
 		return nil, notNow(f, "its money is in that account already")
 	}
-	return issued.posted(c, transfer(
+	return issued.posted(c, f.ValueDate, transfer(
 		Posting{Book: BookWallet, Wallet: f.From}, Posting{Book: BookWallet, Wallet: f.Account}, f.Amount)), nil
 }
 
@@ -357,7 +434,7 @@ func (p Payment) writeOff(c Context, f CorrectionProposed, t Trade, issued Corre
 	case t.left() != f.Amount || !f.Amount.IsPositive():
 		return nil, notNow(f, "%s of it is left", t.left())
 	}
-	return issued.posted(c, transfer(Posting{Book: BookParked}, Posting{Book: BookUnclaimed}, f.Amount)), nil
+	return issued.posted(c, f.ValueDate, transfer(Posting{Book: BookParked}, Posting{Book: BookUnclaimed}, f.Amount)), nil
 }
 
 // applyIssued changes where the money of a trade stands. A heal changes

@@ -35,16 +35,30 @@ type CorrectionProposed struct {
 	Amount      Money     `json:"amount"`
 	Discrepancy ID        `json:"discrepancy,omitzero"` // the difference it repairs, where there is one
 	Reason      string    `json:"reason"`
-	By          string    `json:"by"`               // a person, never a key
-	Config      uint64    `json:"channel_revision"` // whose policy it was held against
+	By          string    `json:"by"`                   // a person, never a key; with ByRun the run
+	ByRun       bool      `json:"by_run,omitempty"`     // nobody's word yet: it takes two persons' yes
+	ValueDate   Day       `json:"value_date,omitempty"` // the day to book it on; empty for that of the approval
+	Config      uint64    `json:"channel_revision"`     // whose policy it was held against
 }
 
 // Correction is what was asked for when f was proposed.
 func (f CorrectionProposed) Correction() Correction {
 	return Correction{
 		Action: f.Action, TradeNo: f.TradeNo, Account: f.Account, Amount: f.Amount, Discrepancy: f.Discrepancy,
-		Reason: f.Reason, By: f.By,
+		Reason: f.Reason, By: f.By, ByRun: f.ByRun, ValueDate: f.ValueDate,
 	}
+}
+
+// TypeCorrectionSeconded is stored; never change it.
+const TypeCorrectionSeconded = "correction.seconded.v1"
+
+// CorrectionSeconded is the first of the two persons' yeses that a run's
+// proposal takes: from here on it is this person's, as if he had proposed it.
+type CorrectionSeconded struct {
+	Proposal ID     `json:"proposal"`
+	By       string `json:"by"`
+	Reason   string `json:"reason,omitempty"`
+	Config   uint64 `json:"channel_revision"`
 }
 
 // CorrectionApproved is the second person's yes. What follows from it stands
@@ -76,9 +90,19 @@ const (
 
 // Proposal is a correction as the payment's fold knows it.
 type Proposal struct {
-	Ask       CorrectionProposed
-	State     ProposalState
-	DecidedBy string // who approved or rejected it; empty while it is open
+	Ask        CorrectionProposed
+	State      ProposalState
+	SecondedBy string // who said the first yes to a run's proposal; empty before that
+	DecidedBy  string // who approved or rejected it; empty while it is open
+}
+
+// Proposer is the person who stands behind the proposal: whoever seconded that
+// of a run, and nobody before.
+func (q Proposal) Proposer() string {
+	if q.Ask.ByRun {
+		return q.SecondedBy
+	}
+	return q.Ask.By
 }
 
 // ID names the proposal.

@@ -44,6 +44,9 @@ func (DiscrepancyFound) FactType() string { return TypeDiscrepancyFound }
 // FactType is TypeCorrectionProposed.
 func (CorrectionProposed) FactType() string { return TypeCorrectionProposed }
 
+// FactType is TypeCorrectionSeconded.
+func (CorrectionSeconded) FactType() string { return TypeCorrectionSeconded }
+
 // FactType is TypeCorrectionApproved.
 func (CorrectionApproved) FactType() string { return TypeCorrectionApproved }
 
@@ -105,6 +108,7 @@ func moneyKey(trade string, basis ID) string {
 func (f DiscrepancyFound) key() string { return string(f.Kind) + "/" + f.TradeNo }
 
 func (f CorrectionProposed) key() string { return f.Proposal.String() }
+func (f CorrectionSeconded) key() string { return f.Proposal.String() }
 func (f CorrectionApproved) key() string { return f.Proposal.String() }
 func (f CorrectionRejected) key() string { return f.Proposal.String() }
 

@@ -214,6 +214,8 @@ func (p Payment) Apply(f Fact) Payment {
 		p.differs = append(slices.Clip(p.differs), notion{trade: f.TradeNo, kind: f.Kind})
 	case CorrectionProposed:
 		p.Proposals = append(slices.Clip(p.Proposals), Proposal{Ask: f, State: ProposalOpen})
+	case CorrectionSeconded:
+		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.SecondedBy = f.By })
 	case CorrectionApproved:
 		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.DecidedBy = f.By })
 	case CorrectionRejected:

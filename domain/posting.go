@@ -146,8 +146,8 @@ func PostingsOf(f Fact) []Posting {
 	case PayoutFailed:
 		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
-		ReconciliationCompared, ReconciliationDiffered:
+		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
+		ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
 		return nil
 	}
 	return nil
@@ -189,8 +189,8 @@ func DatesOf(f Fact) (Dates, bool) {
 	case PayoutFailed:
 		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
-		DiscrepancyFound, CorrectionProposed, CorrectionApproved, CorrectionRejected,
-		ReconciliationCompared, ReconciliationDiffered:
+		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
+		ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
 		return Dates{}, false
 	}
 	return Dates{}, false

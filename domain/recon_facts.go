@@ -59,8 +59,9 @@ type ReconciliationDiffered struct {
 	Ref         string          `json:"ref,omitempty"` // the refund's or the dispute's number
 	Ours        Money           `json:"ours,omitzero"`
 	Theirs      Money           `json:"theirs,omitzero"`
-	How         string          `json:"how,omitempty"` // it was resolved
-	By          string          `json:"by"`            // the run, or the person
+	How         string          `json:"how,omitempty"`      // it was resolved
+	By          string          `json:"by"`                 // the run, or the person
+	AskedBy     string          `json:"asked_by,omitempty"` // the first of the two persons who set it aside
 }
 
 // FactType is TypeReconciliationCompared.

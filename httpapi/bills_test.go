@@ -85,7 +85,8 @@ func TestBillsAndDiscrepanciesPage(t *testing.T) {
 	}
 }
 
-// A person sets a discrepancy aside, a service never; it moves no money.
+// Two persons set a discrepancy about money aside, a service never; it moves no
+// money.
 func TestResolveDiscrepancy(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -94,6 +95,9 @@ func TestResolveDiscrepancy(t *testing.T) {
 	s.ok(s.ops.PutAPIKey(t.Context(), operations.APIKey{
 		ID: "robot", SHA256: s.hashOf("robot"), Person: "shop", Service: true,
 		Scopes: []operations.Scope{operations.ScopeReconcile}, CreatedAt: s.clock.now(),
+	}))
+	s.ok(s.ops.PutAPIKey(t.Context(), operations.APIKey{
+		ID: "wang", SHA256: s.hashOf("wang"), Person: "wang", Scopes: []operations.Scope{operations.ScopeReconcile}, CreatedAt: s.clock.now(),
 	}))
 	target, body := "/v1/discrepancies/"+id+"/resolve", `{"reason":"agreed on the phone"}`
 	before := len(s.events())
@@ -105,7 +109,10 @@ func TestResolveDiscrepancy(t *testing.T) {
 		{"admin", target, `{"reason":""}`, http.StatusUnprocessableEntity},
 		{"admin", "/v1/discrepancies/x/resolve", body, http.StatusUnprocessableEntity},
 		{"admin", "/v1/discrepancies/" + domain.NewV5(domain.ID{9}, "none").String() + "/resolve", body, http.StatusNotFound},
-		{"admin", target, body, http.StatusOK},
+		{"admin", target, body, http.StatusOK}, // asks
+		{"admin", target, body, http.StatusForbidden},
+		{"wang", target, `{"reason":"seen the receipt"}`, http.StatusOK},
+		{"wang", target, body, http.StatusConflict},
 		{"admin", target, body, http.StatusConflict},
 	} {
 		if a := s.call(c.key, http.MethodPost, c.target, c.body); a.status != c.status {
@@ -113,11 +120,35 @@ func TestResolveDiscrepancy(t *testing.T) {
 		}
 	}
 	a := s.call("admin", http.MethodGet, "/v1/discrepancies/"+id, "")
-	if a.text("state") != "resolved" || a.text("resolved_by") != "person:li" || a.text("resolution") != "agreed on the phone" {
+	if a.text("state") != "resolved" || a.text("asked_by") != "person:li" || a.text("resolved_by") != "wang" || a.text("resolution") != "seen the receipt" {
 		t.Errorf("%s", a.body)
 	}
 	if got := s.facts(before); len(got) != 1 || !strings.Contains(fmt.Sprint(got), "reconciliation.differed") {
-		t.Errorf("facts %v, want the person's word and no more", got)
+		t.Errorf("facts %v, want the persons' word and no more", got)
+	}
+	if events := s.events(); !strings.Contains(string(events[len(events)-1].Data), `"by":"wang","asked_by":"person:li"`) {
+		t.Errorf("the log is told %s", events[len(events)-1].Data)
+	}
+}
+
+// One person is enough where no money can be missing.
+func TestResolveByOne(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.compared(now, 1)
+	row, err := s.ops.Discrepancies(t.Context(), operations.DiscrepancyFilter{Limit: 1})
+	s.ok(err)
+	fee := row[0]
+	fee.ID, fee.Kind = domain.NewV5(domain.ID{3}, "fee"), domain.FeeMismatch
+	run, err := s.ops.BillRun(t.Context(), "bill-epay-now2026-03-01")
+	s.ok(err)
+	s.ok(s.ops.CloseBill(t.Context(), operations.BillResult{Run: run, Found: []operations.Discrepancy{row[0], fee}}))
+	a := s.call("admin", http.MethodPost, "/v1/discrepancies/"+fee.ID.String()+"/resolve", `{"reason":"a new rate"}`)
+	if a.status != http.StatusOK || a.text("state") != "resolved" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if got := s.all("/v1/discrepancies?kind=only_ours&trade_no=T2026-03-01&order_no=A1&from=2026-03-01&to=2026-03-01&bill=trade", "discrepancies", "state"); len(got) != 1 || got[0] != "open" {
+		t.Errorf("found by filters: %v", got)
 	}
 }
 

@@ -25,10 +25,13 @@ type Correction struct {
 	From        string              `json:"from,omitempty" doc:"Who loses it, with move"`
 	Amount      Money               `json:"amount" doc:"How much"`
 	Discrepancy string              `json:"discrepancy,omitempty" doc:"The difference it repairs"`
+	ValueDate   string              `json:"value_date,omitempty" doc:"The day to book it on; absent for that of the approval"`
 	Reason      string              `json:"reason" doc:"Why, in the proposer's words"`
 	State       string              `json:"state" doc:"proposed, issued or rejected"`
-	ProposedBy  string              `json:"proposed_by" doc:"The person who asks"`
+	ProposedBy  string              `json:"proposed_by" doc:"The person who asks, or with by_run the comparison with a bill"`
+	ByRun       bool                `json:"by_run" doc:"A run proposed it, which is nobody's word: it takes two persons' yes"`
 	ProposedAt  time.Time           `json:"proposed_at" doc:"When"`
+	SecondedBy  string              `json:"seconded_by,omitempty" doc:"Who said the first yes to a run's proposal"`
 	DecidedBy   string              `json:"decided_by,omitempty" doc:"The other person, who approved or rejected it"`
 	DecidedAt   *time.Time          `json:"decided_at,omitempty" doc:"When"`
 	Decision    string              `json:"decision,omitempty" doc:"Why, in that person's words"`
@@ -44,6 +47,7 @@ type proposeInput struct {
 		Account     string `json:"account,omitempty" doc:"Who gets it: with allocate and move, and with the credit of an order nobody placed"`
 		Amount      *Money `json:"amount,omitempty" doc:"Only with the credit of an order nobody placed"`
 		Discrepancy string `json:"discrepancy,omitempty" doc:"Id of the difference it repairs"`
+		ValueDate   string `json:"value_date,omitempty" doc:"The day to book it on, YYYY-MM-DD, in a period that is open; that of the approval when left out"`
 		Reason      string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the one who approves and for auditors"`
 	}
 }
@@ -94,7 +98,8 @@ func (s *Server) registerCorrections(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "approve-correction", Method: http.MethodPost, Path: "/v1/corrections/{id}/approve", Summary: "Approve a correction",
 		Description: "The second person's yes: the money moves now. It must be another person than the proposer, and no service's " +
-			"key; what the books no longer allow is a conflict. Approving again changes nothing.",
+			"key; what the books no longer allow is a conflict. What a run proposed takes two persons: the first yes seconds it " +
+			"and moves nothing. Approving again changes nothing.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeCorrections, s.approve)
 	operation(s, api, huma.Operation{
@@ -123,7 +128,10 @@ func (s *Server) propose(ctx context.Context, in *proposeInput) (*correctionOutp
 		return nil, err
 	}
 	q.By = who
-	p, r, err := s.Ledger.Propose(ctx, ch, in.Body.OrderNo, q, s.spending(ch, who), by)
+	if err := s.differenceOf(ctx, ch, q); err != nil {
+		return nil, err
+	}
+	p, r, err := s.Ledger.Propose(ctx, ch, in.Body.OrderNo, q, s.spending(ch, who, q.Discrepancy), by)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +158,7 @@ func (s *Server) correction(ctx context.Context, in *proposeInput) (ch domain.Ch
 			return ch, q, inField("discrepancy", err)
 		}
 	}
+	q.ValueDate = domain.Day(b.ValueDate)
 	if b.Amount != nil {
 		if q.Amount, err = domain.ParseMoney(b.Amount.Amount, domain.Currency(b.Amount.Currency)); err != nil {
 			return ch, q, inField("amount", err)
@@ -217,8 +226,45 @@ func (s *Server) turn(ctx context.Context, ch domain.ChannelID) (release func(),
 
 func (s *Server) approve(ctx context.Context, in *decideInput) (*correctionOutput, error) {
 	return s.decide(ctx, in, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
-		return s.Ledger.Approve(ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, s.spending(c.Channel, c.Ask.By), by)
+		proposer := c.Proposer()
+		if proposer == "" {
+			proposer = who // the first yes makes it theirs
+		}
+		r, err := s.Ledger.Approve(
+			ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, s.spending(c.Channel, proposer, c.Ask.Discrepancy), by)
+		if err == nil && len(r.Verdict.Facts) > 0 {
+			err = s.repaired(ctx, c, proposer, who, r)
+		}
+		return r, err
 	})
+}
+
+// differenceOf sees that a correction repairs a difference of its own money.
+func (s *Server) differenceOf(ctx context.Context, ch domain.ChannelID, q domain.Correction) error {
+	if q.Discrepancy.IsZero() {
+		return nil
+	}
+	d, err := s.Bills.Discrepancy(ctx, q.Discrepancy)
+	switch {
+	case err != nil:
+		return inField("discrepancy", err)
+	case d.Channel != ch || d.Item.TradeNo != "" && d.Item.TradeNo != q.TradeNo:
+		return domain.EField(domain.KindMismatch, "discrepancy", "%s is about trade %.60q of channel %s", d.ID, d.Item.TradeNo, d.Channel)
+	}
+	return nil
+}
+
+// repaired sets the difference aside that an issued correction names.
+func (s *Server) repaired(ctx context.Context, c projections.Correction, proposer, who string, r ledger.Result) error {
+	if _, issued := r.Verdict.Facts[0].(domain.CorrectionApproved); !issued || c.Ask.Discrepancy.IsZero() {
+		return nil
+	}
+	d, err := s.Bills.Discrepancy(ctx, c.Ask.Discrepancy)
+	if err != nil || d.State != operations.DiscrepancyOpen {
+		return err
+	}
+	_, err = s.resolved(ctx, d, word{by: who, askedBy: proposer, why: "corrected by " + c.Ask.Proposal.String()})
+	return err
 }
 
 func (s *Server) reject(ctx context.Context, in *decideInput) (*correctionOutput, error) {
@@ -228,8 +274,9 @@ func (s *Server) reject(ctx context.Context, in *decideInput) (*correctionOutput
 }
 
 // spending adds up what was approved today, in the channel's zone, of what one
-// person proposed. It waits until the rows have all that the log holds.
-func (s *Server) spending(ch domain.ChannelID, proposer string) ledger.Spending {
+// person proposed, and looks at the difference that is to be repaired. It waits
+// until the rows have all that the log holds.
+func (s *Server) spending(ch domain.ChannelID, proposer string, discrepancy domain.ID) ledger.Spending {
 	return func(ctx context.Context) (sum domain.Spent, err error) {
 		head, err := s.Log.Head(ctx)
 		if err == nil {
@@ -248,16 +295,24 @@ func (s *Server) spending(ch domain.ChannelID, proposer string) ledger.Spending 
 		}
 		sum.Accounts = make(map[domain.AccountID]domain.Totals)
 		for _, r := range rows {
-			if err := spend(&sum, r.Ask, proposer); err != nil {
+			if err := spend(&sum, r, proposer); err != nil {
 				return sum, err
 			}
 		}
-		return sum, nil
+		if discrepancy.IsZero() {
+			return sum, nil
+		}
+		d, err := s.Bills.Discrepancy(ctx, discrepancy)
+		if err == nil && d.State == operations.DiscrepancyResolved {
+			sum.Resolved = d.Resolution
+		}
+		return sum, err
 	}
 }
 
-func spend(sum *domain.Spent, f domain.CorrectionProposed, proposer string) error {
-	if f.By == proposer {
+func spend(sum *domain.Spent, r projections.Correction, proposer string) error {
+	f := r.Ask
+	if r.Proposer() == proposer {
 		if err := sum.Person.Add(f.Amount); err != nil {
 			return err
 		}
@@ -336,7 +391,7 @@ func correctionRow(c projections.Correction) Correction {
 		ID: c.Ask.Proposal.String(), Channel: string(c.Channel), OrderNo: c.OrderNo, Action: string(c.Ask.Action),
 		TradeNo: c.Ask.TradeNo, Account: string(c.Ask.Account), From: string(c.Ask.From), Amount: moneyOf(c.Ask.Amount),
 		Reason: c.Ask.Reason, State: string(c.State), ProposedBy: c.Ask.By, ProposedAt: c.ProposedAt, DecidedBy: c.DecidedBy,
-		Decision: c.Reason, Position: c.Position,
+		Decision: c.Reason, Position: c.Position, ValueDate: string(c.Ask.ValueDate), ByRun: c.Ask.ByRun, SecondedBy: c.SecondedBy,
 	}
 	if !c.Ask.Discrepancy.IsZero() {
 		out.Discrepancy = c.Ask.Discrepancy.String()

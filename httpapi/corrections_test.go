@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/ledger"
@@ -146,5 +148,136 @@ func TestCorrectionLimits(t *testing.T) {
 	}
 	if done != 2 {
 		t.Errorf("%d of 4.00 each were approved below a limit of 10.00: %v", done, statuses)
+	}
+}
+
+// difference writes an open difference about a trade, as a comparison finds it.
+func (s *site) difference(trade string, kind domain.DiscrepancyKind) string {
+	s.tb.Helper()
+	id := domain.NewV5(domain.ID{3}, trade, string(kind))
+	s.ok(s.ops.CloseBill(s.tb.Context(), operations.BillResult{
+		Run: operations.BillRun{ID: "bill-7", Channel: now, Day: "2026-03-13", Bill: "trade", State: operations.RunComplete},
+		Found: []operations.Discrepancy{{
+			ID: id, Channel: now, Day: "2026-03-13", Bill: "trade", Kind: kind, State: operations.DiscrepancyOpen,
+			Item: domain.ItemKey{Kind: domain.LinePayment, TradeNo: trade}, FoundRun: "bill-7", SeenRun: "bill-7",
+		}},
+	}))
+	return id.String()
+}
+
+// A correction repairs a difference that is there and its own; when it is issued
+// the difference is set aside.
+func TestCorrectionOfADifference(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	s.paid("B1", "4.00")
+	s.paid("B2", "4.00")
+	d := s.difference("TB1", domain.StatusMismatch)
+	if a := s.call("li", http.MethodPost, corrections, wish("reverse", "B2", "TB2", "discrepancy", d)); a.status != http.StatusUnprocessableEntity && a.status != http.StatusConflict {
+		t.Errorf("another trade's difference: %d %s", a.status, a.body)
+	}
+	if a := s.call("li", http.MethodPost, corrections, wish("reverse", "B1", "TB1", "discrepancy", domain.NewV5(domain.ID{9}, "none").String())); a.status != http.StatusNotFound {
+		t.Errorf("an unknown difference: %d %s", a.status, a.body)
+	}
+	first := s.call("li", http.MethodPost, corrections, wish("reverse", "B1", "TB1", "discrepancy", d))
+	if first.status != http.StatusCreated {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	id, err := domain.ParseID(d)
+	s.ok(err)
+	_, err = s.ops.ResolveDiscrepancy(t.Context(), id, "bill-8", "the bill does not show it any more", s.clock.now())
+	s.ok(err)
+	before := len(s.events())
+	a := s.call("wang", http.MethodPost, corrections+"/"+first.text("id")+"/approve", "{}")
+	if a.status != http.StatusConflict || !strings.Contains(a.body, "is resolved already: the bill does not show it any more") || len(s.facts(before)) > 0 {
+		t.Errorf("approved when it had vanished: %d %s", a.status, a.body)
+	}
+
+	other := s.difference("TB2", domain.AmountMismatch)
+	second := s.call("li", http.MethodPost, corrections, wish("reverse", "B2", "TB2", "discrepancy", other))
+	if a := s.call("wang", http.MethodPost, corrections+"/"+second.text("id")+"/approve", "{}"); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	got := s.call("admin", http.MethodGet, "/v1/discrepancies/"+other, "")
+	if got.text("state") != "resolved" || got.text("resolved_by") != "wang" || got.text("resolution") != "corrected by "+second.text("id") {
+		t.Errorf("after the correction: %s", got.body)
+	}
+	if a := s.call("li", http.MethodPost, corrections, wish("credit", "B2", "TB2", "discrepancy", other)); a.status != http.StatusConflict {
+		t.Errorf("corrected twice: %d %s", a.status, a.body)
+	}
+}
+
+// What a run proposed takes two persons, and counts against the limit of the one
+// who seconded it.
+func TestCorrectionOfARun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	s.paid("B1", "4.00")
+	ask := domain.Correction{
+		Action: domain.ActionReverse, TradeNo: "TB1", Reason: "the provider says closed", By: "bill-7", ByRun: true,
+	}
+	p, _, err := s.ledger.Propose(t.Context(), now, "B1", ask, func(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }, ledger.By{Actor: "reconciler"})
+	s.ok(err)
+	s.settled()
+	target := corrections + "/" + p.ID().String()
+	if a := s.call("li", http.MethodGet, target, ""); a.field("by_run") != true || a.text("proposed_by") != "bill-7" {
+		t.Errorf("%s", a.body)
+	}
+	before := len(s.events())
+	for _, c := range []struct {
+		key    string
+		status int
+		state  string
+		says   string
+	}{
+		{"robot", http.StatusForbidden, "", "service"},
+		{"li", http.StatusOK, "proposed", ""},
+		{"li2", http.StatusOK, "proposed", ""}, // another key of the same person
+		{"wang", http.StatusOK, "issued", ""},
+		{"wang", http.StatusOK, "issued", ""},
+	} {
+		a := s.call(c.key, http.MethodPost, target+"/approve", `{"reason":"seen"}`)
+		if a.status != c.status || c.state != "" && (a.text("state") != c.state || a.text("seconded_by") != "li") || !strings.Contains(a.body, c.says) {
+			t.Errorf("%s: %d %s", c.key, a.status, a.body)
+		}
+	}
+	want := domain.TypeCorrectionSeconded + " " + domain.TypeCorrectionApproved + " " + domain.TypeCorrectionIssued
+	if got := strings.Join(s.facts(before), " "); got != want {
+		t.Errorf("facts %s, want %s", got, want)
+	}
+	spent, err := s.server.Rows.ApprovedSince(t.Context(), now, s.clock.now().Add(-24*time.Hour))
+	s.ok(err)
+	if len(spent) != 1 || spent[0].Proposer() != "li" {
+		t.Errorf("it counts for %+v", spent)
+	}
+}
+
+// A correction above the limit or dated into the future is refused with the rule
+// named.
+func TestCorrectionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	s.paid("B1", "4.00")
+	limited := s.server.Channels[now].Config()
+	limited.Corrections = &domain.CorrectionPolicy{Item: domain.NewMoney(100, domain.CNY)}
+	for name, c := range map[string]struct {
+		body   string
+		status int
+		says   string
+	}{
+		"the future":  {wish("reverse", "B1", "TB1", "value_date", "2030-01-01"), http.StatusUnprocessableEntity, "has not come"},
+		"not a day":   {wish("reverse", "B1", "TB1", "value_date", "2026-02-30"), http.StatusUnprocessableEntity, "is not a day"},
+		"other money": {wish("reverse", "B1", "TB9"), http.StatusNotFound, "TB9"},
+	} {
+		if a := s.call("li", http.MethodPost, corrections, c.body); a.status != c.status || !strings.Contains(a.body, c.says) {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	s.ok(s.ledger.Configure(t.Context(), limited, ledger.By{Actor: "system"}))
+	if a := s.call("li", http.MethodPost, corrections, wish("reverse", "B1", "TB1")); a.status != http.StatusForbidden || !strings.Contains(a.body, "limit of 1.00 CNY for one correction") {
+		t.Errorf("above the limit: %d %s", a.status, a.body)
 	}
 }

@@ -38,6 +38,8 @@ type Discrepancy struct {
 	FoundRun   string     `json:"found_run" doc:"The comparison that found it"`
 	FoundAt    time.Time  `json:"found_at" doc:"When it was found"`
 	SeenRun    string     `json:"seen_run" doc:"The last comparison that saw it"`
+	AskedBy    string     `json:"asked_by,omitempty" doc:"The first of the two persons it takes to set it aside"`
+	Asked      string     `json:"asked,omitempty" doc:"Why, in that person's words"`
 	ResolvedBy string     `json:"resolved_by,omitempty" doc:"A comparison, or a person"`
 	ResolvedAt *time.Time `json:"resolved_at,omitempty" doc:"When it was resolved"`
 	Resolution string     `json:"resolution,omitempty" doc:"How it was resolved"`
@@ -45,9 +47,14 @@ type Discrepancy struct {
 
 type listDiscrepanciesInput struct {
 	Channel string `query:"channel" doc:"Only of this channel"`
+	Bill    string `query:"bill" enum:"trade,fund_flow,answers" doc:"Only first shown by this kind of bill"`
 	Kind    string `query:"kind" doc:"Only of this kind"`
 	State   string `query:"state" enum:"open,resolved" doc:"Only in this state"`
 	Day     string `query:"day" doc:"Only first shown by the bill of this day, YYYY-MM-DD"`
+	From    string `query:"from" doc:"Only first shown by the bill of this day or a later one"`
+	To      string `query:"to" doc:"Only first shown by the bill of this day or an earlier one"`
+	OrderNo string `query:"order_no" doc:"Only about this order"`
+	TradeNo string `query:"trade_no" doc:"Only about money under this number"`
 	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
@@ -85,7 +92,8 @@ func (s *Server) registerDiscrepancies(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "resolve-discrepancy", Method: http.MethodPost, Path: "/v1/discrepancies/{id}/resolve", Summary: "Set a discrepancy aside",
 		Description: "A person's word that it needs nothing more. It moves no money, and seeing the difference again does not " +
-			"open it. Keys of services cannot do it.",
+			"open it. Keys of services cannot do it. A difference that may stand for money takes two persons: the first one's " +
+			"word is kept as `asked_by`, and it stays open until another person says the same.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeReconcile, s.resolveDiscrepancy)
 }
@@ -99,8 +107,9 @@ func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInp
 		return nil, err
 	}
 	rows, err := s.Bills.Discrepancies(ctx, operations.DiscrepancyFilter{
-		Channel: domain.ChannelID(in.Channel), Kind: domain.DiscrepancyKind(in.Kind), State: operations.DiscrepancyState(in.State),
-		Day: domain.Day(in.Day), Before: before, Limit: in.Limit + 1,
+		Channel: domain.ChannelID(in.Channel), Bill: in.Bill, Kind: domain.DiscrepancyKind(in.Kind),
+		State: operations.DiscrepancyState(in.State), Day: domain.Day(in.Day), From: domain.Day(in.From), To: domain.Day(in.To),
+		OrderNo: in.OrderNo, TradeNo: in.TradeNo, Before: before, Limit: in.Limit + 1,
 	})
 	if err != nil {
 		return nil, err
@@ -154,18 +163,34 @@ func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*dis
 	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
 }
 
-// setAside tells the log first: what the list shows, the log knows.
+// setAside takes a person's word on a difference. One that may stand for money
+// is open until a second person says the same.
 func (s *Server) setAside(ctx context.Context, d operations.Discrepancy, key operations.APIKey, why string) (operations.Discrepancy, error) {
+	switch {
+	case d.State != operations.DiscrepancyOpen || !d.Kind.NeedsTwo():
+	case d.AskedBy == "":
+		return s.Bills.AskDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
+	case d.AskedBy == key.Person:
+		return d, domain.EField(domain.KindDenied, "by", "%s asked for it: another person must say so, too", key.Person)
+	}
+	return s.resolved(ctx, d, word{by: key.Person, askedBy: d.AskedBy, why: why})
+}
+
+// word is what people say about a difference.
+type word struct{ by, askedBy, why string }
+
+// resolved tells the log first: what the list shows, the log knows.
+func (s *Server) resolved(ctx context.Context, d operations.Discrepancy, w word) (operations.Discrepancy, error) {
 	if d.State == operations.DiscrepancyOpen {
 		told := d
-		told.State, told.ResolvedBy, told.Resolution = operations.DiscrepancyResolved, key.Person, why
+		told.State, told.ResolvedBy, told.Resolution, told.AskedBy = operations.DiscrepancyResolved, w.by, w.why, w.askedBy
 		err := s.Ledger.Reconciled(ctx, d.Channel, d.Day, []domain.Fact{reconcile.DifferedFact(told)},
-			ledger.By{Actor: "person:" + key.Person, Cause: requestID(ctx)})
+			ledger.By{Actor: "person:" + w.by, Cause: requestID(ctx)})
 		if err != nil {
 			return d, err
 		}
 	}
-	return s.Bills.ResolveDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
+	return s.Bills.ResolveDiscrepancy(ctx, d.ID, w.by, w.why, s.Clock())
 }
 
 func discrepancyRow(d operations.Discrepancy) Discrepancy {
@@ -175,7 +200,7 @@ func discrepancyRow(d operations.Discrepancy) Discrepancy {
 		Ours: optionalMoney(d.Ours), Theirs: optionalMoney(d.Theirs), Delta: optionalMoney(d.Delta), OurState: d.OurState,
 		TheirState: d.TheirState, OurDay: string(d.OurDay), At: optionalTime(d.At), Row: d.Row, Note: d.Note,
 		FoundRun: d.FoundRun, FoundAt: d.FoundAt, SeenRun: d.SeenRun,
-		ResolvedBy: d.ResolvedBy, ResolvedAt: optionalTime(d.ResolvedAt), Resolution: d.Resolution,
+		AskedBy: d.AskedBy, Asked: d.Asked, ResolvedBy: d.ResolvedBy, ResolvedAt: optionalTime(d.ResolvedAt), Resolution: d.Resolution,
 	}
 }
 

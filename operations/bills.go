@@ -122,6 +122,9 @@ type Discrepancy struct {
 	FoundAt    time.Time `json:"found_at"`
 	SeenRun    string    `json:"seen_run"` // the last run that saw it
 	SeenAt     time.Time `json:"seen_at"`
+	AskedBy    string    `json:"asked_by,omitempty"` // the first of two persons who say that it needs nothing more
+	Asked      string    `json:"asked,omitempty"`    // why, in that person's words
+	AskedAt    time.Time `json:"asked_at,omitzero"`
 	ResolvedBy string    `json:"resolved_by"` // a run, or a person
 	ResolvedAt time.Time `json:"resolved_at"`
 	Resolution string    `json:"resolution"`
@@ -130,12 +133,16 @@ type Discrepancy struct {
 
 // DiscrepancyFilter selects discrepancies, newest first.
 type DiscrepancyFilter struct {
-	Channel domain.ChannelID
-	Kind    domain.DiscrepancyKind
-	State   DiscrepancyState
-	Day     domain.Day
-	Before  int64 // Seq cursor; 0 means from the newest
-	Limit   int   // 1..1000
+	Channel  domain.ChannelID
+	Bill     string
+	Kind     domain.DiscrepancyKind
+	State    DiscrepancyState
+	Day      domain.Day
+	From, To domain.Day // both included; empty is no bound
+	OrderNo  string
+	TradeNo  string
+	Before   int64 // Seq cursor; 0 means from the newest
+	Limit    int   // 1..1000
 }
 
 // Carried is a line of ours in the carry-over pool: it waits for a later bill,
@@ -176,6 +183,10 @@ type Bills interface {
 	// Discrepancy is KindNotFound for an unknown id.
 	Discrepancy(ctx context.Context, id domain.ID) (Discrepancy, error)
 	Discrepancies(ctx context.Context, f DiscrepancyFilter) ([]Discrepancy, error)
+	// AskDiscrepancy notes the first of two persons' words that a discrepancy
+	// needs nothing more; it stays open. One that is resolved already, or that
+	// another person asked for, is KindConflict.
+	AskDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)
 	// ResolveDiscrepancy is a person's act. One that is resolved already is
 	// KindConflict.
 	ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)

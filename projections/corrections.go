@@ -16,6 +16,7 @@ type Correction struct {
 	Ask        domain.CorrectionProposed
 	State      domain.ProposalState
 	ProposedAt time.Time
+	SecondedBy string // who said the first yes to a run's proposal
 	DecidedBy  string // who approved or rejected it; empty while it is open
 	DecidedAt  time.Time
 	Reason     string // why, in that person's words
@@ -45,7 +46,13 @@ type ProposedRow struct {
 	Payment *PaymentRow
 }
 
-// DecidedRow is the end of a proposal.
+// Proposer is the person who stands behind it; see domain.Proposal.Proposer.
+func (c Correction) Proposer() string {
+	return domain.Proposal{Ask: c.Ask, SecondedBy: c.SecondedBy}.Proposer()
+}
+
+// DecidedRow is the end of a proposal, or with ProposalOpen the first yes to
+// that of a run.
 type DecidedRow struct {
 	Proposal domain.ID
 	State    domain.ProposalState
@@ -61,6 +68,8 @@ func (f *folder) correct(e *event, pay *PaymentRow) {
 		f.out.Proposed = append(f.out.Proposed, ProposedRow{Correction{
 			Position: e.Position, Channel: pay.Channel, Ask: fact, State: domain.ProposalOpen, ProposedAt: e.recorded,
 		}, pay})
+	case domain.CorrectionSeconded:
+		f.decided(fact.Proposal, domain.ProposalOpen, fact.By, fact.Reason, e.recorded)
 	case domain.CorrectionApproved:
 		f.decided(fact.Proposal, domain.ProposalIssued, fact.By, fact.Reason, e.recorded)
 	case domain.CorrectionRejected:

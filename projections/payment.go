@@ -56,7 +56,7 @@ func (p *PaymentRow) apply(f domain.Fact) {
 		restates = true
 	case domain.CorrectionIssued:
 		restates = !f.Proposal.IsZero() // a heal's money is in the credit beside it
-	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed,
+	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
 		domain.CorrectionApproved, domain.CorrectionRejected, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		restates = false
 	}
@@ -215,7 +215,7 @@ func decided(f domain.Fact) (trade string, ok bool) {
 	case domain.PaymentAllocated:
 		return f.TradeNo, true
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentPlaced, domain.PaymentNotified,
-		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed,
+		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
 		domain.CorrectionApproved, domain.CorrectionRejected, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:

@@ -44,7 +44,7 @@ func DifferedFact(d operations.Discrepancy) domain.ReconciliationDiffered {
 		Ours: d.Ours, Theirs: d.Theirs, By: d.SeenRun,
 	}
 	if d.State == operations.DiscrepancyResolved {
-		f.Resolved, f.How, f.By = true, d.Resolution, d.ResolvedBy
+		f.Resolved, f.How, f.By, f.AskedBy = true, d.Resolution, d.ResolvedBy, d.AskedBy
 	}
 	return f
 }

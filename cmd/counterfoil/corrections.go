@@ -17,7 +17,8 @@ func newCorrectionsCommand(p *program) *cobra.Command {
 	var r remote
 	propose, list, show := newCorrectionProposeCommand(p, &r), newCorrectionListCommand(p, &r), newCorrectionShowCommand(p, &r)
 	approve := newCorrectionDecideCommand(p, &r, "approve", "Approve a correction: the money moves now", `Says the second person's yes. It takes another person's key than the proposer's; a
-service's key approves nothing.`)
+service's key approves nothing. What a run proposed takes two persons: the first
+yes seconds it and moves nothing.`)
 	reject := newCorrectionDecideCommand(p, &r, "reject", "Reject a correction, or withdraw your own", "Ends a proposal with a reason.")
 	r.addFlags(propose, list, show, approve, reject)
 	return group("corrections", "Corrections of the books, which take two persons", propose, list, show, approve, reject)
@@ -25,7 +26,7 @@ service's key approves nothing.`)
 
 func newCorrectionProposeCommand(p *program, r *remote) *cobra.Command {
 	in := map[string]any{}
-	var channel, order, trade, account, amount, discrepancy, reason string
+	var channel, order, trade, account, amount, discrepancy, day, reason string
 	cmd := &cobra.Command{
 		Use: "propose ACTION --channel CHANNEL --order NUMBER --trade NUMBER --reason TEXT", Short: "Propose a correction to a second person",
 		Long: `Proposes what is to be done about an order's money. Nothing moves until another
@@ -42,7 +43,7 @@ Actions:
 		Args: cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
 			in["action"], in["channel"], in["order_no"], in["trade_no"], in["reason"] = args[0], channel, order, trade, reason
-			for name, text := range map[string]string{"account": account, "discrepancy": discrepancy} {
+			for name, text := range map[string]string{"account": account, "discrepancy": discrepancy, "value_date": day} {
 				if text != "" {
 					in[name] = text
 				}
@@ -64,6 +65,7 @@ Actions:
 	f.StringVar(&account, "account", "", "`ACCOUNT` that gets the money")
 	f.StringVar(&amount, "amount", "", "`MONEY` such as \"7.30 CNY\", for the credit of an order nobody placed")
 	f.StringVar(&discrepancy, "discrepancy", "", "`ID` of the difference it repairs")
+	f.StringVar(&day, "value-date", "", "`DAY` to book it on, in a period that is open; that of the approval when left out")
 	f.StringVar(&reason, "reason", "", "`TEXT` that says why, for the one who approves and for auditors")
 	for _, name := range []string{"channel", "order", "trade", "reason"} {
 		_ = cmd.MarkFlagRequired(name)
@@ -168,8 +170,8 @@ func (p *program) oneCorrection(ctx context.Context, r remote, method, place str
 }
 
 func (p *program) printCorrections(rows []httpapi.Correction) error {
-	t := newTable("ID", "ACTION", "STATE", "CHANNEL", "ORDER", "TRADE", ">AMOUNT", "ACCOUNT", "PROPOSED BY", "DECIDED BY", "REASON")
+	t := newTable("ID", "ACTION", "STATE", "CHANNEL", "ORDER", "TRADE", ">AMOUNT", "ACCOUNT", "PROPOSED BY", "SECONDED BY", "DECIDED BY", "REASON")
 	return printRows(p, rows, t, func(c httpapi.Correction) {
-		t.add(c.ID, c.Action, c.State, c.Channel, c.OrderNo, c.TradeNo, apiMoney(&c.Amount), c.Account, c.ProposedBy, c.DecidedBy, c.Reason)
+		t.add(c.ID, c.Action, c.State, c.Channel, c.OrderNo, c.TradeNo, apiMoney(&c.Amount), c.Account, c.ProposedBy, c.SecondedBy, c.DecidedBy, c.Reason)
 	})
 }

@@ -64,6 +64,8 @@ func describe(f domain.Fact) string {
 		return words(f.Amount.String(), "charged by the bill of", string(f.Day)+",", f.Total.String(), "in all")
 	case domain.CorrectionProposed:
 		return words(f.By, "proposes to", string(f.Action), f.Amount.String(), whose(f.Account, ""), trade(f.TradeNo)+":", f.Reason)
+	case domain.CorrectionSeconded:
+		return words(f.By, "seconds", f.Proposal.String(), f.Reason)
 	case domain.CorrectionApproved:
 		return words(f.By, "approves", f.Proposal.String(), f.Reason)
 	case domain.CorrectionRejected:

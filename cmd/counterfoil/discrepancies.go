@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,22 +21,35 @@ func newDiscrepanciesCommand(p *program) *cobra.Command {
 }
 
 func newDiscrepancyListCommand(p *program, r *remote) *cobra.Command {
-	var channel, kind, state, day string
 	var limit int
+	filter := map[string]*string{}
 	cmd := &cobra.Command{
 		Use: "list", Short: "List discrepancies, newest first",
 		Long:    "Lists discrepancies, newest first.\n\nExit status: 0 none is listed that is open, 3 open ones are.",
 		Example: "  counterfoil discrepancies list --state open --dir /srv/pay",
 		Args:    cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {
-			return p.listDiscrepancies(ctx, *r, limit, "channel", channel, "kind", kind, "state", state, "day", day)
+			var given []string
+			for name, value := range filter {
+				given = append(given, strings.ReplaceAll(name, "-", "_"), *value)
+			}
+			return p.listDiscrepancies(ctx, *r, limit, given...)
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&channel, "channel", "", "only of this `CHANNEL`")
-	f.StringVar(&kind, "kind", "", "only of this `KIND`, e.g. only_ours")
-	f.StringVar(&state, "state", "", "only in this `STATE`: open or resolved")
-	f.StringVar(&day, "day", "", "only first shown by the bill of this `DAY`")
+	for name, usage := range map[string]string{
+		"channel":  "only of this `CHANNEL`",
+		"bill":     "only first shown by this `BILL`: trade, fund_flow or answers",
+		"kind":     "only of this `KIND`, e.g. only_ours",
+		"state":    "only in this `STATE`: open or resolved",
+		"day":      "only first shown by the bill of this `DAY`",
+		"from":     "only first shown by the bill of this `DAY` or a later one",
+		"to":       "only first shown by the bill of this `DAY` or an earlier one",
+		"order-no": "only about this order `NUMBER`",
+		"trade-no": "only about money under this `NUMBER`",
+	} {
+		filter[name] = f.String(name, "", usage)
+	}
 	f.IntVar(&limit, "limit", 50, "at most `N` rows; further pages are fetched as needed")
 	p.addOutput(cmd, "table")
 	return cmd
@@ -94,7 +108,10 @@ func newDiscrepancyResolveCommand(p *program, r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resolve ID --reason TEXT", Short: "Set a discrepancy aside: it needs nothing more",
 		Long: `Notes a person's word that a discrepancy needs nothing more, with the reason. It
-moves no money: what is to be corrected in the books is corrected there.`,
+moves no money: what is to be corrected in the books is corrected there.
+
+A discrepancy that may stand for money takes two persons: the first one's word is
+noted, and it stays open until another person says the same.`,
 		Example: "  counterfoil discrepancies resolve 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"agreed with the bank\" --dir /srv/pay",
 		Args:    cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
@@ -125,8 +142,11 @@ func (p *program) printDiscrepancies(rows []httpapi.Discrepancy) error {
 	t := newTable("ID", "KIND", "STATE", "CHANNEL", "DAY", "ORDER", "TRADE", "REF", ">OURS", ">THEIRS", "NOTE")
 	return printRows(p, rows, t, func(d httpapi.Discrepancy) {
 		note := d.Note
-		if d.Resolution != "" {
+		switch {
+		case d.Resolution != "":
 			note = d.Resolution
+		case d.AskedBy != "":
+			note = d.AskedBy + " asks to set it aside: " + d.Asked
 		}
 		t.add(d.ID, d.Kind, d.State, d.Channel, d.Day, d.OrderNo, d.TradeNo, d.Ref, apiMoney(d.Ours), apiMoney(d.Theirs), note)
 	})

@@ -44,6 +44,7 @@ var typeMeanings = map[string]string{
 	domain.TypePaymentClosed:      "no payment is expected any more",
 	domain.TypeDiscrepancyFound:   "a difference between our books and the provider's",
 	domain.TypeCorrectionProposed: "a person asks for a correction",
+	domain.TypeCorrectionSeconded: "a person's first yes to what a run proposed",
 	domain.TypeCorrectionApproved: "another person says yes; what follows stands beside it",
 	domain.TypeCorrectionRejected: "a proposal ended without a correction",
 	domain.TypeFeesBooked:         "what a provider charged by a bill, as far as it was not booked",

@@ -17,6 +17,8 @@ func RunBills(t *testing.T, fresh func(t *testing.T) Open) {
 		"found again is the same row":        testSeenAgain,
 		"what a run does not see any more":   testNotSeen,
 		"a person's word stays":              testPersonResolves,
+		"the first of two persons asks":      testPersonAsks,
+		"discrepancies are found by filters": testDiscrepancyFilters,
 		"what waits is found on a later day": testCarried,
 		"lists go on behind their cursor":    testBillCursors,
 		"what is wrong is refused":           testBillRefusals,
@@ -192,6 +194,68 @@ func testPersonResolves(t *testing.T, s operations.Bills) {
 	}
 	_, err = s.ResolveDiscrepancy(t.Context(), domain.ID{9}, "ben", "no such thing", noon)
 	wantKind(t, err, domain.KindNotFound, "resolve an unknown one")
+}
+
+func testPersonAsks(t *testing.T, s operations.Bills) {
+	d := discrepancy("T1", domain.AmountMismatch, billDay)
+	closed(t, s, operations.BillResult{Run: billRun("r1", billDay), Found: []operations.Discrepancy{d}})
+	for range 2 {
+		got, err := s.AskDiscrepancy(t.Context(), d.ID, "anna", "agreed on the phone", noon)
+		noError(t, err, "ask")
+		if got.State != operations.DiscrepancyOpen || got.AskedBy != "anna" || got.Asked != "agreed on the phone" || !got.AskedAt.Equal(noon) {
+			t.Errorf("%+v", got)
+		}
+	}
+	_, err := s.AskDiscrepancy(t.Context(), d.ID, "ben", "me, too", noon)
+	wantKind(t, err, domain.KindConflict, "another person asks")
+	closed(t, s, operations.BillResult{Run: billRun("r2", billDay), Found: []operations.Discrepancy{d}})
+	if got := state(t, s, d.ID); got.AskedBy != "anna" || got.SeenRun != d.SeenRun {
+		t.Errorf("seen again: %+v", got)
+	}
+	_, err = s.ResolveDiscrepancy(t.Context(), d.ID, "ben", "seen the receipt", noon)
+	noError(t, err, "resolve")
+	_, err = s.AskDiscrepancy(t.Context(), d.ID, "anna", "once more", noon)
+	wantKind(t, err, domain.KindConflict, "ask for what is resolved")
+	if got := state(t, s, d.ID); got.AskedBy != "anna" || got.ResolvedBy != "ben" {
+		t.Errorf("resolved by two: %+v", got)
+	}
+	_, err = s.AskDiscrepancy(t.Context(), domain.ID{9}, "ben", "no such thing", noon)
+	wantKind(t, err, domain.KindNotFound, "ask for an unknown one")
+}
+
+func testDiscrepancyFilters(t *testing.T, s operations.Bills) {
+	for i, bill := range []string{"trade", "trade", "fund_flow"} {
+		day := billDay.Add(i)
+		d := discrepancy("T"+string(day), domain.OnlyOurs, day)
+		d.Bill = bill
+		run := billRun("r"+string(day), day)
+		run.Bill = bill
+		closed(t, s, operations.BillResult{Run: run, Found: []operations.Discrepancy{d}})
+	}
+	next := billDay.Add(1)
+	for name, c := range map[string]struct {
+		filter operations.DiscrepancyFilter
+		want   []string
+	}{
+		"bill":  {operations.DiscrepancyFilter{Bill: "fund_flow"}, []string{"T2026-03-15"}},
+		"from":  {operations.DiscrepancyFilter{From: next}, []string{"T2026-03-15", "T2026-03-14"}},
+		"to":    {operations.DiscrepancyFilter{To: next}, []string{"T2026-03-14", "T2026-03-13"}},
+		"day":   {operations.DiscrepancyFilter{Day: next}, []string{"T2026-03-14"}},
+		"order": {operations.DiscrepancyFilter{OrderNo: "oT2026-03-13"}, []string{"T2026-03-13"}},
+		"trade": {operations.DiscrepancyFilter{TradeNo: "T2026-03-15"}, []string{"T2026-03-15"}},
+		"none":  {operations.DiscrepancyFilter{OrderNo: "o"}, nil},
+	} {
+		c.filter.Limit = 10
+		rows, err := s.Discrepancies(t.Context(), c.filter)
+		noError(t, err, "list by "+name)
+		var got []string
+		for _, d := range rows {
+			got = append(got, d.Item.TradeNo)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("by %s: %q, want %q", name, got, c.want)
+		}
+	}
 }
 
 // pool is the carry-over pool as "trade since on", in order.

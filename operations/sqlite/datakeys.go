@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 
 	"counterfoil/domain"
 	"counterfoil/operations"
@@ -75,6 +77,45 @@ func (s *Store) scanKey(id []byte, stream domain.Stream, kept *sql.RawBytes) (op
 		return operations.DataKey{}, err
 	}
 	return dataKey(stream, *kept)
+}
+
+// manyKeys is how many keys one query asks for.
+const manyKeys = 256
+
+// DataKeys are the keys that there are of many streams, read together: who
+// opens a whole log would else spend more time on asking than on opening.
+func (s *Store) DataKeys(ctx context.Context, streams []domain.Stream) (map[domain.Stream]operations.DataKey, error) {
+	out := make(map[domain.Stream]operations.DataKey, len(streams))
+	for some := range slices.Chunk(streams, manyKeys) {
+		if err := s.someKeys(ctx, some, out); err != nil {
+			return nil, classify("read data keys", err)
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) someKeys(ctx context.Context, streams []domain.Stream, out map[domain.Stream]operations.DataKey) error {
+	of, ids := make(map[[16]byte]domain.Stream, len(streams)), make([]any, len(streams))
+	for i, stream := range streams {
+		id := keyID(stream)
+		of[id], ids[i] = stream, id[:]
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT id, key FROM data_keys WHERE id IN (?`+strings.Repeat(",?", len(ids)-1)+`)`, ids...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, kept sql.RawBytes
+		if err := rows.Scan(&id, &kept); err != nil {
+			return err
+		}
+		stream := of[[16]byte(id)]
+		if out[stream], err = dataKey(stream, kept); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // dataKey checks what was stored.

@@ -102,6 +102,7 @@ func planSeen(ctx context.Context, q queryer, d operations.Discrepancy) (planned
 	}
 	if found {
 		d.Day, d.Bill, d.FoundRun, d.FoundAt = was.Day, was.Bill, was.FoundRun, was.FoundAt
+		d.AskedBy, d.Asked, d.AskedAt = was.AskedBy, was.Asked, was.AskedAt
 		if was.ByPerson {
 			d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = was.State, was.ResolvedBy, was.ResolvedAt, was.Resolution, true
 		}
@@ -173,35 +174,62 @@ func (s *Store) Discrepancies(ctx context.Context, f operations.DiscrepancyFilte
 	}
 	rows, err := collect(ctx, s.read, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
 WHERE (?1 = '' OR channel = ?1) AND (?2 = '' OR kind = ?2) AND (?3 = '' OR state = ?3) AND (?4 = '' OR day = ?4)
-AND (?5 = 0 OR seq < ?5) ORDER BY seq DESC LIMIT ?6`,
-		string(f.Channel), string(f.Kind), string(f.State), string(f.Day), f.Before, f.Limit)
+AND (?5 = 0 OR seq < ?5) AND (?7 = '' OR bill = ?7) AND (?8 = '' OR day >= ?8) AND (?9 = '' OR day <= ?9)
+AND (?10 = '' OR trade_no = ?10) AND (?11 = '' OR body ->> '$.order_no' = ?11) ORDER BY seq DESC LIMIT ?6`,
+		string(f.Channel), string(f.Kind), string(f.State), string(f.Day), f.Before, f.Limit, f.Bill, string(f.From), string(f.To),
+		f.TradeNo, f.OrderNo)
 	return rows, classify("list discrepancies", err)
+}
+
+// AskDiscrepancy notes the first of two persons' words.
+func (s *Store) AskDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
+	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) error {
+		if d.AskedBy != "" && d.AskedBy != by {
+			return domain.E(domain.KindConflict, "%s asked that discrepancy %s is set aside", d.AskedBy, id)
+		}
+		d.AskedBy, d.Asked, d.AskedAt = by, why, domain.Instant(at)
+		return nil
+	})
 }
 
 // ResolveDiscrepancy is a person's act.
 func (s *Store) ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
+	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) error {
+		d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = operations.DiscrepancyResolved, by, domain.Instant(at), why, true
+		return nil
+	})
+}
+
+// say lets a person change an open discrepancy.
+func (s *Store) say(
+	ctx context.Context, id domain.ID, by, why string, change func(*operations.Discrepancy) error,
+) (operations.Discrepancy, error) {
 	if err := checkNames("by", by, why); err != nil {
 		return operations.Discrepancy{}, err
 	}
 	var d operations.Discrepancy
-	var found, done bool
-	err := s.normal.do(ctx, func(t *tx) (err error) {
-		if d, found, err = discrepancyByID(background(), t.conn, id); err != nil || !found {
+	var refused error
+	err := s.normal.do(ctx, func(t *tx) error {
+		var found bool
+		var err error
+		d, found, err = discrepancyByID(background(), t.conn, id)
+		switch {
+		case err != nil:
 			return err
+		case !found:
+			refused = domain.E(domain.KindNotFound, "there is no discrepancy %s", id)
+		case d.State != operations.DiscrepancyOpen:
+			refused = domain.E(domain.KindConflict, "discrepancy %s is resolved already, by %s", id, d.ResolvedBy)
+		default:
+			refused = change(&d)
 		}
-		if done = d.State != operations.DiscrepancyOpen; done {
+		if refused != nil {
 			return nil
 		}
-		d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = operations.DiscrepancyResolved, by, domain.Instant(at), why, true
 		return putDiscrepancy(t, d)
 	})
-	switch {
-	case err != nil:
-		return d, classify("resolve discrepancy", err)
-	case !found:
-		return d, domain.E(domain.KindNotFound, "there is no discrepancy %s", id)
-	case done:
-		return d, domain.E(domain.KindConflict, "discrepancy %s is resolved already, by %s", id, d.ResolvedBy)
+	if err != nil {
+		return d, classify("change discrepancy", err)
 	}
-	return d, nil
+	return d, refused
 }

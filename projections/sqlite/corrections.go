@@ -35,6 +35,12 @@ func (w *writer) proposed(c projections.Changes) error {
 // decided ends proposals.
 func (w *writer) decided(c projections.Changes) error {
 	for _, d := range c.Decided {
+		if d.State == domain.ProposalOpen {
+			if _, err := w.c.exec("UPDATE corrections SET seconded = ? WHERE proposal = ?", d.By, d.Proposal[:]); err != nil {
+				return err
+			}
+			continue
+		}
 		_, err := w.c.exec("UPDATE corrections SET state = ?, by = ?, reason = ?, decided = ? WHERE proposal = ?",
 			string(d.State), d.By, text(d.Reason), stored(d.At), d.Proposal[:])
 		if err != nil {
@@ -45,7 +51,7 @@ func (w *writer) decided(c projections.Changes) error {
 }
 
 const correctionSQL = `SELECT c.position, ch.name, coalesce(p.order_no, p.ref), c.ask, c.state, c.proposed,
-	coalesce(c.by, ''), coalesce(c.reason, ''), coalesce(c.decided, 0)
+	coalesce(c.by, ''), coalesce(c.reason, ''), coalesce(c.decided, 0), coalesce(c.seconded, '')
 	FROM corrections c JOIN names ch ON ch.id = c.channel JOIN payments p ON p.id = c.payment`
 
 // corrections reads rows of correctionSQL.
@@ -61,7 +67,7 @@ func (d *DB) corrections(ctx context.Context, where string, args ...any) ([]proj
 			out = append(out, projections.Correction{
 				Position: position(r.num(0)), Channel: domain.ChannelID(r.str(1)), OrderNo: r.str(2), Ask: ask,
 				State: domain.ProposalState(r.str(4)), ProposedAt: instant(r.num(5)), DecidedBy: r.str(6), Reason: r.str(7),
-				DecidedAt: instant(r.num(8)),
+				DecidedAt: instant(r.num(8)), SecondedBy: r.str(9),
 			})
 			return nil
 		})

@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -73,7 +73,7 @@ CREATE TABLE duplicates(
   PRIMARY KEY(channel, trade_no, payment)) WITHOUT ROWID;
 CREATE TABLE corrections(
   position INTEGER PRIMARY KEY, proposal BLOB NOT NULL UNIQUE, payment INTEGER NOT NULL, channel INTEGER NOT NULL,
-  state TEXT NOT NULL, ask TEXT NOT NULL, proposed INTEGER NOT NULL, by TEXT, reason TEXT, decided INTEGER);
+  state TEXT NOT NULL, ask TEXT NOT NULL, proposed INTEGER NOT NULL, by TEXT, reason TEXT, decided INTEGER, seconded TEXT);
 CREATE INDEX corrections_decided ON corrections(channel, decided);
 CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 `
