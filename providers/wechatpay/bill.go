@@ -24,9 +24,10 @@ const billTimeout = 15 * time.Minute
 const billHour = 10 * time.Hour
 
 // Bills are the trade bill and, with v3, the fund flow: v2 gives that one only
-// to a client certificate.
+// to a client certificate. A partner's fund flow is of the partner's own
+// balance, not of the merchants he collects for.
 func (c *Channel) Bills() []providers.BillKind {
-	if c.v3 == nil {
+	if c.v3 == nil || c.cfg.SubMchID != "" {
 		return []providers.BillKind{providers.BillTrade}
 	}
 	return []providers.BillKind{providers.BillTrade, providers.BillFunds}

@@ -159,6 +159,46 @@ func TestReadBillHazards(t *testing.T) {
 	}
 }
 
+// What a coupon of the merchant's paid never reaches the balance, and what of it
+// goes back never leaves it.
+func TestReadBillWithCoupons(t *testing.T) {
+	t.Parallel()
+	c := newChannel(t, configV3())
+	plain := string(vector(t, "tradebill.csv"))
+	change := func(text string, changes ...string) string {
+		for i := 0; i < len(changes); i += 2 {
+			if !strings.Contains(text, changes[i]) {
+				t.Fatalf("no %s in %s", changes[i], text)
+			}
+			text = strings.Replace(text, changes[i], changes[i+1], 1)
+		}
+		return text
+	}
+	text := change(plain, "`CNY,`10.00,`0.00,`0", "`CNY,`9.00,`1.00,`0", "`0.06000,`0.60%", "`0.05000,`0.60%",
+		"`R20260214100000001,`4.00", "`R20260214100000001,`3.60", "`2,`10.00,`4.00,`0.00,`0.04000", "`2,`9.00,`3.60,`0.00,`0.03000")
+	all, err := readAll(c, strings.NewReader(text), providers.BillFile{Question: tradeQuestion()})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if p := all[0]; p.Amount.Minor() != 1000 || p.Discount.Minor() != 100 || p.Net.Minor() != 895 {
+		t.Errorf("payment %+v", p)
+	}
+	if r := all[1]; r.Amount.Minor() != 400 || r.Discount.Minor() != 40 || r.Net.Minor() != -358 {
+		t.Errorf("refund %+v", r)
+	}
+	failed := change(text, "`PROCESSING", "`FAIL")
+	if all, err = readAll(c, strings.NewReader(failed), providers.BillFile{Question: tradeQuestion()}); err != nil || !all[1].Discount.IsZero() || !all[1].Net.IsZero() {
+		t.Errorf("a refund that failed: %+v, %v", all, err)
+	}
+	more := change(plain, "`CNY,`10.00,`0.00,`0", "`CNY,`11.00,`0.00,`0", "`2,`10.00,`4.00", "`2,`11.00,`4.00")
+	if all, err = readAll(c, strings.NewReader(more), providers.BillFile{Question: tradeQuestion()}); domain.KindOf(err) != domain.KindCorrupt {
+		t.Errorf("more settled than ordered: %+v, %v", all, err)
+	}
+	if all, err = readAll(c, strings.NewReader(plain), providers.BillFile{Question: tradeQuestion()}); err != nil || all[0].Discount != (domain.Money{}) {
+		t.Errorf("no coupon: %+v, %v", all, err)
+	}
+}
+
 const fundFlow = "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号\r\n" +
 	"`2026-02-14 10:00:06,`4200001234202602141234567890,`1000000001,`交易,`交易,`收入,`10.00,`10.00,`system,`,`20260214100000001\r\n" +
 	"`2026-02-14 10:00:06,`4200001234202602141234567890,`1000000002,`扣除交易手续费,`扣除交易手续费,`支出,`0.06,`9.94,`system,`,`20260214100000001\r\n" +
@@ -177,17 +217,18 @@ func TestReadFundFlow(t *testing.T) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for i, want := range []struct {
-		kind domain.LineKind
-		net  int64
+		kind         domain.LineKind
+		net, balance int64
 	}{
-		{domain.LinePayment, 1000},
-		{domain.LineFee, -6},
-		{domain.LineRefund, -400},
-		{domain.LinePayout, -500},
-		{domain.LinePayoutFailed, 500},
-		{domain.LineOther, -1},
+		{domain.LinePayment, 1000, 1000},
+		{domain.LineFee, -6, 994},
+		{domain.LineRefund, -400, 594},
+		{domain.LinePayout, -500, 94},
+		{domain.LinePayoutFailed, 500, 594},
+		{domain.LineOther, -1, 593},
 	} {
-		if all[i].Kind != want.kind || all[i].Net.Minor() != want.net || all[i].ID == "" || all[i].Row != i+1 {
+		if all[i].Kind != want.kind || all[i].Net.Minor() != want.net || all[i].Balance != domain.NewMoney(want.balance, domain.CNY) ||
+			all[i].ID == "" || all[i].Row != i+1 {
 			t.Errorf("row %d: %+v, want %+v", i+1, all[i], want)
 		}
 	}
@@ -195,11 +236,25 @@ func TestReadFundFlow(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	for _, broken := range []string{
+		strings.Replace(fundFlow, "`9.94", "`9.945", 1), strings.Replace(fundFlow, "`9.94", "`NaN", 1),
 		strings.Replace(fundFlow, "`9.07", "`9.08", 1), strings.Replace(fundFlow, "`2.0,", "`3.0,", 1), strings.Replace(fundFlow, "`收入,", "`进,", 1),
 	} {
 		if _, err := readAll(c, strings.NewReader(broken), f); domain.KindOf(err) != domain.KindCorrupt || err == nil {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A partner's fund flow is not his merchants'.
+func TestBillsOfAPartner(t *testing.T) {
+	t.Parallel()
+	cfg := configV3()
+	if got := newChannel(t, cfg).Bills(); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	cfg.SubMchID = "1900000200"
+	if got := newChannel(t, cfg).Bills(); len(got) != 1 || got[0] != providers.BillTrade {
+		t.Errorf("%v", got)
 	}
 }
 

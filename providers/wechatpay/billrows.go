@@ -49,6 +49,7 @@ const (
 	colBusinessType = "业务类型"
 	colDirection    = "收支类型"
 	colMoved        = "收支金额(元)"
+	colBalance      = "账户结余(元)"
 	colVoucher      = "业务凭证号"
 	totalFlows      = "资金流水总笔数"
 	totalInCount    = "收入笔数"
@@ -102,8 +103,24 @@ func (b *bill) tradeLine() (line domain.BillLine, ours bool) {
 		if line.Status != domain.StatusFailed {
 			line.Net = (-out - fee).rounded(cur)
 		}
+		order, settled = asked, out
+	}
+	if line.Status != domain.StatusFailed {
+		line.Discount = b.discount(order-settled, cur)
 	}
 	return line, b.rowIsOurs()
+}
+
+// discount is the part of an order that a coupon paid which brings the merchant
+// nothing, or the part of a refund that goes back to such a coupon: what was
+// asked for less what is settled (bill format page of v3: 应结订单金额 is the
+// order less its coupons that were not bought). Bills of old merchants have one
+// amount only, and tell no discount.
+func (b *bill) discount(n fixed, cur domain.Currency) domain.Money {
+	if n == 0 {
+		return domain.Money{}
+	}
+	return b.gross(colSettled, n, cur)
 }
 
 // backLine reads what a row gives back: a refund, or an order that the merchant
@@ -177,8 +194,22 @@ func (b *bill) flowLine() domain.BillLine {
 	if line.Net = line.Amount; !in {
 		line.Net = line.Amount.Neg()
 	}
+	line.Balance = b.balance(cur)
 	b.flowKind(&line, in)
 	return line
+}
+
+// balance is what stands on the account after a movement; it may be below zero.
+func (b *bill) balance(cur domain.Currency) domain.Money {
+	text := b.head.text(colBalance)
+	if text == "" {
+		return domain.Money{}
+	}
+	m, ok := b.number(colBalance).money(cur)
+	if !ok {
+		b.wrong(colBalance, "is no amount of "+string(cur))
+	}
+	return m
 }
 
 // flowKind says what a movement is, by the name of the business and the
