@@ -80,7 +80,7 @@ func received(f domain.Fact) (domain.Money, bool) {
 		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 	}
 	return domain.Money{}, false
 }
@@ -130,7 +130,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated,
 		domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked, domain.LedgerOpened, domain.ChannelConfigured:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked, domain.LedgerOpened, domain.ChannelConfigured:
 	}
 	return nil, "no notice or decision before it leads to this " + e.Type, nil
 }

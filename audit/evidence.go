@@ -20,13 +20,13 @@ func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 	switch f := e.Fact.(type) {
 	case domain.PaymentNotified:
 		return s.evidence(ctx, st, e, f)
-	case domain.PaymentPlaced:
+	case domain.PaymentPlaced, domain.PersonActed:
 		return s.personal(ctx, e)
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked,
 		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		if len(e.Sealed) > 0 {
 			s.wrong(e.Recorded, CheckEvidence, "a "+e.Type+" has no sealed part, but one stands here")
 		}

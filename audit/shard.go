@@ -239,6 +239,8 @@ func home(e ledger.Entry) domain.Stream {
 		return domain.ReconciliationStream(f.Channel, string(f.Day))
 	case domain.FeesBooked:
 		return domain.BookStream(f.Channel, f.Day)
+	case domain.PeopleFact:
+		return homeOfPeople(e, f)
 	case domain.ReconciliationDiffered:
 		if e.Stream.Category() != "reconciliation" {
 			return "reconciliation-…"

@@ -144,6 +144,16 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypePeriodClosing:          factDecoder[PeriodClosing](),
 	TypePeriodRejected:         factDecoder[PeriodRejected](),
 	TypePeriodClosed:           factDecoder[PeriodClosed](),
+
+	TypePersonActed:    factDecoder[PersonActed](),
+	TypeConfigProposed: factDecoder[ConfigProposed](),
+	TypeConfigApproved: factDecoder[ConfigApproved](),
+	TypeConfigRejected: factDecoder[ConfigRejected](),
+	TypeConfigApplied:  factDecoder[ConfigApplied](),
+	TypeKeyProposed:    factDecoder[KeyProposed](),
+	TypeKeyAdded:       factDecoder[KeyAdded](),
+	TypeKeyRetired:     factDecoder[KeyRetired](),
+	TypeEvidenceErased: factDecoder[EvidenceErased](),
 }
 
 // Types lists every stored name this software reads, sorted.

@@ -68,6 +68,8 @@ type CorrectionApproved struct {
 	By       string `json:"by"`
 	Reason   string `json:"reason,omitempty"`
 	Config   uint64 `json:"channel_revision"`
+
+	Signature *Signature `json:"signature,omitempty"` // with the approver's own key; absent: their API key's word
 }
 
 // CorrectionRejected ends a proposal: the second person's no, or the

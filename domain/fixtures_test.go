@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"maps"
 	"time"
 
 	"counterfoil/domain"
@@ -14,7 +15,7 @@ func fixtures() map[string]domain.Fact {
 	dates := domain.Dates{OccurredAt: noon, ReceivedAt: noon.Add(1234567 * time.Microsecond), ValueDate: "2026-03-14", Period: "2026-04"}
 	estimated := domain.Dates{OccurredAt: noon, Estimated: true, ReceivedAt: noon, ValueDate: "2026-03-14", Period: "2026-03"}
 	yen := domain.NewMoney(700, domain.JPY)
-	return map[string]domain.Fact{
+	all := map[string]domain.Fact{
 		"ledger.opened.v1.full":         domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeLive},
 		"ledger.opened.v1.minimal":      domain.LedgerOpened{Ledger: ledgerID, Mode: domain.ModeTest},
 		"channel.configured.v1.full":    fullChannel(),
@@ -81,6 +82,8 @@ func fixtures() map[string]domain.Fact {
 		"correction.issued.v1.full":          domain.CorrectionIssued{Kind: domain.MissingCredit, Auto: true, TradeNo: "T1", Corrects: id, By: ledgerID, Run: "run-7", Reason: "the provider confirms a payment that no callback announced"},
 		"correction.issued.v1.minimal":       domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
 	}
+	maps.Copy(all, peopleFixtures())
+	return all
 }
 
 func fullChannel() domain.ChannelConfigured {

@@ -147,7 +147,7 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
+		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
 		return nil
 	}
 	return nil
@@ -190,7 +190,7 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
+		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
 		return Dates{}, false
 	}
 	return Dates{}, false

@@ -15,6 +15,9 @@ import (
 //	channel-<channel>
 //	reconciliation-<channel>:<YYYY-MM-DD>
 //	book-<channel>:<YYYY-MM-DD>
+//	policy-<channel>                    what changed its settings, and who agreed
+//	acts-<YYYY-MM>                      what people did
+//	people                              keys people sign with
 //	ledger
 //
 // A channel has no ':' in it, so the first one ends it.

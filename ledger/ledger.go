@@ -57,6 +57,7 @@ type Ledger struct {
 	mode     domain.Mode
 	cache    *cache
 	turns    turns
+	acts     acts
 	last     time.Time // latest recorded_at given out
 	clockMu  sync.Mutex
 	setMu    sync.RWMutex

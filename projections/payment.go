@@ -57,7 +57,7 @@ func (p *PaymentRow) apply(f domain.Fact) {
 	case domain.CorrectionIssued:
 		restates = !f.Proposal.IsZero() // a heal's money is in the credit beside it
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
-		domain.CorrectionApproved, domain.CorrectionRejected, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.CorrectionApproved, domain.CorrectionRejected, domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		restates = false
 	}
 	if restates {
@@ -218,7 +218,7 @@ func decided(f domain.Fact) (trade string, ok bool) {
 		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
 		domain.CorrectionApproved, domain.CorrectionRejected, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
 		return "", false
 	}
 	return "", false

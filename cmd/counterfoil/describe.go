@@ -70,6 +70,8 @@ func describe(f domain.Fact) string {
 		return words(f.By, "approves", f.Proposal.String(), f.Reason)
 	case domain.CorrectionRejected:
 		return words(f.By, "rejects", f.Proposal.String()+":", f.Reason)
+	case domain.PeopleFact:
+		return describePeople(f)
 	case domain.CorrectionIssued:
 		return words(string(f.Kind), string(f.Action), f.Reason, trade(f.TradeNo))
 	}

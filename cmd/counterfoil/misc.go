@@ -50,6 +50,16 @@ var typeMeanings = map[string]string{
 	domain.TypeFeesBooked:         "what a provider charged by a bill, as far as it was not booked",
 	domain.TypeCorrectionIssued:   "a difference repaired, and what it rests on",
 
+	domain.TypePersonActed:    "a person did something: logged in, exported, looked at evidence",
+	domain.TypeConfigProposed: "settings that loosen a channel's policy wait for two persons",
+	domain.TypeConfigApproved: "one person's yes to loosened settings",
+	domain.TypeConfigRejected: "loosened settings refused",
+	domain.TypeConfigApplied:  "what changed in a channel's settings, by whom, and who agreed",
+	domain.TypeKeyProposed:    "a person wants to sign approvals with a key",
+	domain.TypeKeyAdded:       "another person confirms the key: approvals need it from here on",
+	domain.TypeKeyRetired:     "a key signs no more",
+	domain.TypeEvidenceErased: "sealed parts verified once more, and their key destroyed",
+
 	domain.TypeReconciliationCompared: "a provider's bill compared with the books: its hash, counts and totals",
 	domain.TypeReconciliationDiffered: "an item in which a bill and the books differ, or differ no more",
 }
