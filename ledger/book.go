@@ -153,14 +153,20 @@ func (l *Ledger) sideOnce(ctx context.Context, set channel, w sideWork) ([]domai
 	if err != nil {
 		return nil, err
 	}
-	c := domain.Context{
-		Ledger: l.id, Stream: w.stream, Now: l.now(), Channel: set.config, Revision: set.revision, Zone: set.zone,
+	c, err := l.context(ctx, set, w.stream)
+	if err != nil {
+		return nil, err
 	}
 	facts, err := w.decide(c)
 	if err != nil {
 		return nil, err
 	}
-	return facts, l.appendSide(ctx, c, expected, w.by, facts)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
+	defer cancel()
+	if _, err := l.appendSide(ctx, c, expected, w.by, facts); err != nil {
+		return nil, err
+	}
+	return facts, nil
 }
 
 // foldSide reads a stream from its beginning.
@@ -183,27 +189,30 @@ func (l *Ledger) foldSide(ctx context.Context, s domain.Stream, apply func(domai
 	return expected, nil
 }
 
-// appendSide writes facts in parts that a store takes at once. What is lost
-// between two parts is decided again by whoever calls next.
-func (l *Ledger) appendSide(ctx context.Context, c domain.Context, expected eventstore.Expected, by By, facts []domain.Fact) error {
+// appendSide writes facts in parts that a store takes at once, and returns
+// where the last one stands. What is lost between two parts is decided again by
+// whoever calls next.
+func (l *Ledger) appendSide(
+	ctx context.Context, c domain.Context, expected eventstore.Expected, by By, facts []domain.Fact,
+) (last eventstore.Position, err error) {
 	meta := domain.Meta{RecordedAt: c.Now, Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
 	for part := range slices.Chunk(facts, perAppend) {
 		events := make([]eventstore.Event, len(part))
 		for i, f := range part {
 			e, err := event(l.id, c.Stream, f, meta)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			events[i] = e
 		}
 		at, err := l.store.Append(ctx, c.Stream, expected, events)
 		if err != nil {
-			return fmt.Errorf("%w to %s after %d: %w", errStore, c.Stream, expected, err)
+			return 0, fmt.Errorf("%w to %s after %d: %w", errStore, c.Stream, expected, err)
 		}
 		if err := l.ours(ctx, c.Stream, expected, events); err != nil {
-			return err
+			return 0, err
 		}
-		expected = eventstore.Expected(at.Revision)
+		expected, last = eventstore.Expected(at.Revision), at.Position
 	}
-	return nil
+	return last, nil
 }

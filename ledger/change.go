@@ -75,8 +75,9 @@ func (l *Ledger) attempt(ctx context.Context, set channel, w work, behind bool) 
 	if err != nil {
 		return Result{}, err
 	}
-	c := domain.Context{
-		Ledger: l.id, Stream: w.stream, Now: l.now(), Channel: set.config, Revision: set.revision, Zone: set.zone,
+	c, err := l.context(ctx, set, w.stream)
+	if err != nil {
+		return Result{}, err
 	}
 	v, plain, err := w.decide(ctx, fold, c)
 	if cached && !behind && doubtful(v, err) {
@@ -93,6 +94,15 @@ func (l *Ledger) attempt(ctx context.Context, set channel, w work, behind bool) 
 		return Result{}, err
 	}
 	return l.settle(ctx, c, w, fold, v, plain)
+}
+
+// context is what a decision on a stream rests on now.
+func (l *Ledger) context(ctx context.Context, set channel, s domain.Stream) (domain.Context, error) {
+	now := l.now()
+	oldest, err := l.oldestOpen(ctx, now)
+	return domain.Context{
+		Ledger: l.id, Stream: s, Now: now, Channel: set.config, Revision: set.revision, Zone: set.zone, OldestOpen: oldest,
+	}, err
 }
 
 // doubtful reports a decision that appends nothing, so that no revision check

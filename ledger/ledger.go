@@ -62,6 +62,7 @@ type Ledger struct {
 	clockMu  sync.Mutex
 	setMu    sync.RWMutex
 	channels map[domain.ChannelID]channel
+	periods  periods
 }
 
 // channel is a channel's settings in force.
