@@ -31,6 +31,9 @@ import (
 type Deps struct {
 	Log    eventstore.Reader
 	Ledger *ledger.Ledger // opens sealed parts; nothing is appended through it
+	// Keys are those that Ledger opens with, to have many read at once; nil to
+	// have each asked for when it is needed.
+	Keys *Remembered
 	// Channels have the keys by which evidence is verified again. Evidence of a
 	// channel that is missing here counts as unverifiable.
 	Channels map[domain.ChannelID]providers.Channel

@@ -2,41 +2,57 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/ledger"
 )
 
 // keysKept is how many data keys stay at hand in each of two generations.
 const keysKept = 8 << 10
 
-// Remember is keys, with those asked for last at hand: the events of a payment
-// stand close together in the log, and each sealed one needs the key. Erased
-// keys are forgotten with it, so use it for one check only.
-func Remember(keys ledger.Keys) ledger.Keys {
-	return &remembered{Keys: keys, young: map[domain.Stream]domain.DataKey{}}
-}
-
-type remembered struct {
+// Remembered are data keys with those asked for last at hand: the events of a
+// payment stand close together in the log, and each sealed one needs the key.
+// Erased keys are forgotten with it, so use it for one check only.
+type Remembered struct {
 	ledger.Keys
 	mu         sync.Mutex
-	young, old map[domain.Stream]domain.DataKey
+	young, old map[domain.Stream]kept
+}
+
+// kept is what a read of many keys said of one.
+type kept struct {
+	key  domain.DataKey
+	gone bool
+}
+
+// manyKeys is what reads keys together, as the operations store does.
+type manyKeys interface {
+	DataKeys(ctx context.Context, streams []domain.Stream) (map[domain.Stream]domain.DataKey, error)
+}
+
+// Remember is keys, with those asked for last at hand.
+func Remember(keys ledger.Keys) *Remembered {
+	return &Remembered{Keys: keys, young: map[domain.Stream]kept{}}
 }
 
 // DataKey implements ledger.Keys.
-func (r *remembered) DataKey(ctx context.Context, s domain.Stream) (domain.DataKey, error) {
-	if k, ok := r.find(s); ok {
-		return k, nil
+func (r *Remembered) DataKey(ctx context.Context, s domain.Stream) (domain.DataKey, error) {
+	if k, ok := r.find(s); ok && !k.gone {
+		return k.key, nil
+	} else if ok {
+		return domain.DataKey{}, domain.E(domain.KindNotFound, "the data key of %s was destroyed", s)
 	}
 	k, err := r.Keys.DataKey(ctx, s)
 	if err == nil {
-		r.keep(s, k)
+		r.keep(s, kept{key: k})
 	}
 	return k, err
 }
 
-func (r *remembered) find(s domain.Stream) (domain.DataKey, bool) {
+func (r *Remembered) find(s domain.Stream) (kept, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := r.young[s]
@@ -46,11 +62,44 @@ func (r *remembered) find(s domain.Stream) (domain.DataKey, bool) {
 	return k, ok
 }
 
-func (r *remembered) keep(s domain.Stream, k domain.DataKey) {
+func (r *Remembered) keep(s domain.Stream, k kept) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.young) >= keysKept {
-		r.old, r.young = r.young, make(map[domain.Stream]domain.DataKey, keysKept)
+		r.old, r.young = r.young, make(map[domain.Stream]kept, keysKept)
 	}
 	r.young[s] = k
+}
+
+// fetch reads the keys of all sealed events together, those that are not at
+// hand. What it does not find is gone: a key is older than what it seals.
+func (r *Remembered) fetch(ctx context.Context, events []eventstore.Recorded) error {
+	many, ok := r.Keys.(manyKeys)
+	if !ok {
+		return nil // one by one, then
+	}
+	var ask []domain.Stream
+	asked := map[domain.Stream]bool{}
+	for i := range events {
+		s := events[i].Stream
+		if len(events[i].Sealed) == 0 || asked[s] {
+			continue
+		}
+		asked[s] = true
+		if _, ok := r.find(s); !ok {
+			ask = append(ask, s)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	found, err := many.DataKeys(ctx, ask)
+	if err != nil {
+		return fmt.Errorf("read %d data keys: %w", len(ask), err)
+	}
+	for _, s := range ask {
+		key, ok := found[s]
+		r.keep(s, kept{key, !ok})
+	}
+	return nil
 }

@@ -126,7 +126,7 @@ func (s *seals) unreadable(err error) error {
 
 // take holds the next event against the tree. log is the tree over the events
 // found, this one among them.
-func (s *seals) take(e eventstore.Recorded, leaf [32]byte, log *tree) error {
+func (s *seals) take(e *eventstore.Recorded, leaf [32]byte, log *tree) error {
 	for _, h := range s.heads {
 		if h.Size == log.size {
 			s.roots[h.Size] = log.root()

@@ -39,10 +39,11 @@ type walk struct {
 	rep    Report              // what the reader itself finds
 }
 
-// task is work for one shard. mark asks for the sums of the books behind it.
+// task is work for one shard. hashed tells that sealed parts were held against
+// their hashes when they were read; mark asks for the sums of the books behind.
 type task struct {
-	events []eventstore.Recorded
-	mark   bool
+	events       []eventstore.Recorded
+	hashed, mark bool
 }
 
 func (w *walk) run(ctx context.Context) error {
@@ -97,15 +98,15 @@ func (w *walk) follow(ctx context.Context, queues []chan task, batch int) error 
 		if err != nil {
 			return err
 		}
-		events, before := b.Events, w.last
-		for len(events) > 0 && events[len(events)-1].Position > w.head {
-			events = events[:len(events)-1]
+		before := w.last
+		for n := len(b.Events); n > 0 && b.Events[n-1].Position > w.head; n-- {
+			b.Events = b.Events[:n-1]
 		}
-		if err := w.deal(ctx, queues, events); err != nil {
+		if err := w.deal(ctx, queues, b.Events, b.Leaves); err != nil {
 			return err
 		}
 		w.progress(Progress{Stage: "log", Done: w.last, Total: w.head})
-		if len(events) > 0 && w.last <= before {
+		if len(b.Events) > 0 && w.last <= before {
 			return domain.E(domain.KindCorrupt, "the log does not go on behind position %s", before)
 		}
 		if w.last >= w.head || b.CaughtUp {
@@ -153,13 +154,15 @@ func (w *walk) probe(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// deal hashes events and hands them out, stopping at the mark so that the
-// books can be summed up there.
-func (w *walk) deal(ctx context.Context, queues []chan task, events []eventstore.Recorded) error {
+// deal hands events out, stopping at the mark so that the books can be summed
+// up there. leaves are their hashes, where the store reckoned them; else they
+// are reckoned here.
+func (w *walk) deal(ctx context.Context, queues []chan task, events []eventstore.Recorded, leaves [][32]byte) error {
+	hashed := leaves != nil
 	for len(events) > 0 {
 		n, mark := len(events), false
 		for i := range events {
-			if err := w.take(events[i]); err != nil {
+			if err := w.take(&events[i], leafOf(&events[i], leaves, i)); err != nil {
 				return err
 			}
 			if events[i].Position == w.mark {
@@ -167,16 +170,25 @@ func (w *walk) deal(ctx context.Context, queues []chan task, events []eventstore
 				break
 			}
 		}
-		if err := w.send(ctx, queues, events[:n], mark); err != nil {
+		if err := w.send(ctx, queues, events[:n], hashed, mark); err != nil {
 			return err
 		}
-		events = events[n:]
+		if events = events[n:]; hashed {
+			leaves = leaves[n:]
+		}
 	}
 	return nil
 }
 
+func leafOf(r *eventstore.Recorded, leaves [][32]byte, i int) [32]byte {
+	if leaves != nil {
+		return leaves[i]
+	}
+	return eventstore.LeafHashSealed(r.Stream, r.Revision, r.Event, r.SealedHash)
+}
+
 // take notes what the reader knows of an event: its place in the whole log.
-func (w *walk) take(r eventstore.Recorded) error {
+func (w *walk) take(r *eventstore.Recorded, leaf [32]byte) error {
 	if w.rep.Events == 0 && (r.Type != domain.TypeLedgerOpened || r.Stream != domain.LedgerStream) {
 		w.wrong(r, CheckSequence, "the log begins with "+r.Type+" where its opening, "+domain.TypeLedgerOpened+", belongs")
 	}
@@ -184,7 +196,6 @@ func (w *walk) take(r eventstore.Recorded) error {
 		w.wrong(r, CheckSequence, fmt.Sprintf("it comes behind position %s", w.last))
 	}
 	w.rep.Events++
-	leaf := eventstore.LeafHashSealed(r.Stream, r.Revision, r.Event, r.SealedHash)
 	w.tree.add(leaf)
 	w.last = r.Position
 	w.marked = w.marked || r.Position == w.mark
@@ -194,22 +205,25 @@ func (w *walk) take(r eventstore.Recorded) error {
 	return w.seals.take(r, leaf, &w.tree)
 }
 
-func (w *walk) wrong(r eventstore.Recorded, c Check, text string) {
+func (w *walk) wrong(r *eventstore.Recorded, c Check, text string) {
 	w.rep.add(Finding{Position: r.Position, Stream: r.Stream, Revision: r.Revision, Check: c, Text: text})
 }
 
-func (w *walk) send(ctx context.Context, queues []chan task, events []eventstore.Recorded, mark bool) error {
+func (w *walk) send(ctx context.Context, queues []chan task, events []eventstore.Recorded, hashed, mark bool) error {
 	parts := make([][]eventstore.Recorded, len(queues))
-	for _, e := range events {
-		i := maphash.String(w.seed, string(e.Stream)) % uint64(len(queues))
-		parts[i] = append(parts[i], e)
+	for i := range parts {
+		parts[i] = make([]eventstore.Recorded, 0, len(events)*9/8/len(queues)+16)
+	}
+	for i := range events {
+		n := maphash.String(w.seed, string(events[i].Stream)) % uint64(len(queues))
+		parts[n] = append(parts[n], events[i])
 	}
 	for i, q := range queues {
 		if len(parts[i]) == 0 && !mark {
 			continue
 		}
 		select {
-		case q <- task{parts[i], mark}:
+		case q <- task{parts[i], hashed, mark}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

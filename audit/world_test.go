@@ -67,6 +67,7 @@ type world struct {
 	ops      *osqlite.Store
 	rows     *psqlite.DB
 	ledger   *ledger.Ledger
+	keys     *audit.Remembered
 	channels map[domain.ChannelID]providers.Channel
 }
 
@@ -121,7 +122,8 @@ func (w *world) tryOpen() (err error) {
 			return err
 		}
 	}
-	if w.ledger, err = ledger.Open(ctx, w.events, audit.Remember(w.ops), cfg); err != nil {
+	w.keys = audit.Remember(w.ops)
+	if w.ledger, err = ledger.Open(ctx, w.events, w.keys, cfg); err != nil {
 		return err
 	}
 	w.channels = map[domain.ChannelID]providers.Channel{
@@ -317,7 +319,7 @@ func (w *world) deps() audit.Deps {
 	tree := tamperlog.OpenFolder(w.file("tree"))
 	w.t.Cleanup(func() { _ = tree.Close() })
 	return audit.Deps{
-		Log: w.events, Ledger: w.ledger, Channels: w.channels, Rows: w.rows, Tree: tree,
+		Log: w.events, Ledger: w.ledger, Keys: w.keys, Channels: w.channels, Rows: w.rows, Tree: tree,
 		Inspect: w.events.(*esqlite.Store).Inspect,
 	}
 }

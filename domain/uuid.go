@@ -48,16 +48,14 @@ func isHyphenPlace(i int) bool { return i == 8 || i == 13 || i == 18 || i == 23 
 // hashed after the namespace is each part behind its length as four bytes,
 // big-endian: lists that differ, ("ab","c") and ("a","bc"), share no bytes.
 func NewV5(namespace ID, parts ...string) ID {
-	h := sha1.New() //nolint:gosec // see the import
-	h.Write(namespace[:])
+	var room [256]byte // most lists fit: each event's id is checked by way of here
+	all := append(room[:0], namespace[:]...)
 	for _, part := range parts {
-		var length [4]byte
-		binary.BigEndian.PutUint32(length[:], uint32(len(part)))
-		h.Write(length[:])
-		io.WriteString(h, part) //nolint:errcheck // a hash never fails
+		all = binary.BigEndian.AppendUint32(all, uint32(len(part)))
+		all = append(all, part...)
 	}
-	var sum [sha1.Size]byte
-	return versioned(ID(h.Sum(sum[:0])[:16]), 5)
+	sum := sha1.Sum(all) //nolint:gosec // see the import
+	return versioned(ID(sum[:16]), 5)
 }
 
 // NewRandom is a UUID version 4 of 16 bytes from r, which is crypto/rand's

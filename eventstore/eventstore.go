@@ -110,8 +110,13 @@ type FollowOptions struct {
 // Batch is a piece of the log in order. Everything at or below Position has
 // been delivered. CaughtUp is true when the batch ends at the log's head as it
 // was when read; such a batch may be empty.
+//
+// Leaves are the leaf hashes of Events, in step, from a store that reckons them
+// over the very bytes it hands out, and has held loaded sealed parts against
+// their hashes; nil from others.
 type Batch struct {
 	Events   []Recorded
+	Leaves   [][32]byte
 	Position Position
 	CaughtUp bool
 }

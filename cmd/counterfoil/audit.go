@@ -82,7 +82,7 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := p.openStores(ctx, cfg, audit.Remember)
+	s, err := p.openStores(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (p *program) receipt(ctx context.Context, channel, order string, text bool)
 	if err != nil {
 		return err
 	}
-	s, err := p.openStores(ctx, cfg, audit.Remember)
+	s, err := p.openStores(ctx, cfg)
 	if err != nil {
 		return err
 	}

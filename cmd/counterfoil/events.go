@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"counterfoil/audit"
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/httpapi"
@@ -63,7 +62,7 @@ func (p *program) events(ctx context.Context, f eventFilter) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := p.openStores(ctx, cfg, audit.Remember)
+	s, err := p.openStores(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"counterfoil/audit"
 	"counterfoil/eventstore"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
@@ -21,6 +22,7 @@ type stores struct {
 	events eventstore.Store
 	ops    operations.Store
 	ledger *ledger.Ledger
+	keys   *audit.Remembered // that ledger opens sealed parts with
 }
 
 // openEvents opens the event log alone.
@@ -28,23 +30,18 @@ func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore
 	return assembly.OpenEvents(ctx, cfg, assembly.StoreOptions{Cache: readCache})
 }
 
-// openStores opens the event log with the keys to its sealed parts, which wrap
-// may keep at hand.
-func (p *program) openStores(
-	ctx context.Context, cfg config.Config, wrap func(ledger.Keys) ledger.Keys,
-) (s *stores, err error) {
+// openStores opens the event log with the keys to its sealed parts.
+func (p *program) openStores(ctx context.Context, cfg config.Config) (s *stores, err error) {
 	events, err := p.openEvents(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return p.openBeside(ctx, cfg, events, wrap)
+	return p.openBeside(ctx, cfg, events)
 }
 
 // openBeside is openStores for an event log that is open; it is closed with the
 // rest.
-func (p *program) openBeside(
-	ctx context.Context, cfg config.Config, events eventstore.Store, wrap func(ledger.Keys) ledger.Keys,
-) (s *stores, err error) {
+func (p *program) openBeside(ctx context.Context, cfg config.Config, events eventstore.Store) (s *stores, err error) {
 	s = &stores{config: cfg, events: events}
 	defer func() {
 		if err != nil {
@@ -54,7 +51,8 @@ func (p *program) openBeside(
 	if s.ops, err = p.openOperations(ctx, cfg); err != nil {
 		return s, err
 	}
-	s.ledger, err = ledger.Open(ctx, s.events, wrap(s.ops), ledger.Config{Software: assembly.Software, Clock: p.clock})
+	s.keys = audit.Remember(s.ops)
+	s.ledger, err = ledger.Open(ctx, s.events, s.keys, ledger.Config{Software: assembly.Software, Clock: p.clock})
 	return s, err
 }
 

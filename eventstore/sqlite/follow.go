@@ -133,7 +133,7 @@ func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions)
 		if len(b.Events) == o.Batch || size > pageBytes {
 			return b, nil
 		}
-		e, err := r.scan(q, domain.Stream(q.bytes(8)), o.Sealed)
+		e, leaf, err := r.scan(q, domain.Stream(q.bytes(8)), o.Sealed)
 		if err != nil {
 			return eventstore.Batch{}, err
 		}
@@ -141,7 +141,7 @@ func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions)
 			return eventstore.Batch{}, damaged(e, "it stands behind position "+b.Position.String())
 		}
 		size += len(e.Data) + len(e.Meta) + len(e.Sealed)
-		b.Events = append(b.Events, e)
+		b.Events, b.Leaves = append(b.Events, e), append(b.Leaves, leaf)
 		b.Position = e.Position
 	}
 }

@@ -130,7 +130,7 @@ func (r *reader) readStream(ctx context.Context, stream domain.Stream, o eventst
 		if !more {
 			return events, nil
 		}
-		e, err := r.scan(q, stream, o.Sealed)
+		e, _, err := r.scan(q, stream, o.Sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -162,29 +162,25 @@ func (r *reader) has(stream domain.Stream) (bool, error) {
 var hashOfNothing = sha256.Sum256(nil)
 
 // scan is the event in the current row of q, its bytes copied and checked
-// against the leaf hash that was stored with it.
-func (r *reader) scan(q *stmt, stream domain.Stream, sealed bool) (eventstore.Recorded, error) {
-	e := eventstore.Recorded{
-		Stream:     stream,
-		Position:   eventstore.Position(q.int64(0)),
-		Revision:   uint64(q.int64(1)),
-		SealedHash: hashOfNothing,
-	}
+// against the leaf hash that was stored with it, and that hash.
+func (r *reader) scan(q *stmt, stream domain.Stream, sealed bool) (e eventstore.Recorded, leaf [32]byte, err error) {
+	e.Stream = stream
+	e.Position, e.Revision = eventstore.Position(q.int64(0)), uint64(q.int64(1))
+	e.SealedHash = hashOfNothing
 	e.Type = r.typeName(q.bytes(3))
 	e.Data, e.Meta = cloneBoth(q.bytes(4), q.bytes(5))
 	hash := q.bytes(6)
 	if copy(e.ID[:], q.bytes(2)) != len(q.bytes(2)) || len(hash) > 0 && copy(e.SealedHash[:], hash) != len(hash) {
-		return eventstore.Recorded{}, damaged(e, "its id or hash is too long")
+		return e, leaf, damaged(e, "its id or hash is too long")
 	}
-	leaf := eventstore.LeafHashSealed(stream, e.Revision, e.Event, e.SealedHash)
+	leaf = eventstore.LeafHashSealed(stream, e.Revision, e.Event, e.SealedHash)
 	if string(leaf[:]) != string(q.bytes(7)) {
-		return eventstore.Recorded{}, damaged(e, "its bytes do not fit its leaf hash")
+		return e, leaf, damaged(e, "its bytes do not fit its leaf hash")
 	}
-	if !sealed || len(hash) == 0 {
-		return e, nil
+	if sealed && len(hash) > 0 {
+		err = r.unseal(&e)
 	}
-	err := r.unseal(&e)
-	return e, err
+	return e, leaf, err
 }
 
 // unseal loads the sealed part.
