@@ -26,6 +26,8 @@ type api struct {
 	headers []http.Header
 	rows    []string // of the list under list, the oldest first
 	list    string
+	payouts []string            // of the list of payouts, the oldest first
+	named   map[string][]string // ids of rows that the list of a payout's transactions shows
 	before  func(path string) // called before each answer
 }
 
@@ -39,8 +41,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := r.URL.Path + "?" + query
 	a.asked, a.headers = append(a.asked, target), append(a.headers, r.Header)
 	w.Header().Set("Content-Type", "application/json")
-	if a.list == r.URL.Path {
-		a.page(w, r.URL.Query())
+	payout := r.URL.Query().Get("payout")
+	switch {
+	case r.URL.Path == pathPayouts && a.status[pathPayouts] == 0:
+		servePage(w, r.URL.Query(), a.payouts)
+		return
+	case a.list == r.URL.Path && payout != "":
+		servePage(w, r.URL.Query(), slices.DeleteFunc(slices.Clone(a.rows), func(row string) bool {
+			return !slices.Contains(a.named[payout], mustObject(row).text("id"))
+		}))
+		return
+	case a.list == r.URL.Path:
+		servePage(w, r.URL.Query(), a.rows)
 		return
 	}
 	body, ok := a.answers[target]
@@ -59,8 +71,17 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, body)
 }
 
-// page serves rows as Stripe does: the newest first, by created and by cursor.
-func (a *api) page(w http.ResponseWriter, q url.Values) {
+// bills are the questions about transactions of a day, whatever payout they are
+// in.
+func (a *api) bills() []string {
+	return slices.DeleteFunc(slices.Clone(a.asked), func(target string) bool {
+		return !strings.HasPrefix(target, pathTransactions) || strings.Contains(target, "payout=")
+	})
+}
+
+// servePage serves rows as Stripe does: the newest first, by created and by
+// cursor.
+func servePage(w http.ResponseWriter, q url.Values, rows []string) {
 	bound := func(name string, none int64) int64 {
 		if n, err := strconv.ParseInt(q.Get(name), 10, 64); err == nil {
 			return n
@@ -69,7 +90,7 @@ func (a *api) page(w http.ResponseWriter, q url.Values) {
 	}
 	from, to := bound("created[gte]", 0), bound("created[lt]", 1<<62)
 	var fit []string
-	for _, row := range slices.Backward(a.rows) {
+	for _, row := range slices.Backward(rows) {
 		if at, _ := mustObject(row).number("created"); at >= from && at < to {
 			fit = append(fit, row)
 		}

@@ -18,6 +18,10 @@ const pathTransactions = "/v1/balance_transactions"
 // Stripe writes transactions as they happen, so this is margin, not schedule.
 const readyAfter = 2 * time.Hour
 
+// finalAfter is how long after BillReady a list that is behind has surely caught
+// up, fees that were estimates are known, and the next payouts are made.
+const finalAfter = 12 * time.Hour
+
 // maxRows bounds one day.
 const maxRows = 10_000_000
 
@@ -38,12 +42,14 @@ const leftOut = "description"
 // it to a payment, and its own amount and currency. A charge has the payer's
 // name, address and mail as well, which have no place in a bill that is kept
 // for ten years.
-var kept = []string{"id", "object", "payment_intent", "charge", "status", "amount", "amount_captured", "currency"}
+var kept = []string{"id", "object", "payment_intent", "charge", "status", "amount", "amount_captured", "currency", "automatic", "arrival_date"}
 
 // FetchBill writes the balance transactions that were made on the day, the
 // oldest first, as one JSON object on a line, without white space: each as it
-// came, but for personal data, with its source expanded. The last line is our
-// own, because a list has no end that would tell a cut one from a whole one.
+// came, but for personal data, with its source expanded and with the automatic
+// payout that it has gone into by now. The last line is our own, because a list
+// has no end that would tell a cut one from a whole one. A bill is final half a
+// day after BillReady.
 func (c *Channel) FetchBill(ctx context.Context, q providers.BillQuestion, w io.Writer) (providers.BillFile, error) {
 	if q.Kind != providers.BillFunds {
 		return providers.BillFile{}, domain.EField(domain.KindInvalid, "kind", "%q is not a bill of Stripe's", string(q.Kind))
@@ -51,14 +57,21 @@ func (c *Channel) FetchBill(ctx context.Context, q providers.BillQuestion, w io.
 	if _, err := domain.ParseDay(string(q.Day)); err != nil {
 		return providers.BillFile{}, err
 	}
-	if ready := c.BillReady(q.Day); q.At.Before(ready) {
+	ready := c.BillReady(q.Day)
+	if q.At.Before(ready) {
 		return providers.BillFile{}, domain.E(domain.KindNotFound, "the bill of %s is whole from %s on", q.Day, ready.UTC().Format(time.RFC3339))
 	}
 	from, to := q.Day.Start(c.zone).Unix(), q.Day.Add(1).Start(c.zone).Unix()
 	f := providers.BillFile{
-		Question: q, Name: "balance_transactions-" + string(q.Day) + ".jsonl", MediaType: "application/jsonl", Final: true,
+		Question: q, Name: "balance_transactions-" + string(q.Day) + ".jsonl", MediaType: "application/jsonl",
+		Final: !q.At.Before(ready.Add(finalAfter)),
 	}
-	b := biller{c: c, w: w}
+	into, err := c.payouts(ctx, from, to, q.At.Unix())
+	defer into.close()
+	if err != nil {
+		return providers.BillFile{}, err
+	}
+	b := biller{c: c, w: w, into: into}
 	if err := c.ascending(ctx, pathTransactions, expand("data.source"), from, to, b.write); err != nil {
 		return providers.BillFile{}, err
 	}
@@ -73,6 +86,7 @@ func (c *Channel) FetchBill(ctx context.Context, q providers.BillQuestion, w io.
 type biller struct {
 	c    *Channel
 	w    io.Writer
+	into *payouts
 	rows int
 }
 
@@ -80,7 +94,16 @@ func (b *biller) write(r row) error {
 	if b.rows++; b.rows > maxRows {
 		return b.c.unusable("has more than %d transactions on the day", maxRows)
 	}
-	line, err := b.c.line(within(r.raw))
+	o := within(r.raw)
+	at, err := o.number("created")
+	if err != nil {
+		return b.c.unusable("lists a transaction without its time")
+	}
+	payout, err := b.into.of(o.text("id"), at)
+	if err != nil {
+		return err
+	}
+	line, err := b.c.line(o, payout)
 	if err != nil {
 		return err
 	}
@@ -118,11 +141,12 @@ func (c *Channel) billEnd(rows int, day domain.Day) billEnd {
 	return billEnd{Object: objectEnd, Rows: rows, Day: day, Zone: c.cfg.Zone, Account: c.cfg.Account, Livemode: c.cfg.Live}
 }
 
-// line is a transaction as the bill keeps it.
-func (c *Channel) line(o object) ([]byte, error) {
+// line is a transaction as the bill keeps it, with the payout that it went into,
+// if that is known.
+func (c *Channel) line(o object, payout string) ([]byte, error) {
 	var b bytes.Buffer
 	for _, m := range o {
-		if m.Name == leftOut {
+		if m.Name == leftOut || m.Name == memberPayout {
 			continue
 		}
 		if m.Name == "source" {
@@ -135,6 +159,13 @@ func (c *Channel) line(o object) ([]byte, error) {
 			return nil, err
 		}
 		appendMember(&b, m.Name, value)
+	}
+	if payout != "" {
+		value, err := json.Marshal(payout)
+		if err != nil {
+			return nil, domain.E(domain.KindInternal, "write a payout's id: %w", err)
+		}
+		appendMember(&b, memberPayout, value)
 	}
 	return append(b.Bytes(), '}'), nil
 }

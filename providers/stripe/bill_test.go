@@ -90,8 +90,8 @@ func TestBill(t *testing.T) {
 			t.Errorf("the bill holds %s", private)
 		}
 	}
-	if a.asked[0] != fmt.Sprintf("/v1/balance_transactions?created[gte]=%d&created[lt]=%d&expand[]=data.source&limit=100", start, start+86400) {
-		t.Errorf("asked %s", a.asked[0])
+	if a.bills()[0] != fmt.Sprintf("/v1/balance_transactions?created[gte]=%d&created[lt]=%d&expand[]=data.source&limit=100", start, start+86400) {
+		t.Errorf("asked %s", a.bills()[0])
 	}
 	lines, err := readAll(c, f, bill)
 	if err != nil {
@@ -183,13 +183,13 @@ func TestBillPages(t *testing.T) {
 			t.Fatalf("line %d is %s", i, l.ID)
 		}
 	}
-	if pages := len(a.asked); pages > 90 {
+	if pages := len(a.bills()); pages > 90 {
 		t.Errorf("%d pages for 1500 rows", pages)
 	}
 	// Only the second with 250 rows is held whole: the rest is asked for in
 	// pieces of time, whose pages do not move.
 	behind := 0
-	for _, target := range a.asked {
+	for _, target := range a.bills() {
 		if strings.Contains(target, "starting_after") {
 			behind++
 		}
@@ -233,8 +233,8 @@ func TestBillTrouble(t *testing.T) {
 	if _, err := asking(t, broken, nil).FetchBill(t.Context(), question(billDay), io.Discard); domain.KindOf(err) != domain.KindUnavailable {
 		t.Errorf("broken: %v", err)
 	}
-	if len(broken.asked) != tries {
-		t.Errorf("asked %d times", len(broken.asked))
+	if asked := len(broken.bills()); asked != tries {
+		t.Errorf("asked %d times", asked)
 	}
 	full := asking(t, &api{list: pathTransactions, rows: []string{transaction(1, start, "charge", 1, 0, "")}}, nil)
 	if _, err := full.FetchBill(t.Context(), question(billDay), fullDisk{}); domain.KindOf(err) != domain.KindInternal {

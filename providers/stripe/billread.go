@@ -44,7 +44,8 @@ const adjustment = "adjustment"
 // or dispute itself, in its own currency; Fee, FeeCurrency and Net are those of
 // the balance, which may be kept in another: the rate is between the two. The
 // whole of a fee line is in Amount and in Fee. A movement whose sign does not
-// fit its type is LineOther. ProviderStatus is the type.
+// fit its type is LineOther. ProviderStatus is the type, PayoutID the payout
+// itself or the automatic one that the transaction went into.
 func (c *Channel) ReadBill(r io.Reader, f providers.BillFile) iter.Seq2[domain.BillLine, error] {
 	return func(yield func(domain.BillLine, error) bool) {
 		if f.Empty {
@@ -138,7 +139,7 @@ func (c *Channel) billLine(o object) (domain.BillLine, error) {
 	}
 	line := domain.BillLine{
 		ID: o.text("id"), Kind: lineKind(o, moved), Amount: moved, Fee: fee, FeeCurrency: net.Currency(), Net: net,
-		ProviderStatus: o.text("type"), At: o.at("created"),
+		ProviderStatus: o.text("type"), At: o.at("created"), PayoutID: o.text(memberPayout),
 	}
 	if line.ID == "" || line.ProviderStatus == "" {
 		return domain.BillLine{}, domain.E(domain.KindInvalid, "id or type is missing")

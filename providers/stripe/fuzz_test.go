@@ -118,7 +118,7 @@ func FuzzAnswer(f *testing.F) {
 func FuzzBill(f *testing.F) {
 	start := billDay.Start(newChannel(f, config()).zone).Unix()
 	c := newChannel(f, config())
-	line, err := c.line(mustObject(transaction(1, start, "charge", 1000, 37, source(chargeSource))))
+	line, err := c.line(mustObject(transaction(1, start, "charge", 1000, 37, source(chargeSource))), "po_1")
 	if err != nil {
 		f.Fatal(err)
 	}
