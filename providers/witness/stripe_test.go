@@ -190,7 +190,7 @@ func TestStripeLife(t *testing.T) {
 	if _, err := s.face.Decide(d.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.face.Payout(stripeAccount, domain.USD, true); err == nil {
+	if _, err := s.face.Payout(stage.PayoutOrder{Fails: true}); err == nil {
 		t.Error("a payout of a fee")
 	}
 	s.settle()

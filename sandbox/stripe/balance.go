@@ -1,34 +1,32 @@
 package stripe
 
 import (
-	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
 	"counterfoil/sandbox/stage"
 )
 
-// txn is a movement on the balance. Face.mu guards the list; one that is made
-// never changes.
+// txn is a movement on the balance. Face.mu guards the list; of one that is made
+// only payout changes.
 type txn struct {
 	id       string
 	kind     string // charge, refund, adjustment, …
 	category string // reporting_category
-	amount   sum    // signed
-	fee      int64
-	source   any // *order, *refund, *dispute, *payout or nil
+	amount   sum    // signed, in the currency of the balance
+	fee      int64  // in all
+	fx       int64  // of it, what changing the money cost
+	rate     string // exchange_rate; empty where nothing was changed
+	source   any    // *order, *refund, *dispute, *payout or nil
 	at       time.Time
+	payout   *payout // the automatic payout that it went into
 }
 
-// payout is money on its way to the bank.
-type payout struct {
-	a      *account
-	id     string
-	amount sum
-	state  string // paid, failed
-	at     time.Time
-}
+// settling is after how long a movement can be paid out.
+const settling = 48 * time.Hour
 
 // disputeFee is what a dispute costs, in whole units of its currency.
 const disputeFee = 15
@@ -38,13 +36,30 @@ const disputeFee = 15
 func cardFee(count int64) int64 { return min(count, count*29/1000+30) }
 
 // book adds a movement, dated by the books. The caller holds f.mu.
-func (f *Face) book(a *account, kind, category string, amount sum, fee int64, source any) *txn {
-	t := &txn{
-		id: a.newID("txn", kind), kind: kind, category: category, amount: amount, fee: fee, source: source, at: f.stage.Books(),
-	}
-	a.txns = append(a.txns, t)
-	return t
+func (f *Face) book(a *account, t txn) *txn {
+	t.id, t.at = a.newID("txn", t.kind), f.stage.Books()
+	a.txns = append(a.txns, &t)
+	return &t
 }
+
+// bookOf adds what a payment moves, in the currency of the balance, with the
+// fee that comes with so much. The caller holds f.mu.
+func (f *Face) bookOf(o *order, t txn, fee func(settled int64) int64) *txn {
+	if o.settles == "" || o.settles == t.amount.code {
+		t.fee = fee(t.amount.count)
+		return f.book(o.a, t)
+	}
+	t.amount, t.rate = f.change(t.amount, o.settles, o.id, t.kind, strconv.Itoa(len(o.a.txns)))
+	t.fee = fee(t.amount.count)
+	if t.kind == "charge" || t.kind == "payment" {
+		t.fx = t.amount.count * fxPerMille / 1000
+		t.fee += t.fx
+	}
+	return f.book(o.a, t)
+}
+
+// free is what costs nothing.
+func free(int64) int64 { return 0 }
 
 // newID makes an id that follows from its account and a name. The caller holds
 // f.mu.
@@ -54,62 +69,73 @@ func (a *account) newID(prefix, name string) string {
 	return prefix + "_3" + digestHex(a.ID, key, strconv.Itoa(a.numbers[key]))[:22]
 }
 
+// net is what a movement moves.
+func (t *txn) net() int64 { return t.amount.count - t.fee }
+
 // balance is what stands on an account in a currency. The caller holds f.mu.
 func (a *account) balance(code string) int64 {
 	var n int64
 	for _, t := range a.txns {
 		if t.amount.code == code {
-			n += t.amount.count - t.fee
+			n += t.net()
 		}
 	}
 	return n
 }
 
-// Payout sends an account's whole balance in a currency to its bank, and tells
-// it. One that fails is told as paid first and fails five days later, as a bank
-// sends it back. KindConflict where there is nothing to send.
-func (f *Face) Payout(merchant string, c domain.Currency, fails bool) (id string, err error) {
-	a, err := f.account(merchant)
-	if err != nil {
-		return "", err
+// balances is what stands on an account, by currency. The caller holds f.mu.
+func (a *account) balances() []domain.Money {
+	left := map[string]int64{}
+	for _, t := range a.txns {
+		left[t.amount.code] += t.net()
 	}
-	s, err := sumOf(domain.NewMoney(0, c))
-	if err != nil {
-		return "", domain.EField(domain.KindInvalid, "currency", "%w", err)
+	var all []domain.Money
+	for code, n := range left {
+		all = append(all, sum{n, code}.money())
 	}
-	f.mu.Lock()
-	if s.count = a.balance(s.code); s.count <= 0 {
-		f.mu.Unlock()
-		return "", domain.E(domain.KindConflict, "there is nothing in %s to pay out", c)
-	}
-	p, tell := f.payOut(a, s)
-	f.mu.Unlock()
-	tell()
-	if fails {
-		f.stage.After(5*24*time.Hour, func(context.Context) { f.payoutFails(p) })
-	}
-	return p.id, nil
+	slices.SortFunc(all, func(x, y domain.Money) int { return strings.Compare(string(x.Currency()), string(y.Currency())) })
+	return all
 }
 
-// payOut books a payout; the caller, who holds f.mu, tells it afterwards.
-func (f *Face) payOut(a *account, s sum) (*payout, func()) {
-	p := &payout{a: a, id: a.newID("po", s.code), amount: s, state: "paid", at: f.stage.Books()}
-	a.payouts = append(a.payouts, p)
-	f.book(a, "payout", "payout", sum{-s.count, s.code}, 0, p)
-	about := subject{a: a, of: p.id, url: a.NotifyURL, kind: kindPayout}
-	created := f.event(about, "payout.created", p.object())
-	paid := f.event(about, "payout.paid", p.object())
-	return p, func() {
-		f.deliver(created, stage.Fault{})
-		f.deliver(paid, stage.Fault{})
+// oddType is a type of movement that no list has.
+const oddType = "climate_adjustment"
+
+// Move moves an account's balance for a reason that its type alone tells: one
+// of Stripe's, or any other.
+func (f *Face) Move(in stage.MoveOrder) (stage.Move, error) {
+	a, err := f.account(in.Merchant)
+	if err != nil {
+		return stage.Move{}, err
 	}
+	s, err := sumOf(in.Amount)
+	if err != nil || s.count == 0 {
+		return stage.Move{}, domain.EField(domain.KindInvalid, "amount", "%s is no amount to move: %w", in.Amount, err)
+	}
+	kind := in.Word
+	if kind == "" {
+		kind = oddType
+	}
+	if len(kind) > 40 || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return stage.Move{}, domain.EField(domain.KindInvalid, "word", "%.40q is not a type like %s", kind, oddType)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.book(a, txn{kind: kind, category: kind, amount: s})
+	a.moved = append(a.moved, t)
+	return t.view(), nil
 }
 
-func (f *Face) payoutFails(p *payout) {
-	f.mu.Lock()
-	p.state = failed
-	f.book(p.a, "payout_failure", "payout_reversal", p.amount, 0, p)
-	e := f.event(subject{a: p.a, of: p.id, url: p.a.NotifyURL, kind: kindPayout}, "payout.failed", p.object())
-	f.mu.Unlock()
-	f.deliver(e, stage.Fault{})
+func (t *txn) view() stage.Move {
+	return stage.Move{ID: t.id, Amount: t.amount.money(), Word: t.kind, At: t.at}
+}
+
+// bank adds what an account's balance has to the truth. The caller holds f.mu.
+func (a *account) bank(b *stage.MerchantBooks) {
+	b.Balance = a.balances()
+	for _, p := range a.payouts {
+		b.Payouts = append(b.Payouts, p.view())
+	}
+	for _, t := range a.moved {
+		b.Moves = append(b.Moves, t.view())
+	}
 }

@@ -29,6 +29,9 @@ type Account struct {
 	NotifyURL string          // the endpoint; orders of the control interface may name another
 	Currency  domain.Currency // proposed in its channel; default CNY
 	Connected bool            // of a platform: its events carry its id
+
+	Settlement   domain.Currency // into which all other money is changed; empty: every currency has a balance of its own
+	DailyPayouts bool            // what came two days before goes to the bank each midnight, UTC
 }
 
 func (a Account) withDefaults() Account {
@@ -63,6 +66,12 @@ func (a Account) check() error {
 	}
 	if _, _, err := stripe.Count(domain.NewMoney(0, a.Currency)); err != nil {
 		return domain.EField(domain.KindInvalid, "currency", "account %s: %w", a.ID, err)
+	}
+	if a.Settlement == "" {
+		return nil
+	}
+	if _, _, err := stripe.Count(domain.NewMoney(0, a.Settlement)); err != nil {
+		return domain.EField(domain.KindInvalid, "settlement", "account %s: %w", a.ID, err)
 	}
 	return nil
 }

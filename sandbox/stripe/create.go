@@ -127,7 +127,7 @@ func (f *Face) createPayout(c call) (fields, func(), error) {
 	if s.count > c.a.balance(s.code) {
 		return nil, nil, refusal{400, "invalid_request_error", "balance_insufficient", "You have insufficient funds in your account."}
 	}
-	p, tell := f.payOut(c.a, s)
+	p, tell := f.payOut(c.a, s, nil)
 	return p.object(), tell, nil
 }
 

@@ -30,6 +30,7 @@ var (
 	_ stage.Face     = (*Face)(nil)
 	_ stage.Disputer = (*Face)(nil)
 	_ stage.Rotator  = (*Face)(nil)
+	_ stage.Banker   = (*Face)(nil)
 )
 
 // Name is "stripe".
@@ -50,6 +51,7 @@ const (
 	KeyOrder   stage.Class = "key_order"   // the members of events in another order, without white space
 	FutureTime stage.Class = "future_time" // the first attempt is signed a day ahead
 	NoMetadata stage.Class = "no_metadata" // the intent does not name the order, only its session does
+	Exchanged  stage.Class = "exchanged"   // the money is changed on its way to the balance, and so is all that goes back
 )
 
 // Classes are the common ones and its own.
@@ -58,8 +60,9 @@ func (f *Face) Classes() stage.Classes {
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "1.00"}, stage.SecondTrade: {Delay: 10 * time.Minute}, stage.Rotated: {},
 		Delayed: {Delay: 24 * time.Hour}, Thin: {}, OldRelease: {}, TwoSigns: {}, KeyOrder: {}, FutureTime: {}, NoMetadata: {},
+		Exchanged:          {},
 		stage.QueryMissing: {Query: true, Copies: 2}, stage.QueryLimited: {Query: true, Copies: 2},
-		stage.BillCut: {Bill: true}, stage.BillGrows: {Bill: true},
+		stage.BillLate: {Bill: true}, stage.BillChanged: {Bill: true}, stage.BillCut: {Bill: true}, stage.BillGrows: {Bill: true},
 	})
 }
 
@@ -75,6 +78,8 @@ type account struct {
 	refunds  []*refund
 	disputes []*dispute
 	payouts  []*payout
+	moved    []*txn              // of txns, what Move made
+	rolling  bool                // the next midnight is waited for
 	repeats  map[string]answered // by Idempotency-Key
 	planted  map[stage.Class]int
 }
@@ -196,6 +201,7 @@ func (f *Face) Books() []stage.MerchantBooks {
 			settled[p.OrderNo] = settled[p.OrderNo] || p.Due
 			b.Payments = append(b.Payments, p)
 		}
+		a.bank(&b)
 		all = append(all, b)
 	}
 	return all

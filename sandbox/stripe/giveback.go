@@ -91,7 +91,7 @@ func (f *Face) giveBack(o *order, no string, give sum, fault stage.Fault) (*refu
 	r := &refund{o: o, id: o.a.newID("re", no), no: no, amount: give, state: succeeded, at: f.stage.Books()}
 	o.refunds = append(o.refunds, r)
 	o.a.refunds = append(o.a.refunds, r)
-	f.book(o.a, "refund", "refund", sum{-give.count, give.code}, 0, r)
+	f.bookOf(o, txn{kind: "refund", category: "refund", amount: sum{-give.count, give.code}, source: r}, free)
 	single := f.event(o.subject(kindRefund), "refund.created", r.object())
 	total := f.event(o.subject(kindRefund), "charge.refunded", o.chargeObject(nil))
 	if f.stage.Chance(Name, r.id, "first").IntN(2) == 0 {
@@ -106,7 +106,7 @@ func (f *Face) giveBack(o *order, no string, give sum, fault stage.Fault) (*refu
 func (f *Face) refundFails(r *refund) {
 	f.mu.Lock()
 	r.state = failed
-	f.book(r.o.a, "refund_failure", "refund_failure", r.amount, 0, r)
+	f.bookOf(r.o, txn{kind: "refund_failure", category: "refund_failure", amount: r.amount, source: r}, free)
 	e := f.event(r.o.subject(kindRefund), "refund.failed", r.object())
 	f.mu.Unlock()
 	f.deliver(e, stage.Fault{})
@@ -128,8 +128,8 @@ func (f *Face) Dispute(id string, amount domain.Money) (stage.Dispute, error) {
 	d := &dispute{o: o, id: o.a.newID("du", o.no), amount: take, state: "needs_response", at: f.stage.Books()}
 	o.disputes = append(o.disputes, d)
 	o.a.disputes = append(o.a.disputes, d)
-	fee, _ := sumOf(feeIn(take)) // a whole number of units always has a form
-	d.txns = []*txn{f.book(o.a, "adjustment", "dispute", sum{-take.count, take.code}, fee.count, d)}
+	taken := txn{kind: "adjustment", category: "dispute", amount: sum{-take.count, take.code}, source: d}
+	d.txns = []*txn{f.bookOf(o, taken, func(int64) int64 { return feeIn(o.settled()) })}
 	created := f.event(o.subject(kindDispute), "charge.dispute.created", d.object(nil))
 	moved := f.event(o.subject(kindDispute), "charge.dispute.funds_withdrawn", d.object(nil))
 	view := d.view()
@@ -139,14 +139,18 @@ func (f *Face) Dispute(id string, amount domain.Money) (stage.Dispute, error) {
 	return view, nil
 }
 
-// feeIn is the fee of a dispute in the currency of s.
-func feeIn(s sum) domain.Money {
-	c := s.money().Currency()
+// feeIn is the fee of a dispute in a currency.
+func feeIn(code string) int64 {
+	c := sum{0, code}.money().Currency()
 	fee := int64(disputeFee)
 	for range c.Places() {
 		fee *= 10
 	}
-	return domain.NewMoney(fee, c)
+	s, err := sumOf(domain.NewMoney(fee, c))
+	if err != nil {
+		panic("stripe: a whole number of units has no form: " + err.Error())
+	}
+	return s.count
 }
 
 // Decide ends a dispute. One that is won brings the money back, not the fee.
@@ -164,7 +168,7 @@ func (f *Face) Decide(disputeID string, won bool) (stage.Dispute, error) {
 	closed := f.event(d.o.subject(kindDispute), "charge.dispute.closed", d.object(nil))
 	events := []*event{closed}
 	if won {
-		back := f.book(d.o.a, "adjustment", "dispute_reversal", d.amount, 0, d)
+		back := f.bookOf(d.o, txn{kind: "adjustment", category: "dispute_reversal", amount: d.amount, source: d}, free)
 		d.txns = append([]*txn{back}, d.txns...)
 		events = append(events, f.event(d.o.subject(kindDispute), "charge.dispute.funds_reinstated", d.object(nil)))
 	}

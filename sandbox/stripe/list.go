@@ -95,7 +95,7 @@ func (c call) cursor(rows []row, limit int) (from, to int, more bool, err error)
 	return from, to, to < len(rows), nil
 }
 
-// about filters by the payment intent that a list is asked for.
+// wants filters by the payment that a list is asked for.
 func (c call) wants(o *order) bool {
 	id := c.values.Get("payment_intent")
 	charge := c.values.Get("charge")
@@ -168,26 +168,72 @@ func (f *Face) listDisputes(c call) (fields, func(), error) {
 func (f *Face) listPayouts(c call) (fields, func(), error) {
 	var rows []row
 	for _, p := range c.a.payouts {
-		rows = append(rows, row{p.id, p.at, func(expansion) fields { return p.object() }})
+		if status := c.values.Get("status"); status == "" || status == p.state {
+			rows = append(rows, row{p.id, p.at, func(expansion) fields { return p.object() }})
+		}
 	}
 	return c.list(rows)
 }
 
+// lags is how far a list can be behind what happened.
+const lags = 3 * time.Hour
+
 // listTransactions is the bill. While BillGrows holds, every page finds a fee
-// more on the balance than the one before.
+// more on the balance than the one before; while BillLate does, it is behind;
+// while BillChanged does, fees are estimates.
 func (f *Face) listTransactions(c call) (fields, func(), error) {
-	if f.troubles.Bill(c.a.ID, f.stage.Now()).Class == stage.BillGrows {
-		fee, _ := sumOf(feeIn(sum{0, codeOf(c.a)}))
-		f.book(c.a, "stripe_fee", "fee", sum{-fee.count, fee.code}, 0, nil)
+	fault := f.troubles.Bill(c.a.ID, f.stage.Now())
+	if fault.Class == stage.BillGrows {
+		f.book(c.a, txn{kind: "stripe_fee", category: "fee", amount: sum{-feeIn(codeOf(c.a)), codeOf(c.a)}})
+	}
+	p, err := c.payout()
+	if err != nil {
+		return nil, nil, err
 	}
 	var rows []row
 	for _, t := range c.a.txns {
-		kind, source := c.values.Get("type"), c.values.Get("source")
-		if (kind == "" || kind == t.kind) && (source == "" || source == t.origin()) {
-			rows = append(rows, row{t.id, t.at, t.object})
+		late := fault.Class == stage.BillLate && t.at.After(f.stage.Books().Add(-lags))
+		if c.about(t) && !late && (p == nil || t.payout == p) {
+			rows = append(rows, row{t.id, t.at, t.told(fault)})
 		}
 	}
 	return c.list(rows)
+}
+
+// payout is the automatic payout whose movements a list is asked for.
+func (c call) payout() (*payout, error) {
+	id := c.values.Get("payout")
+	if id == "" {
+		return nil, nil
+	}
+	for _, p := range c.a.payouts {
+		if p.id == id && !p.automatic {
+			return nil, wrong("payout", "Balance transaction history can only be filtered on automatic transfers, not manual.")
+		}
+		if p.id == id {
+			return p, nil
+		}
+	}
+	return nil, missing("payout", id)
+}
+
+// about reports whether a movement is one of those asked for.
+func (c call) about(t *txn) bool {
+	kind, source, code := c.values.Get("type"), c.values.Get("source"), c.values.Get("currency")
+	return (kind == "" || kind == t.kind) && (source == "" || source == t.origin()) && (code == "" || code == t.amount.code)
+}
+
+// told is a movement as a list tells it: its fee, if it is an estimate, is one
+// too high.
+func (t *txn) told(fault stage.Fault) func(expansion) fields {
+	if fault.Class != stage.BillChanged || t.fee <= 0 {
+		return t.object
+	}
+	return func(e expansion) fields {
+		estimated := *t
+		estimated.fee++
+		return estimated.object(e)
+	}
 }
 
 // codeOf is the code of an account's currency.

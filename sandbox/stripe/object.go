@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"encoding/json"
 	"strings"
 )
 
@@ -149,22 +150,38 @@ func (d *dispute) object(e expansion) fields {
 }
 
 func (p *payout) object() fields {
-	return fields{
-		"id": p.id, "object": "payout", "amount": p.amount.count, "arrival_date": p.at.Unix() + 2*86400, "automatic": false,
-		"created": p.at.Unix(), "currency": p.amount.code, "livemode": false, "metadata": map[string]string{}, "status": p.state,
+	v := fields{
+		"id": p.id, "object": "payout", "amount": p.amount.count, "arrival_date": p.at.Add(payoutArrives).Unix(), "automatic": p.automatic,
+		"created": p.at.Unix(), "currency": p.amount.code, "failure_code": nil, "livemode": false, "metadata": map[string]string{},
+		"method": "standard", "reconciliation_status": "not_applicable", "status": p.state, "type": "bank_account",
 	}
+	switch {
+	case p.automatic && p.reconciled:
+		v["reconciliation_status"] = "completed"
+	case p.automatic:
+		v["reconciliation_status"] = "in_progress"
+	}
+	if p.state == failed {
+		v["failure_code"] = "account_closed"
+	}
+	return v
 }
 
 func (t *txn) object(e expansion) fields {
 	details := []fields{}
-	if t.fee != 0 {
-		details = append(details, fields{"amount": t.fee, "currency": t.amount.code, "type": "stripe_fee"})
+	for _, part := range [...]int64{t.fee - t.fx, t.fx} {
+		if part != 0 {
+			details = append(details, fields{"amount": part, "currency": t.amount.code, "type": "stripe_fee"})
+		}
 	}
 	v := fields{
-		"id": t.id, "object": "balance_transaction", "amount": t.amount.count, "available_on": t.at.Unix() + 86400,
+		"id": t.id, "object": "balance_transaction", "amount": t.amount.count, "available_on": t.at.Add(settling).Unix(),
 		"created": t.at.Unix(), "currency": t.amount.code, "description": "for payer@example.com", "exchange_rate": nil, "fee": t.fee,
 		"fee_details": details, "net": t.amount.count - t.fee, "reporting_category": t.category, "source": orNull(t.origin()), "status": "available",
 		"type": t.kind,
+	}
+	if t.rate != "" {
+		v["exchange_rate"] = json.Number(t.rate)
 	}
 	if _, wanted := e.into("source"); wanted && t.source != nil {
 		v["source"] = t.whole()

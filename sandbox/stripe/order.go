@@ -61,6 +61,7 @@ type order struct {
 	placed    sum
 	pays      sum // what the payer will pay where it is not placed
 	paid      sum
+	settles   string // the code of the balance that it reaches; empty: of its own currency
 	state     string // of the intent
 	expired   bool   // the session was
 	second    *order // the order whose number this one was paid under again
@@ -97,6 +98,15 @@ type dispute struct {
 }
 
 func (o *order) wasPaid() bool { return o.paid.count > 0 }
+
+// settled is the code of the balance that a payment reaches.
+func (o *order) settled() string {
+	if o.settles != "" {
+		return o.settles
+	}
+	return o.paid.code
+}
+
 func (o *order) payable() bool { return o.state == unpaid && !o.expired }
 
 // back is what was given back and did not return.
@@ -150,7 +160,7 @@ func (d *dispute) view() stage.Dispute {
 	case "lost":
 		v.State = stage.DisputeLost
 	}
-	fee := sum{0, d.amount.code}
+	fee := sum{0, d.o.settled()}
 	for _, t := range d.txns {
 		fee.count += t.fee
 	}

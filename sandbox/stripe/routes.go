@@ -67,7 +67,10 @@ func (f *Face) mux() http.Handler {
 		"GET /v1/disputes/{id}":                  f.getDispute,
 		"POST /v1/payouts":                       f.createPayout,
 		"GET /v1/payouts":                        f.listPayouts,
+		"GET /v1/payouts/{id}":                   f.getPayout,
+		"GET /v1/balance":                        f.getBalance,
 		"GET /v1/balance_transactions":           f.listTransactions,
+		"GET /v1/balance_transactions/{id}":      f.getTransaction,
 		"GET /v1/events":                         f.listEvents,
 		"GET /v1/events/{id}":                    f.getEvent,
 	} {
@@ -135,10 +138,10 @@ func (f *Face) understand(w http.ResponseWriter, r *http.Request) (call, error) 
 
 // spoilt spoils an answer as planted, and reports whether that was all.
 func (f *Face) spoilt(w http.ResponseWriter, c call) bool {
-	fault := f.troubles.Take(c.a.ID, c.about(), f.stage.Now())
+	fault := f.troubles.Take(c.a.ID, c.intent(), f.stage.Now())
 	switch fault.Class {
 	case stage.QueryMissing:
-		f.write(w, http.StatusNotFound, fail(missing("payment_intent", c.about())))
+		f.write(w, http.StatusNotFound, fail(missing("payment_intent", c.intent())))
 		return true
 	case stage.QueryLimited:
 		f.write(w, http.StatusTooManyRequests, fail(refusal{0, "invalid_request_error", "rate_limit", "Request rate limit exceeded."}))
@@ -148,8 +151,8 @@ func (f *Face) spoilt(w http.ResponseWriter, c call) bool {
 	}
 }
 
-// about is the payment intent that a question is about.
-func (c call) about() string {
+// intent is the payment intent that a question is about.
+func (c call) intent() string {
 	if id := c.values.Get("payment_intent"); id != "" {
 		return id
 	}

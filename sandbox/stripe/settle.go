@@ -29,7 +29,7 @@ func (f *Face) payAgain(o *order) {
 	f.mu.Lock()
 	twin := f.add(o.a, order{
 		reference: o.reference, no: o.no, goods: o.goods, metadata: o.metadata, intentMD: o.intentMD, notifyURL: o.notifyURL,
-		returnURL: o.returnURL, placed: o.placed, second: o,
+		returnURL: o.returnURL, placed: o.placed, settles: o.settles, second: o,
 	}, o.session != "")
 	f.mu.Unlock()
 	f.settle(twin, stage.Fault{}, "checkout.session.completed")
@@ -47,11 +47,15 @@ func (f *Face) settle(o *order, fault stage.Fault, sessionEvent string) {
 		o.charge, o.paidAt = o.a.newID("ch", o.no), f.stage.Books()
 	}
 	o.paid, o.state = paid, succeeded
+	if o.settles == "" {
+		o.settles = o.a.settlesIn(paid.code, fault.Class == Exchanged)
+	}
 	kind := "charge"
 	if strings.HasPrefix(o.charge, "py_") {
 		kind = "payment"
 	}
-	f.book(o.a, kind, "charge", paid, cardFee(paid.count), o)
+	f.bookOf(o, txn{kind: kind, category: "charge", amount: paid, source: o}, cardFee)
+	f.roll(o.a)
 	events := []*event{f.event(o.subject(""), "payment_intent.succeeded", o.intent(nil))}
 	if o.session != "" {
 		events = append(events, f.event(o.subject(""), sessionEvent, o.sessionObject(nil)))
@@ -138,7 +142,7 @@ func (f *Face) Fire(id string, fault stage.Fault) (stage.Order, error) {
 		return stage.Order{}, err
 	}
 	switch on.Class {
-	case Delayed, NoMetadata, stage.OtherAmount, stage.SecondTrade:
+	case Delayed, NoMetadata, Exchanged, stage.OtherAmount, stage.SecondTrade:
 		return stage.Order{}, domain.E(domain.KindConflict, "%s cannot happen to an order that was paid", fault.Class)
 	default:
 	}
