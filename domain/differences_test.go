@@ -43,6 +43,19 @@ func TestDifferencesFoundOnceR7(t *testing.T) {
 	}
 }
 
+// TestRefundThatWaitsIsNotMissing: a refund that was told, and is about to be
+// asked for by its number, is no difference when the order's own state shows it
+// first.
+func TestRefundThatWaitsIsNotMissing(t *testing.T) {
+	t.Parallel()
+	unsigned := doubted(refund(2, "R1", some), domain.DoubtUnsigned)
+	says := says(query(1, "T1", ten), domain.StatusRefunded)
+	tell(t, []story{{
+		name: "held", given: after(paid(), kept(unsigned, domain.OutcomeHeld, domain.ReasonDoubtful)), when: says,
+		outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, silent: true,
+	}})
+}
+
 // TestUnpaidAnswersThatDenyNothing: only an answer about money we have decided
 // contradicts it.
 func TestUnpaidAnswersThatDenyNothing(t *testing.T) {

@@ -45,7 +45,8 @@ func (p Payment) judgeUnpaid(c Context, n Notice) Verdict {
 }
 
 // knowsRefund reports whether refunds of a trade, or of the one that settled
-// the order where none is named, are in the books or wait for their payment.
+// the order where none is named, are in the books, wait for their payment or,
+// told by a message that may not move money alone, for the provider's word.
 func (p Payment) knowsRefund(trade string) bool {
 	if trade == "" {
 		trade = p.Settled
@@ -53,6 +54,8 @@ func (p Payment) knowsRefund(trade string) bool {
 	t, _ := p.Trade(trade)
 	return t.Refunded.IsPositive() || slices.ContainsFunc(p.pending, func(n Notice) bool {
 		return n.About == AboutRefund && n.TradeNo == trade
+	}) || slices.ContainsFunc(p.Refunds, func(r Refund) bool {
+		return r.TradeNo == trade && r.RefundID != "" && r.waits()
 	})
 }
 
