@@ -71,7 +71,7 @@ func (f *Face) Pay(id string, faults ...stage.Fault) (stage.Order, error) {
 		return stage.Order{}, err
 	}
 	for _, fault := range onAnswers {
-		f.troubles.Plant(o.m.MchID, o.id, fault)
+		f.troubles.Plant(o.m.id(), o.id, fault)
 	}
 	f.announce(o, onCallbacks)
 	return f.see(o), nil
@@ -88,6 +88,12 @@ func (f *Face) take(id string, fault stage.Fault, faults []stage.Fault) (*order,
 	if o.state != notPaid {
 		return nil, domain.E(domain.KindConflict, "order %s cannot be paid: it is %s", o.no, o.state)
 	}
+	var money domain.Money
+	if fault.Class == stage.OtherAmount || fault.Class == Coupon {
+		if money, err = domain.ParseMoney(fault.Money, domain.CNY); err != nil || !money.IsPositive() {
+			return nil, domain.EField(domain.KindInvalid, "money", "%q is no amount to pay", fault.Money)
+		}
+	}
 	o.faults = append(o.faults, faults...)
 	for _, fault := range faults {
 		o.m.planted[fault.Class]++
@@ -96,14 +102,30 @@ func (f *Face) take(id string, fault stage.Fault, faults []stage.Fault) (*order,
 		return o, nil
 	}
 	o.paid, o.state, o.paidAt = o.total, paidFor, f.stage.Books()
-	if fault.Class == stage.OtherAmount {
-		other, err := domain.ParseMoney(fault.Money, domain.CNY)
-		if err != nil || !other.IsPositive() {
-			return nil, domain.EField(domain.KindInvalid, "money", "%q is no amount to pay", fault.Money)
-		}
-		o.paid = other.Minor()
+	switch fault.Class {
+	case stage.OtherAmount:
+		o.paid = money.Minor()
+	case Coupon:
+		o.coupon = min(money.Minor(), o.paid/2)
+	default:
 	}
 	return o, nil
+}
+
+// payAgain lets a payer pay an order number a second time, in a session that he
+// had left open: other money, under a transaction_id of its own.
+func (f *Face) payAgain(first *order) {
+	f.mu.Lock()
+	again := *first
+	again.id, again.paidAt, again.second = f.number("4200001234"), f.stage.Books(), true
+	again.state, again.paid, again.coupon = paidFor, first.total, 0
+	again.refunds, again.faults, again.accepted, again.attempts, again.trouble = nil, nil, false, 0, ""
+	o := &again
+	o.m.list = append(o.m.list, o)
+	f.orders[o.id] = o
+	f.all = append(f.all, o)
+	f.mu.Unlock()
+	f.announce(o, stage.Fault{})
 }
 
 // Fire lets a fault happen to an order now.
@@ -122,7 +144,7 @@ func (f *Face) Fire(id string, fault stage.Fault) (stage.Order, error) {
 		return stage.Order{}, err
 	}
 	switch onCallbacks.Class {
-	case RefundFirst, RefundXML, stage.OtherAmount:
+	case RefundFirst, RefundXML, Coupon, stage.OtherAmount:
 		return stage.Order{}, domain.E(domain.KindConflict, "%s cannot happen to an order that was paid", fault.Class)
 	default:
 	}
@@ -131,7 +153,7 @@ func (f *Face) Fire(id string, fault stage.Fault) (stage.Order, error) {
 	o.faults = append(o.faults, fault)
 	f.mu.Unlock()
 	for _, fault := range onAnswers {
-		f.troubles.Plant(o.m.MchID, o.id, fault)
+		f.troubles.Plant(o.m.id(), o.id, fault)
 	}
 	if len(onAnswers) == 0 {
 		f.announce(o, onCallbacks)
@@ -190,7 +212,7 @@ func (f *Face) giveBack(o *order, no string, amount domain.Money, notifyURL stri
 	}
 	now := f.stage.Books()
 	r = &refund{
-		o: o, id: f.number("50300001234"), no: no, fen: give, status: paidFor, at: now, doneAt: now, notifyURL: notifyURL,
+		o: o, id: f.number("50300001234"), no: no, fen: give, coupon: o.couponOf(give), status: paidFor, at: now, doneAt: now, notifyURL: notifyURL,
 	}
 	if r.notifyURL == "" {
 		r.notifyURL = o.notifyURL

@@ -20,13 +20,14 @@ const maxRequest = 64 << 10
 
 func (f *Face) mux() http.Handler {
 	mux := http.NewServeMux()
-	for _, kind := range []string{"native", "jsapi", "h5", "app"} {
-		mux.HandleFunc("POST /v3/pay/transactions/"+kind, f.v3(f.create(kind)))
+	for _, orders := range []string{"/v3/pay/transactions/", "/v3/pay/partner/transactions/"} {
+		for _, kind := range []string{"native", "jsapi", "h5", "app"} {
+			mux.HandleFunc("POST "+orders+kind, f.v3(f.create(kind)))
+		}
+		mux.HandleFunc("GET "+orders+"out-trade-no/{no}", f.v3(f.queryOrder))
+		mux.HandleFunc("GET "+orders+"id/{id}", f.v3(f.queryOrder))
+		mux.HandleFunc("POST "+orders+"out-trade-no/{no}/close", f.v3(f.closeOrder))
 	}
-	const orders = "/v3/pay/transactions/"
-	mux.HandleFunc("GET "+orders+"out-trade-no/{no}", f.v3(f.queryOrder))
-	mux.HandleFunc("GET "+orders+"id/{id}", f.v3(f.queryOrder))
-	mux.HandleFunc("POST "+orders+"out-trade-no/{no}/close", f.v3(f.closeOrder))
 	mux.HandleFunc("POST /v3/refund/domestic/refunds", f.v3(f.createRefund))
 	mux.HandleFunc("GET /v3/refund/domestic/refunds/{no}", f.v3(f.queryRefund))
 	mux.HandleFunc("GET /v3/certificates", f.v3(f.certificates))
@@ -45,7 +46,7 @@ func (f *Face) mux() http.Handler {
 // call is a v3 request that was verified.
 type call struct {
 	f *Face
-	m *merchant
+	m *merchant // who signed it; once it is known, the partner's merchant that it is about
 	w http.ResponseWriter
 	r *http.Request
 
@@ -163,7 +164,7 @@ func (f *Face) authenticate(r *http.Request, body []byte) (*merchant, error) {
 	for _, pair := range authField.FindAllStringSubmatch(head[1], -1) {
 		got[pair[1]] = pair[2]
 	}
-	m := f.merchants[got["mchid"]]
+	m := f.signers[got["mchid"]]
 	if m == nil || m.keys.merchant == nil || got["serial_no"] != m.keys.serial {
 		return nil, errSign
 	}
@@ -188,7 +189,7 @@ func (c *call) read(into any) error {
 
 // spoil lets a planted fault happen to an answer about an order.
 func (c *call) spoil(id string, v any) (any, error) {
-	fault := c.f.troubles.Take(c.m.MchID, id, c.f.stage.Now())
+	fault := c.f.troubles.Take(c.m.id(), id, c.f.stage.Now())
 	if stage.Spoil(c.w, c.r, fault) {
 		return nil, errAnswered
 	}

@@ -34,9 +34,14 @@ func (f *Face) v2(answer func(*callV2) (form, error)) http.HandlerFunc {
 			c.refuse("XML格式错误")
 			return
 		}
-		c.m = f.merchants[c.in.Value("mch_id")]
+		c.m = f.signers[c.in.Value("mch_id")]
 		if c.m == nil || c.m.Protocol != wechatpay.V2 || !c.signed() {
 			c.refuse("签名错误")
+			return
+		}
+		var found bool
+		if c.m, found = f.on(c.m, c.in.Value("sub_mch_id")); !found {
+			c.refuse("特约子商户商户号未授权")
 			return
 		}
 		out, err := answer(c)
@@ -70,6 +75,7 @@ func (c *callV2) write(out form) {
 		{Name: "return_msg", Value: "OK"},
 		{Name: "appid", Value: c.m.AppID},
 		{Name: "mch_id", Value: c.m.MchID},
+		{Name: "sub_mch_id", Value: c.m.SubMchID},
 		{Name: "nonce_str", Value: c.f.nonce(32, Name, "answer", strconv.Itoa(c.f.count()))},
 	}, out...)
 	c.page(c.m.signed(unique(out)))
@@ -157,7 +163,7 @@ func (f *Face) queryOrderV2(c *callV2) (form, error) {
 
 // spoil lets a planted fault happen to an answer about an order.
 func (c *callV2) spoil(id string, out form) (form, error) {
-	fault := c.f.troubles.Take(c.m.MchID, id, c.f.stage.Now())
+	fault := c.f.troubles.Take(c.m.id(), id, c.f.stage.Now())
 	if stage.Spoil(c.w, c.r, fault) {
 		return nil, errAnswered
 	}

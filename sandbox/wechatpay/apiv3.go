@@ -11,6 +11,10 @@ import (
 type createOrder struct {
 	AppID       string `json:"appid"`
 	MchID       string `json:"mchid"`
+	SpAppID     string `json:"sp_appid"` // of a partner's call, in place of the two above
+	SpMchID     string `json:"sp_mchid"`
+	SubAppID    string `json:"sub_appid"`
+	SubMchID    string `json:"sub_mchid"`
 	Description string `json:"description"`
 	OutTradeNo  string `json:"out_trade_no"`
 	NotifyURL   string `json:"notify_url"`
@@ -23,6 +27,22 @@ type createOrder struct {
 
 var tradeTypes = map[string]string{"native": "NATIVE", "jsapi": "JSAPI", "h5": "MWEB", "app": "APP"}
 
+// takenBy checks that an order is made by whom the call says, with an app of
+// his.
+func (in createOrder) takenBy(c *call) error {
+	if err := c.of(owner{in.MchID, in.SpMchID, in.SubMchID}); err != nil {
+		return err
+	}
+	app := in.AppID
+	if c.partner() {
+		app = in.SpAppID
+	}
+	if app != c.m.AppID || (in.SubAppID != "" && in.SubAppID != c.m.SubAppID) {
+		return trouble{http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配"}
+	}
+	return nil
+}
+
 // create makes an order and answers what its payer needs.
 func (f *Face) create(kind string) func(*call) (any, error) {
 	return func(c *call) (any, error) {
@@ -30,8 +50,8 @@ func (f *Face) create(kind string) func(*call) (any, error) {
 		if err := c.read(&in); err != nil {
 			return nil, err
 		}
-		if in.MchID != c.m.MchID || in.AppID != c.m.AppID {
-			return nil, trouble{http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配"}
+		if err := in.takenBy(c); err != nil {
+			return nil, err
 		}
 		if in.Amount.Currency != "" && in.Amount.Currency != "CNY" {
 			return nil, trouble{http.StatusBadRequest, "PARAM_ERROR", "境内商户号仅支持人民币"}
@@ -60,8 +80,8 @@ func (f *Face) create(kind string) func(*call) (any, error) {
 // queryOrder answers by either number. An order that was not paid has no
 // transaction_id to be found by.
 func (f *Face) queryOrder(c *call) (any, error) {
-	if c.r.URL.Query().Get("mchid") != c.m.MchID {
-		return nil, trouble{http.StatusBadRequest, "PARAM_ERROR", "mchid"}
+	if err := c.of(ownerIn(c.r.URL.Query())); err != nil {
+		return nil, err
 	}
 	f.mu.Lock()
 	o := c.m.byNo[c.r.PathValue("no")]
@@ -81,17 +101,20 @@ func (f *Face) queryOrder(c *call) (any, error) {
 
 func (f *Face) closeOrder(c *call) (any, error) {
 	var in struct {
-		MchID string `json:"mchid"`
+		MchID    string `json:"mchid"`
+		SpMchID  string `json:"sp_mchid"`
+		SubMchID string `json:"sub_mchid"`
 	}
 	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	if err := c.of(owner{in.MchID, in.SpMchID, in.SubMchID}); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	o := c.m.byNo[c.r.PathValue("no")]
 	switch {
-	case in.MchID != c.m.MchID:
-		return nil, trouble{http.StatusBadRequest, "PARAM_ERROR", "mchid"}
 	case o == nil:
 		return nil, errNoOrder
 	case o.wasPaid():
@@ -103,6 +126,7 @@ func (f *Face) closeOrder(c *call) (any, error) {
 
 // createRefundOrder is the body of a refund call (refund page of v3).
 type createRefundOrder struct {
+	SubMchID      string `json:"sub_mchid"` // of a partner's call
 	TransactionID string `json:"transaction_id"`
 	OutTradeNo    string `json:"out_trade_no"`
 	OutRefundNo   string `json:"out_refund_no"`
@@ -117,6 +141,9 @@ type createRefundOrder struct {
 func (f *Face) createRefund(c *call) (any, error) {
 	var in createRefundOrder
 	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	if err := c.on(in.SubMchID); err != nil {
 		return nil, err
 	}
 	if in.OutRefundNo == "" || in.Amount.Refund <= 0 {
@@ -156,6 +183,9 @@ func (f *Face) refundBy(m *merchant, id, no, refundNo, notifyURL string, amount,
 }
 
 func (f *Face) queryRefund(c *call) (any, error) {
+	if err := c.on(c.r.URL.Query().Get("sub_mchid")); err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	r := c.m.refunds[c.r.PathValue("no")]
 	if r == nil {

@@ -37,34 +37,51 @@ func (f *Face) billTimes(m *merchant, text string) (domain.Day, error) {
 }
 
 func (f *Face) billFault(m *merchant) stage.Class {
-	return f.troubles.Bill(m.MchID, f.stage.Now()).Class
+	return f.troubles.Bill(m.id(), f.stage.Now()).Class
 }
 
 var errNoStatement = trouble{http.StatusBadRequest, "NO_STATEMENT_EXIST", "账单文件不存在"}
 
+// tradeBill is of one merchant; a partner names which of his.
 func (f *Face) tradeBill(c *call) (any, error) {
-	return f.offer(c, func(day domain.Day) []byte { return f.tradeText(c.m, day, c.r.URL.Query().Get("bill_type")) })
+	if err := c.on(c.r.URL.Query().Get("sub_mchid")); err != nil {
+		return nil, err
+	}
+	return f.offer(c, func(day domain.Day) bill { return f.trades(c.m, day, c.r.URL.Query().Get("bill_type")) })
 }
 
+// fundBill is of the balance of whoever asks: a partner's own, on which nothing
+// moves here, and not that of his merchants.
 func (f *Face) fundBill(c *call) (any, error) {
-	return f.offer(c, func(day domain.Day) []byte { return f.fundText(c.m, day) })
+	return f.offer(c, func(day domain.Day) bill {
+		if c.m.SubMchID != "" {
+			return nil
+		}
+		return f.funds(c.m, day)
+	})
 }
 
-// offer answers where a bill is and what its text hashes to.
-func (f *Face) offer(c *call, text func(domain.Day) []byte) (any, error) {
+// offer answers where a bill is and what its text hashes to. A bill that grows
+// has one row more when it is downloaded than when it was hashed.
+func (f *Face) offer(c *call, of func(domain.Day) bill) (any, error) {
 	query := c.r.URL.Query()
 	day, err := f.billTimes(c.m, query.Get("bill_date"))
 	if err != nil {
 		return nil, err
 	}
-	csv := text(day)
-	if csv == nil {
+	rows := of(day)
+	if rows == nil {
 		return nil, errNoStatement
 	}
+	csv := rows.text(rows.len())
 	sum := sha1.Sum(csv)
 	fault := f.billFault(c.m)
-	if fault == BillHash {
+	switch fault {
+	case BillHash:
 		sum = sha1.Sum(append(csv, '\n'))
+	case stage.BillGrows:
+		sum = sha1.Sum(rows.text(rows.len() - 1))
+	default:
 	}
 	body := csv
 	if query.Get("tar_type") == "GZIP" {
@@ -129,7 +146,7 @@ func (f *Face) downloadV2(c *callV2) (form, error) {
 	day, err := f.billTimes(c.m, text)
 	var csv []byte
 	if err == nil {
-		csv = f.tradeText(c.m, day, c.in.Value("bill_type"))
+		csv = f.textV2(c, day)
 	}
 	switch {
 	case err != nil && strings.Contains(err.Error(), "STATEMENT_CREATING"):
@@ -149,6 +166,19 @@ func (f *Face) downloadV2(c *callV2) (form, error) {
 		c.w.Write(csv)
 	}
 	return nil, errAnswered
+}
+
+// textV2 is a bill as v2 hands it over, at once: one that grows has more rows
+// than its totals count.
+func (f *Face) textV2(c *callV2, day domain.Day) []byte {
+	rows := f.trades(c.m, day, c.in.Value("bill_type"))
+	switch {
+	case rows == nil:
+		return nil
+	case f.billFault(c.m) == stage.BillGrows:
+		return rows.text(rows.len() - 1)
+	}
+	return rows.text(rows.len())
 }
 
 func (c *callV2) noBill(code, why string) {

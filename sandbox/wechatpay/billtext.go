@@ -71,34 +71,77 @@ func (w *writer) row(values ...string) {
 
 const bom = "\xef\xbb\xbf"
 
-// tradeText is a day's trade bill, nil where nothing happened.
-func (f *Face) tradeText(m *merchant, day domain.Day, kind string) []byte {
+// bill is what happened on a day, ready to be written.
+type bill interface {
+	len() int
+	// text is the bill with totals over its first n rows.
+	text(n int) []byte
+}
+
+// tradeBill are the payments and refunds of a day.
+type tradeBill struct {
+	m    *merchant
+	rows []row
+}
+
+// trades is a day's trade bill, nil where nothing happened.
+func (f *Face) trades(m *merchant, day domain.Day, kind string) bill {
 	rows := f.rows(m, day)
 	if len(rows) == 0 || (kind != "ALL" && kind != "") {
 		return nil
 	}
+	return tradeBill{m, rows}
+}
+
+func (b tradeBill) len() int { return len(b.rows) }
+
+func (b tradeBill) text(n int) []byte {
 	var w writer
 	w.WriteString(bom)
 	w.heading("交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注")
-	var paid, back, fees int64
-	for _, r := range rows {
-		values := []string{
-			r.at.In(stage.China).Format(time.DateTime), r.o.appID, m.MchID, "0", "", r.o.id, r.o.no, r.o.openID(), r.o.kind,
-		}
-		tail := []string{strings.ReplaceAll(r.o.subject, "\n", " "), r.o.attach}
-		if r.r == nil {
-			paid, fees = paid+r.o.paid, fees+fee(r.o.paid)
-			values = append(values, "SUCCESS", "OTHERS", "CNY", yuan(r.o.paid), "0.00", "0", "0", "0.00", "0.00", "", "")
-			w.row(append(append(values, tail...), fifth(fee(r.o.paid)), "0.60%", yuan(r.o.paid), "0.00", "")...)
+	var settled, paid, out, asked, fees int64
+	for i, r := range b.rows {
+		w.row(r.trade(b.m)...)
+		if i >= n {
 			continue
 		}
-		back, fees = back+r.r.fen, fees-fee(r.r.fen)
-		values = append(values, "REFUND", "OTHERS", "CNY", "0.00", "0.00", r.r.id, r.r.no, yuan(r.r.fen), "0.00", "ORIGINAL", r.r.inBill())
-		w.row(append(append(values, tail...), fifth(-fee(r.r.fen)), "0.60%", "0.00", yuan(r.r.fen), "")...)
+		fees += r.fee()
+		if r.r == nil {
+			settled, paid = settled+r.o.settled(), paid+r.o.paid
+		} else {
+			out, asked = out+r.r.settled(), asked+r.r.fen
+		}
 	}
 	w.heading("总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额")
-	w.row(whole(int64(len(rows))), yuan(paid), yuan(back), "0.00", fifth(fees), yuan(paid), yuan(back))
+	w.row(whole(int64(n)), yuan(settled), yuan(out), "0.00", fifth(fees), yuan(paid), yuan(asked))
 	return []byte(w.String())
+}
+
+// fee is WeChat's share, below zero where it is given back.
+func (r row) fee() int64 {
+	if r.r == nil {
+		return fee(r.o.settled())
+	}
+	return -fee(r.r.settled())
+}
+
+// trade is a row of the trade bill.
+func (r row) trade(m *merchant) []string {
+	sub := "0"
+	if m.SubMchID != "" {
+		sub = m.SubMchID
+	}
+	values := []string{
+		r.at.In(stage.China).Format(time.DateTime), r.o.appID, m.MchID, sub, "", r.o.id, r.o.no, r.o.openID(), r.o.kind,
+	}
+	paid, asked := r.o.paid, int64(0)
+	if r.r == nil {
+		values = append(values, "SUCCESS", "OTHERS", "CNY", yuan(r.o.settled()), yuan(r.o.coupon), "0", "0", "0.00", "0.00", "", "")
+	} else {
+		paid, asked = 0, r.r.fen
+		values = append(values, "REFUND", "OTHERS", "CNY", "0.00", "0.00", r.r.id, r.r.no, yuan(r.r.settled()), "0.00", "ORIGINAL", r.r.inBill())
+	}
+	return append(values, strings.ReplaceAll(r.o.subject, "\n", " "), r.o.attach, fifth(r.fee()), "0.60%", yuan(paid), yuan(asked), "")
 }
 
 // inBill is a refund's state in a bill.
@@ -108,45 +151,3 @@ func (r *refund) inBill() string {
 	}
 	return "SUCCESS"
 }
-
-// fundText is a day's movements on the balance, nil where nothing moved. Fees
-// are taken in whole fen.
-func (f *Face) fundText(m *merchant, day domain.Day) []byte {
-	var w writer
-	w.WriteString(bom)
-	w.heading("记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号")
-	var in, out, balance, ins, outs int64
-	move := func(r row, no, voucher, name string, fen int64) {
-		if fen == 0 {
-			return
-		}
-		word, size := "收入", fen
-		if fen > 0 {
-			in, ins = in+fen, ins+1
-		} else {
-			word, size = "支出", -fen
-			out, outs = out+size, outs+1
-		}
-		balance += fen
-		w.row(r.at.In(stage.China).Format(time.DateTime), no, "1000"+digestHex(no, name)[:24], name, name, word, yuan(size), yuan(balance), "system", "", voucher)
-	}
-	for _, r := range f.rows(m, day) {
-		switch {
-		case r.r == nil:
-			move(r, r.o.id, r.o.no, "交易", r.o.paid)
-			move(r, r.o.id, r.o.no, "扣除交易手续费", -wholeFee(r.o.paid))
-		case r.r.status != closedIt:
-			move(r, r.r.id, r.r.no, "退款", -r.r.fen)
-			move(r, r.r.id, r.r.no, "退还交易手续费", wholeFee(r.r.fen))
-		}
-	}
-	if ins+outs == 0 {
-		return nil
-	}
-	w.heading("资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额")
-	w.row(whole(ins+outs)+".0", whole(ins)+".0", yuan(in), whole(outs)+".0", yuan(out))
-	return []byte(w.String())
-}
-
-// wholeFee is a fee in fen, halves up.
-func wholeFee(fen int64) int64 { return (fee(fen) + 500) / 1000 }

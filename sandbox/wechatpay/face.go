@@ -15,7 +15,8 @@ type Face struct {
 	base      string
 	routes    http.Handler
 	troubles  stage.Troubles
-	merchants map[string]*merchant
+	merchants map[string]*merchant // by Merchant.id
+	signers   map[string]*merchant // the first of each mchid, whose keys sign for all of it
 	list      []*merchant
 
 	mu     sync.Mutex
@@ -28,6 +29,7 @@ type Face struct {
 var (
 	_ stage.Face    = (*Face)(nil)
 	_ stage.Rotator = (*Face)(nil)
+	_ stage.Banker  = (*Face)(nil)
 )
 
 // Name is "wechatpay".
@@ -45,6 +47,7 @@ const (
 	RefundXML   stage.Class = "refund_xml"   // of a refund: made by hand, and told as v2 XML
 	QueryError  stage.Class = "query_error"  // Copies answers are SYSTEM_ERROR
 	BillHash    stage.Class = "bill_hash"    // the hash is another file's
+	Coupon      stage.Class = "coupon"       // the payer has a coupon of the merchant's over Money, at most half of it
 )
 
 // Classes are the common ones and its own.
@@ -52,10 +55,10 @@ func (f *Face) Classes() stage.Classes {
 	own := stage.Classes{ //nolint:exhaustive // the common ones are added below
 		stage.ExtraField: {}, stage.Forged: {Spoof: true}, stage.OtherPID: {Spoof: true}, stage.WrongStatus: {Spoof: true},
 		stage.OtherAmount: {Money: "0.01"}, stage.Probe: {}, stage.Rotated: {},
-		RefundFirst: {Delay: time.Minute}, RefundXML: {},
+		RefundFirst: {Delay: time.Minute}, RefundXML: {}, Coupon: {Money: "0.10"}, stage.SecondTrade: {Delay: time.Minute},
 		stage.QueryMissing: {Query: true, Copies: 2}, stage.QueryUnsigned: {Query: true, Copies: 2},
 		stage.QueryForged: {Query: true, Copies: 2}, stage.QueryLimited: {Query: true, Copies: 2}, QueryError: {Query: true, Copies: 2},
-		stage.BillLate: {Bill: true}, stage.BillChanged: {Bill: true}, stage.BillCut: {Bill: true}, BillHash: {Bill: true},
+		stage.BillLate: {Bill: true}, stage.BillChanged: {Bill: true}, stage.BillCut: {Bill: true}, stage.BillGrows: {Bill: true}, BillHash: {Bill: true},
 	}
 	return stage.CommonClasses().With(own)
 }
@@ -67,7 +70,7 @@ func (f *Face) Books() []stage.MerchantBooks {
 	var all []stage.MerchantBooks
 	for _, m := range f.list {
 		b := stage.MerchantBooks{
-			Face: Name, Merchant: m.MchID, Opened: len(m.list), Payments: []stage.Payment{}, Planted: map[stage.Class]int{},
+			Face: Name, Merchant: m.id(), Opened: len(m.byNo), Payments: []stage.Payment{}, Planted: map[stage.Class]int{},
 		}
 		for _, o := range m.list {
 			if o.wasPaid() {
@@ -77,6 +80,7 @@ func (f *Face) Books() []stage.MerchantBooks {
 		for class, n := range m.planted {
 			b.Planted[class] = n
 		}
+		f.bankBooks(m, &b)
 		all = append(all, b)
 	}
 	return all

@@ -139,15 +139,15 @@ func (k *merchantKeys) certificates() []*platformKey {
 	return all
 }
 
-// Rotate gives a v3 merchant a new platform certificate and signs with it from
+// Rotate gives a v3 merchant (and all others of his partner) a new platform certificate and signs with it from
 // now on; it can be downloaded. KindConflict for a v2 merchant.
-func (f *Face) Rotate(mchID string) error {
-	m, err := f.merchant(mchID)
+func (f *Face) Rotate(id string) error {
+	m, err := f.merchant(id)
 	if err != nil {
 		return err
 	}
 	if m.Protocol == wechatpay.V2 {
-		return domain.E(domain.KindConflict, "merchant %s speaks v2, which has no platform keys", mchID)
+		return domain.E(domain.KindConflict, "merchant %s speaks v2, which has no platform keys", id)
 	}
 	key, err := keyOr("")
 	if err != nil {
@@ -155,7 +155,7 @@ func (f *Face) Rotate(mchID string) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	next, err := newCertificate(mchID, key, len(m.keys.platform), f.stage.Now())
+	next, err := newCertificate(m.MchID, key, len(m.keys.platform), f.stage.Now())
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,13 @@ import (
 const (
 	v3Merchant = "1900000109"
 	v2Merchant = "1900000110"
+
+	partner     = "1900000300" // of v3, who collects for the next two
+	ofPartner   = "1900000301"
+	ofPartnerB  = "1900000302"
+	partnerV2   = "1900000400"
+	ofPartnerV2 = "1900000401"
+	subApp      = "wx00000000000000aa"
 )
 
 // world is a sandbox's face behind HTTP, and a shop that takes its callbacks by
@@ -77,6 +84,9 @@ func newWorld(t *testing.T) *world {
 	w.face, err = wechatpay.New(s, wechatpay.Config{BaseURL: server.URL + "/wechatpay", Merchants: []wechatpay.Merchant{
 		{MchID: v3Merchant, MerchantKey: keys()[v3Merchant], PlatformKey: keys()["1"], NotifyURL: w.shop.URL + "/" + v3Merchant},
 		{MchID: v2Merchant, Protocol: provider.V2, NotifyURL: w.shop.URL + "/" + v2Merchant},
+		{MchID: partner, SubMchID: ofPartner, MerchantKey: keys()[v3Merchant], PlatformKey: keys()["1"], NotifyURL: w.shop.URL + "/" + ofPartner},
+		{MchID: partner, SubMchID: ofPartnerB, SubAppID: subApp, NotifyURL: w.shop.URL + "/" + ofPartnerB},
+		{MchID: partnerV2, SubMchID: ofPartnerV2, Protocol: provider.V2, NotifyURL: w.shop.URL + "/" + ofPartnerV2},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +109,11 @@ func (w *world) channel(c stage.Channel) *provider.Channel {
 		case string:
 			setText(&cfg, s.Name, v)
 		case []string:
-			cfg.AppIDs = v
+			if s.Name == "sub_appids" {
+				cfg.SubAppIDs = v
+			} else {
+				cfg.AppIDs = v
+			}
 		case map[string]string:
 			for id, pem := range v {
 				cfg.PlatformKeys = append(cfg.PlatformKeys, provider.PlatformKey{ID: id, PEM: pem})
@@ -123,6 +137,8 @@ func setText(cfg *provider.Config, name, v string) {
 		cfg.Gateway = v
 	case "mchid":
 		cfg.MchID = v
+	case "sub_mchid":
+		cfg.SubMchID = v
 	case "api_key":
 		cfg.APIKey = providers.NewSecret(v)
 	case "api_v3_key":

@@ -14,18 +14,24 @@ import (
 // merchant is one account. Face.mu guards all that changes.
 type merchant struct {
 	Merchant
-	keys    merchantKeys
+	keys    *merchantKeys // a partner's merchants share his
 	lane    *stage.Lane
 	byNo    map[string]*order // by the merchant's order number, which is used once
 	refunds map[string]*refund
 	list    []*order
+	payouts []*payout
+	moves   []stage.Move
 	planted map[stage.Class]int
 }
 
-func newMerchant(s *stage.Stage, config Merchant) (*merchant, error) {
-	keys, err := newMerchantKeys(s, config)
-	if err != nil {
-		return nil, err
+// newMerchant opens an account with its own keys, or with a partner's.
+func newMerchant(s *stage.Stage, config Merchant, keys *merchantKeys) (*merchant, error) {
+	if keys == nil {
+		own, err := newMerchantKeys(s, config)
+		if err != nil {
+			return nil, err
+		}
+		keys = &own
 	}
 	return &merchant{
 		Merchant: config, keys: keys, lane: s.Lane(), byNo: map[string]*order{}, refunds: map[string]*refund{},
@@ -33,14 +39,14 @@ func newMerchant(s *stage.Stage, config Merchant) (*merchant, error) {
 	}, nil
 }
 
-func (f *Face) merchant(mchID string) (*merchant, error) {
-	if mchID == "" {
+func (f *Face) merchant(id string) (*merchant, error) {
+	if id == "" {
 		return f.list[0], nil
 	}
-	if m := f.merchants[mchID]; m != nil {
+	if m := f.merchants[id]; m != nil {
 		return m, nil
 	}
-	return nil, domain.EField(domain.KindNotFound, "mchid", "there is no merchant %.32q", mchID)
+	return nil, domain.EField(domain.KindNotFound, "mchid", "there is no merchant %.32q", id)
 }
 
 // Channels is one channel for each merchant, with the keys as they are now.
@@ -61,8 +67,14 @@ func (f *Face) channel(m *merchant) stage.Channel {
 		{Name: "gateway", Value: f.base},
 		{Name: "mchid", Value: m.MchID},
 		{Name: "appids", Value: []string{m.AppID}},
-		{Name: "test", Value: true},
 	}
+	if m.SubMchID != "" {
+		set = append(set, stage.Setting{Name: "sub_mchid", Value: m.SubMchID})
+	}
+	if m.SubAppID != "" {
+		set = append(set, stage.Setting{Name: "sub_appids", Value: []string{m.SubAppID}})
+	}
+	set = append(set, stage.Setting{Name: "test", Value: true})
 	if strings.HasPrefix(f.base, "http:") {
 		set = append(set, stage.Setting{Name: "allow_plain_http", Value: true})
 	}
@@ -82,7 +94,7 @@ func (f *Face) channel(m *merchant) stage.Channel {
 			stage.Setting{Name: "platform_keys", Value: keys},
 		)
 	}
-	return stage.Channel{ID: Name + "-" + m.MchID, Merchant: m.MchID, Settings: set}
+	return stage.Channel{ID: Name + "-" + m.id(), Merchant: m.id(), Settings: set}
 }
 
 func (m *merchant) merchantPEM() string {

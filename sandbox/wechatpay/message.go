@@ -12,23 +12,42 @@ import (
 
 // transaction is a payment as v3 tells it, in callbacks and query answers.
 type transaction struct {
-	MchID          string  `json:"mchid"`
-	AppID          string  `json:"appid"`
-	OutTradeNo     string  `json:"out_trade_no"`
-	TransactionID  string  `json:"transaction_id,omitempty"`
-	TradeType      string  `json:"trade_type,omitempty"`
-	TradeState     string  `json:"trade_state"`
-	TradeStateDesc string  `json:"trade_state_desc"`
-	BankType       string  `json:"bank_type,omitempty"`
-	Attach         string  `json:"attach"`
-	SuccessTime    string  `json:"success_time,omitempty"`
-	Payer          *payer  `json:"payer,omitempty"`
-	Amount         *amount `json:"amount,omitempty"`
-	Undocumented   string  `json:"sandbox_extra,omitempty"`
+	MchID          string      `json:"mchid,omitempty"`
+	AppID          string      `json:"appid,omitempty"`
+	SpMchID        string      `json:"sp_mchid,omitempty"` // partner mode, in place of the two above
+	SpAppID        string      `json:"sp_appid,omitempty"`
+	SubMchID       string      `json:"sub_mchid,omitempty"`
+	SubAppID       string      `json:"sub_appid,omitempty"`
+	OutTradeNo     string      `json:"out_trade_no"`
+	TransactionID  string      `json:"transaction_id,omitempty"`
+	TradeType      string      `json:"trade_type,omitempty"`
+	TradeState     string      `json:"trade_state"`
+	TradeStateDesc string      `json:"trade_state_desc"`
+	BankType       string      `json:"bank_type,omitempty"`
+	Attach         string      `json:"attach"`
+	SuccessTime    string      `json:"success_time,omitempty"`
+	Payer          *payer      `json:"payer,omitempty"`
+	Amount         *amount     `json:"amount,omitempty"`
+	Promotions     []promotion `json:"promotion_detail,omitempty"`
+	Undocumented   string      `json:"sandbox_extra,omitempty"`
 }
 
 type payer struct {
-	OpenID string `json:"openid"`
+	OpenID    string `json:"openid,omitempty"`
+	SpOpenID  string `json:"sp_openid,omitempty"`
+	SubOpenID string `json:"sub_openid,omitempty"`
+}
+
+// promotion is a coupon that a payer used. NOCASH means that the merchant is not
+// given what it stands for.
+type promotion struct {
+	CouponID           string `json:"coupon_id"`
+	Name               string `json:"name"`
+	Scope              string `json:"scope"`
+	Type               string `json:"type"`
+	Amount             int64  `json:"amount"`
+	MerchantContribute int64  `json:"merchant_contribute"`
+	Currency           string `json:"currency"`
 }
 
 type amount struct {
@@ -40,7 +59,9 @@ type amount struct {
 
 // refundNotice is a refund as v3's callback tells it.
 type refundNotice struct {
-	MchID         string        `json:"mchid"`
+	MchID         string        `json:"mchid,omitempty"`
+	SpMchID       string        `json:"sp_mchid,omitempty"` // partner mode
+	SubMchID      string        `json:"sub_mchid,omitempty"`
 	OutTradeNo    string        `json:"out_trade_no"`
 	TransactionID string        `json:"transaction_id"`
 	OutRefundNo   string        `json:"out_refund_no"`
@@ -91,15 +112,38 @@ func (o *order) transaction() transaction {
 	t := transaction{
 		MchID: o.m.MchID, AppID: o.appID, OutTradeNo: o.no, TradeState: o.state, TradeStateDesc: stateTexts[o.state], Attach: o.attach,
 	}
+	if o.m.SubMchID != "" {
+		t.SpMchID, t.SpAppID, t.MchID, t.AppID = t.MchID, t.AppID, "", ""
+		t.SubMchID, t.SubAppID = o.m.SubMchID, o.m.SubAppID
+	}
 	if !o.wasPaid() {
 		t.Amount = &amount{o.total, o.total, "CNY", "CNY"}
 		return t
 	}
 	t.TransactionID, t.TradeType, t.BankType, t.SuccessTime = o.id, o.kind, "OTHERS", rfc3339(o.paidAt)
-	t.Payer = &payer{o.openID()}
-	t.Amount = &amount{o.paid, o.paid, "CNY", "CNY"}
+	t.Payer = o.payer()
+	t.Amount = &amount{o.paid, o.settled(), "CNY", "CNY"}
+	if o.coupon > 0 {
+		t.Promotions = []promotion{{
+			CouponID: o.couponID(), Name: "商家券", Scope: "GLOBAL", Type: "NOCASH", Amount: o.coupon, MerchantContribute: o.coupon, Currency: "CNY",
+		}}
+	}
 	return t
 }
+
+// payer is whom an order was paid by, as the app of a partner and of his
+// merchant know him.
+func (o *order) payer() *payer {
+	switch {
+	case o.m.SubMchID == "":
+		return &payer{OpenID: o.openID()}
+	case o.m.SubAppID == "":
+		return &payer{SpOpenID: o.openID()}
+	}
+	return &payer{SpOpenID: o.openID(), SubOpenID: "o" + digestHex(o.m.SubAppID, "payer")[:27]}
+}
+
+func (o *order) couponID() string { return whole(10_000_000_000 + o.coupon) }
 
 // openID is the payer of every order of the sandbox, one for each app.
 func (o *order) openID() string { return "o" + digestHex(o.appID, "payer")[:27] }
@@ -109,6 +153,9 @@ func (r *refund) notice() refundNotice {
 		MchID: r.o.m.MchID, OutTradeNo: r.o.no, TransactionID: r.o.id, OutRefundNo: r.no, RefundID: r.id,
 		RefundStatus: r.status, UserAccount: wallet, Amount: r.amounts(),
 	}
+	if r.o.m.SubMchID != "" {
+		n.SpMchID, n.SubMchID, n.MchID = n.MchID, r.o.m.SubMchID, ""
+	}
 	if !r.doneAt.IsZero() {
 		n.SuccessTime = rfc3339(r.doneAt)
 	}
@@ -116,7 +163,7 @@ func (r *refund) notice() refundNotice {
 }
 
 func (r *refund) amounts() refundAmounts {
-	return refundAmounts{Total: r.o.paid, Refund: r.fen, PayerTotal: r.o.paid, PayerRefund: r.fen}
+	return refundAmounts{Total: r.o.paid, Refund: r.fen, PayerTotal: r.o.settled(), PayerRefund: r.settled()}
 }
 
 func (r *refund) answer() refundAnswer {
@@ -126,7 +173,7 @@ func (r *refund) answer() refundAnswer {
 		Channel: "ORIGINAL", UserAccount: wallet, SuccessTime: n.SuccessTime, CreateTime: rfc3339(r.at), Status: n.RefundStatus,
 		FundsAccount: "AVAILABLE",
 		Amount: refundAnswerAmount{
-			refundAmounts: n.Amount, SettlementRefund: r.fen, SettlementTotal: r.o.paid, Currency: "CNY",
+			refundAmounts: n.Amount, SettlementRefund: r.settled(), SettlementTotal: r.o.settled(), DiscountRefund: r.coupon, Currency: "CNY",
 		},
 	}
 }

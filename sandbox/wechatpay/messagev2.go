@@ -18,6 +18,8 @@ func (o *order) fieldsV2() form {
 		{Name: "fee_type", Value: "CNY"},
 		{Name: "is_subscribe", Value: "N"},
 		{Name: "mch_id", Value: o.m.MchID},
+		{Name: "sub_mch_id", Value: o.m.SubMchID},
+		{Name: "sub_appid", Value: o.m.SubAppID},
 		{Name: "out_trade_no", Value: o.no},
 		{Name: "trade_type", Value: o.kind},
 		{Name: "total_fee", Value: whole(o.total)},
@@ -25,9 +27,14 @@ func (o *order) fieldsV2() form {
 	if !o.wasPaid() {
 		return f
 	}
-	return f.set("bank_type", "OTHERS").set("cash_fee", whole(o.paid)).set("openid", o.openID()).
+	f = f.set("bank_type", "OTHERS").set("cash_fee", whole(o.settled())).set("openid", o.openID()).
 		set("time_end", o.paidAt.In(stage.China).Format("20060102150405")).set("transaction_id", o.id).
 		set("total_fee", whole(o.paid))
+	if o.coupon > 0 {
+		f = f.set("coupon_count", "1").set("coupon_fee", whole(o.coupon)).set("coupon_type_0", "NO_CASH").
+			set("coupon_id_0", o.couponID()).set("coupon_fee_0", whole(o.coupon)).set("settlement_total_fee", whole(o.settled()))
+	}
+	return f
 }
 
 func whole(n int64) string { return strconv.FormatInt(n, 10) }
@@ -62,8 +69,8 @@ func (f *Face) refundXML(r *refund) []byte {
 		{Name: "refund_recv_accout", Value: wallet},
 		{Name: "refund_request_source", Value: "VENDOR_PLATFORM"},
 		{Name: "refund_status", Value: status},
-		{Name: "settlement_refund_fee", Value: whole(r.fen)},
-		{Name: "settlement_total_fee", Value: whole(r.o.paid)},
+		{Name: "settlement_refund_fee", Value: whole(r.settled())},
+		{Name: "settlement_total_fee", Value: whole(r.o.settled())},
 		{Name: "success_time", Value: done.In(stage.China).Format(time.DateTime)},
 		{Name: "total_fee", Value: whole(r.o.paid)},
 		{Name: "transaction_id", Value: r.o.id},
@@ -73,6 +80,7 @@ func (f *Face) refundXML(r *refund) []byte {
 		{Name: "return_code", Value: "SUCCESS"},
 		{Name: "appid", Value: r.o.appID},
 		{Name: "mch_id", Value: m.MchID},
+		{Name: "sub_mch_id", Value: m.SubMchID},
 		{Name: "nonce_str", Value: f.nonce(32, Name, m.MchID, r.id)},
 		{Name: "req_info", Value: wechatpay.SealReqInfo(m.APIKey, plain)},
 	})

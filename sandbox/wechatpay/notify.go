@@ -48,7 +48,7 @@ func acceptedV2(a stage.Answer) bool { return a.Status == http.StatusOK && ackV2
 // send makes one attempt.
 func (f *Face) send(ctx context.Context, shot stage.Shot, msg message) bool {
 	d := stage.Delivery{
-		Face: Name, Merchant: msg.m.MchID, TradeNo: msg.tradeNo, OrderNo: msg.orderNo, Shot: shot,
+		Face: Name, Merchant: msg.m.id(), TradeNo: msg.tradeNo, OrderNo: msg.orderNo, Shot: shot,
 		Method: http.MethodPost, URL: msg.url, Body: string(msg.body), Timeout: patience, Accepts: acceptedV2,
 	}
 	if msg.xml {
@@ -138,6 +138,8 @@ func (f *Face) announce(o *order, fault stage.Fault) {
 	case RefundFirst:
 		f.refundFirst(o, series, fault)
 		return
+	case stage.SecondTrade:
+		f.stage.After(time.Duration(fault.Delay), func(context.Context) { f.payAgain(o) })
 	default:
 	}
 	o.m.lane.Deliver(series, fault)
@@ -178,8 +180,8 @@ func (f *Face) rotated(series *stage.Series, msg message) {
 		}
 		shot.Manner = stage.HangingUp
 		f.send(ctx, shot, msg)
-		if err := f.Rotate(msg.m.MchID); err != nil {
-			f.stage.Log().WarnContext(ctx, "platform key not changed", slog.String("merchant", msg.m.MchID), slog.String("error", err.Error()))
+		if err := f.Rotate(msg.m.id()); err != nil {
+			f.stage.Log().WarnContext(ctx, "platform key not changed", slog.String("merchant", msg.m.id()), slog.String("error", err.Error()))
 		}
 		return false
 	}

@@ -28,7 +28,9 @@ type order struct {
 	returnURL string
 	appID     string
 	total     int64 // fen that the order asks for
-	paid      int64 // fen that the payer gave; 0 until then
+	paid      int64 // fen that the payer gave, his coupon among them; 0 until then
+	coupon    int64 // of them, what the merchant does not get
+	second    bool  // paid in a second session, under a number that was paid before
 	state     string
 	openedAt  time.Time
 	paidAt    time.Time
@@ -45,6 +47,7 @@ type refund struct {
 	id        string
 	no        string
 	fen       int64
+	coupon    int64  // of them, what goes back to a coupon
 	status    string // PROCESSING, SUCCESS, CLOSED
 	notifyURL string
 	at        time.Time // accepted
@@ -52,6 +55,27 @@ type refund struct {
 }
 
 func (o *order) wasPaid() bool { return o.paid > 0 }
+
+// settled is what of a payment reaches the merchant.
+func (o *order) settled() int64 { return o.paid - o.coupon }
+
+// settled is what of a refund leaves the merchant.
+func (r *refund) settled() int64 { return r.fen - r.coupon }
+
+// couponOf is the part of a refund that goes back to the order's coupon; the
+// last refund takes what earlier ones left.
+func (o *order) couponOf(give int64) int64 {
+	if give < o.left() {
+		return o.coupon * give / o.paid
+	}
+	left := o.coupon
+	for _, r := range o.refunds {
+		if r.status != closedIt {
+			left -= r.coupon
+		}
+	}
+	return left
+}
 
 // left is what can still be refunded.
 func (o *order) left() int64 {
@@ -65,12 +89,12 @@ func (o *order) left() int64 {
 }
 
 func (o *order) fits(f stage.OrderFilter) bool {
-	return (f.Merchant == "" || f.Merchant == o.m.MchID) && (f.OrderNo == "" || f.OrderNo == o.no)
+	return (f.Merchant == "" || f.Merchant == o.m.id()) && (f.OrderNo == "" || f.OrderNo == o.no)
 }
 
 func (o *order) view() stage.Order {
 	v := stage.Order{
-		Face: Name, Merchant: o.m.MchID, ID: o.id, OrderNo: o.no, Subject: o.subject, Placed: fen(o.total), State: o.state,
+		Face: Name, Merchant: o.m.id(), ID: o.id, OrderNo: o.no, Subject: o.subject, Placed: fen(o.total), State: o.state,
 		Payable: o.state == notPaid, WasPaid: o.wasPaid(), NotifyURL: o.notifyURL, ReturnURL: o.returnURL, OpenedAt: o.openedAt,
 		PaidAt: o.paidAt, Accepted: o.accepted, Attempts: o.attempts, Trouble: o.trouble, Faults: o.faults,
 		Refunds: o.refundViews(),
@@ -96,7 +120,7 @@ func (r *refund) view() stage.Refund {
 func (o *order) truth() stage.Payment {
 	return stage.Payment{
 		TradeNo: o.id, OrderNo: o.no, Amount: fen(o.paid), Placed: fen(o.total), PaidAt: o.paidAt, Accepted: o.accepted,
-		Due: o.paid == o.total, Refunds: o.refundViews(),
+		Due: o.paid == o.total && !o.second, Refunds: o.refundViews(),
 	}
 }
 

@@ -45,7 +45,7 @@ func (f *Face) spoofed(o *order, fault stage.Fault) []spoofed {
 	v2 := o.m.Protocol == wechatpay.V2
 	switch fault.Class {
 	case stage.OtherPID:
-		add(string(fault.Class), f.changed(o, func(t *transaction) { t.MchID = "1999999999" }, "mch_id", "1999999999"))
+		add(string(fault.Class), f.foreign(o))
 	case stage.WrongStatus:
 		word := fault.Status
 		if word == "" {
@@ -64,6 +64,15 @@ func (f *Face) spoofed(o *order, fault stage.Fault) []spoofed {
 	default:
 	}
 	return all
+}
+
+// foreign is another merchant's payment: a partner's under the same partner.
+func (f *Face) foreign(o *order) message {
+	const other = "1999999999"
+	if o.m.SubMchID != "" {
+		return f.changed(o, func(t *transaction) { t.SubMchID = other }, "sub_mch_id", other)
+	}
+	return f.changed(o, func(t *transaction) { t.MchID = other }, "mch_id", other)
 }
 
 // changed is a rightly signed message that says something else. It says that
