@@ -108,6 +108,12 @@ var rare = map[string]bool{
 	"reconciliation.differed.v1.AskedBy":    true, // in the form by two persons
 	"correction.approved.v1.Signature":      true, // in the signed form
 	"fees.booked.v1.Postings.Wallet":        true, // no wallet has a part in it
+	"discount.booked.v1.Postings.Wallet":    true,
+	"fx.booked.v1.Postings.Wallet":          true,
+	"movement.booked.v1.Postings.Wallet":    true,
+	"payout.sent.v1.Postings.Wallet":        true,
+	"payout.arrived.v1.Postings.Wallet":     true,
+	"payout.failed.v1.Postings.Wallet":      true,
 }
 
 // wantMembers fails the test where a full form leaves a member zero.

@@ -83,6 +83,7 @@ func fixtures() map[string]domain.Fact {
 		"correction.issued.v1.minimal":       domain.CorrectionIssued{Kind: domain.MissingCredit, Corrects: id, By: ledgerID, Reason: "by hand"},
 	}
 	maps.Copy(all, peopleFixtures())
+	maps.Copy(all, bookFixtures())
 	return all
 }
 
