@@ -95,9 +95,11 @@ func totals(sums []feeSum) map[Currency]decimal.Decimal {
 	return out
 }
 
-// addTheirs counts a line of the bill.
+// addTheirs counts a line of the bill. What a dispute costs is booked with the
+// dispute itself and is none of the bill's fees.
 func (s *Compared) addTheirs(b *BillLine) error {
-	if b.FeeCurrency != "" && !b.Fee.IsZero() {
+	disputed := b.Kind == LineDisputeWithdrawn || b.Kind == LineDisputeReinstated
+	if b.FeeCurrency != "" && !b.Fee.IsZero() && !disputed {
 		s.fees = addFee(s.fees, b.FeeCurrency, b.Fee)
 	}
 	if !b.moved() {
