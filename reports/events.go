@@ -110,3 +110,17 @@ func (b *basis) of(e Event) string {
 // orderOf is the order number of the payment an event belongs to; empty where
 // its stream names none.
 func orderOf(e Event) string { return projections.OrderOf(e.Stream) }
+
+// OfChannel are the bookings of one channel; all of them for "".
+func OfChannel(bookings iter.Seq2[Booking, error], ch domain.ChannelID) iter.Seq2[Booking, error] {
+	if ch == "" {
+		return bookings
+	}
+	return func(yield func(Booking, error) bool) {
+		for b, err := range bookings {
+			if (err != nil || b.Channel == ch) && !yield(b, err) {
+				return
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,31 +14,47 @@ import (
 	"github.com/spf13/cobra"
 
 	"counterfoil/domain"
-	"counterfoil/eventstore"
-	"counterfoil/ledger"
 	"counterfoil/reports"
 )
 
 // exporting is what the flags of export say.
 type exporting struct {
 	from, to, out string
+	period        string
+	channel       string
 	bom           bool
 }
 
 func newExportCommand(p *program) *cobra.Command {
-	return group("export", "Write the books for other programs", newJournalCommand(p, "hledger", "hledger check --strict -f main.journal", reports.Hledger),
-		newJournalCommand(p, "beancount", "bean-check main.beancount", reports.Beancount), newExportCSVCommand(p))
+	return group("export", "Write the books and reports for other programs and for people",
+		newJournalCommand(p, "hledger", "hledger check --strict -f main.journal", reports.Hledger),
+		newJournalCommand(p, "beancount", "bean-check main.beancount", reports.Beancount),
+		newReportFileCommand(p, reports.FormatXLSX, "Write a month or a comparison as a workbook"),
+		newExportCSVCommand(p),
+		newReportFileCommand(p, reports.FormatHTML, "Write a month or a comparison as a page to print"),
+		newReportFileCommand(p, reports.FormatJSON, "Write a month or a comparison as JSON"))
 }
 
-func (e *exporting) addFlags(cmd *cobra.Command, out string) {
+func (e *exporting) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&e.from, "from", "", "first value `DAY`, YYYY-MM-DD; what lies before is the opening balance")
-	f.StringVar(&e.to, "to", "", "last value `DAY`")
-	f.StringVar(&e.out, "out", "", out)
+	f.StringVar(&e.from, "from", "", "first `DAY` of the books, YYYY-MM-DD; what lies before is the opening balance")
+	f.StringVar(&e.to, "to", "", "last `DAY`")
+	f.StringVar(&e.period, "period", "", "`MONTH`, YYYY-MM, instead of --from and --to")
+	f.StringVar(&e.channel, "channel", "", "only what this `CHANNEL` moved")
 }
 
 // days are the range asked for.
 func (e *exporting) days() (r reports.Range, err error) {
+	if e.period != "" {
+		if e.from != "" || e.to != "" {
+			return r, domain.EField(domain.KindInvalid, "--period", "names its days itself: leave out --from and --to")
+		}
+		period, err := reports.ParsePeriod(e.period)
+		if err != nil {
+			return r, domain.EField(domain.KindInvalid, "--period", "%q is not a month as YYYY-MM", e.period)
+		}
+		return period.Range(), nil
+	}
 	for _, d := range []struct {
 		flag, text string
 		to         *domain.Day
@@ -56,23 +73,26 @@ func (e *exporting) days() (r reports.Range, err error) {
 }
 
 // writer makes a journal.
-type writer func(reports.Files, iter.Seq2[reports.Booking, error], reports.Range) (reports.Summary, error)
+type writer func(reports.Files, iter.Seq2[reports.Booking, error], reports.Range, *reports.Proof) (reports.Summary, error)
 
 func newJournalCommand(p *program, name, check string, write writer) *cobra.Command {
 	var e exporting
 	cmd := &cobra.Command{
 		Use: name + " --out FOLDER", Short: "Write a plain text journal for " + name,
 		Long: fmt.Sprintf(`Writes the postings of the log as a journal: a file a month, a main file that
-includes them, and at the end the balances, which the program checks:
+includes them, and at the end of each month and of all the balances, which the
+program checks:
 
   %s
 
-The folder must be new or empty.`, check),
-		Example: "  counterfoil export " + name + " --out journal --from 2026-11-01 --to 2026-11-30 --dir /srv/pay",
+It names the place of the log it was written from, the root of the signed tree
+and the hashes of the bills that were compared. The folder must be new or empty.`, check),
+		Example: "  counterfoil export " + name + " --out journal --period 2026-11 --dir /srv/pay",
 		Args:    cobra.NoArgs,
 		RunE:    p.begin(func(ctx context.Context, _ []string) error { return p.exportJournal(ctx, e, write) }),
 	}
-	e.addFlags(cmd, "`FOLDER` to write into")
+	e.addFlags(cmd)
+	cmd.Flags().StringVar(&e.out, "out", "", "`FOLDER` to write into")
 	p.addOutput(cmd, "table")
 	return cmd
 }
@@ -86,13 +106,15 @@ func (p *program) exportJournal(ctx context.Context, e exporting, write writer) 
 	if err != nil {
 		return err
 	}
-	return p.withBookings(ctx, func(bookings iter.Seq2[reports.Booking, error]) error {
-		s, err := write(files, bookings, r)
+	return p.withSource(ctx, e.channel, func(s reports.Source) error {
+		proof := &reports.Proof{Sealed: s.Sealed, Root: hex.EncodeToString(s.Root)}
+		bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), proof), domain.ChannelID(e.channel))
+		sum, err := write(files, bookings, r, proof)
 		if err != nil {
 			return err
 		}
 		t := newTable("BOOK", ">BALANCE")
-		return printRows(p, s.Closing, t, func(c reports.Closing) { t.add(c.Book, c.Amount) })
+		return printRows(p, sum.Closing, t, func(c reports.Closing) { t.add(c.Book, c.Amount) })
 	})
 }
 
@@ -122,88 +144,43 @@ func (f folder) Create(name string) (io.WriteCloser, error) {
 
 func newExportCSVCommand(p *program) *cobra.Command {
 	var e exporting
+	var q reports.Query
 	cmd := &cobra.Command{
-		Use: "csv", Short: "Write every posting as a row of CSV",
-		Long:    "Writes every posting as a row of CSV, to standard output or to a new file.",
-		Example: "  counterfoil export csv --from 2026-11-01 --to 2026-11-30 --bom --out november.csv --dir /srv/pay",
-		Args:    cobra.NoArgs,
-		RunE:    p.begin(func(ctx context.Context, _ []string) error { return p.exportCSV(ctx, e) }),
+		Use: "csv", Short: "Write every posting, or a table of a report, as CSV",
+		Long: `Writes every posting as a row of CSV, to standard output or to a new file. With
+--table it is one table of the report of a month or of a comparison: Summary,
+Runs, Differences, Corrections, Fees, Payouts or Books.
+
+Text that a spreadsheet would take for a formula gets an apostrophe before it.`,
+		Example: `  counterfoil export csv --period 2026-11 --bom --out november.csv --dir /srv/pay
+  counterfoil export csv --period 2026-11 --table Differences --dir /srv/pay`,
+		Args: cobra.NoArgs,
+		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.exportCSV(ctx, e, q) }),
 	}
-	e.addFlags(cmd, "new `FILE` to write into; standard output when left out")
-	cmd.Flags().BoolVar(&e.bom, "bom", false, "begin with the mark by which Excel takes the file for UTF-8")
+	e.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&e.out, "out", "o", "", "new `FILE` to write into; standard output when left out")
+	f.StringVar(&q.Run, "run", "", "`ID` of a complete comparison with a bill, instead of --period")
+	f.StringVar(&q.Table, "table", "", "only this `TABLE` of the report")
+	f.BoolVar(&e.bom, "bom", false, "begin with the mark by which Excel takes the file for UTF-8")
 	return cmd
 }
 
-func (p *program) exportCSV(ctx context.Context, e exporting) (err error) {
+func (p *program) exportCSV(ctx context.Context, e exporting, q reports.Query) error {
 	r, err := e.days()
 	if err != nil {
 		return err
 	}
-	to := p.stdout
-	if e.out != "" {
-		f, err := folder(filepath.Dir(e.out)).Create(filepath.Base(e.out))
-		if err != nil {
-			return domain.EField(domain.KindInvalid, "--out", "%s", err)
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		to = f
+	if q.Run != "" || q.Table != "" {
+		q.Period, q.Channel, q.Format, q.BOM = e.period, domain.ChannelID(e.channel), reports.FormatCSV, e.bom
+		return p.exportReport(ctx, q, e.out)
 	}
-	w := bufio.NewWriterSize(to, 64<<10)
-	return p.withBookings(ctx, func(bookings iter.Seq2[reports.Booking, error]) error {
-		_, err := reports.CSV(w, bookings, r, reports.CSVOptions{BOM: e.bom})
-		return errors.Join(err, w.Flush())
+	return p.withSource(ctx, e.channel, func(s reports.Source) error {
+		return p.intoFile(e.out, func(w io.Writer) error {
+			bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), nil), domain.ChannelID(e.channel))
+			out := bufio.NewWriterSize(w, 64<<10)
+			_, err := reports.CSV(out, bookings, r, reports.CSVOptions{BOM: e.bom})
+			return errors.Join(err, out.Flush())
+		})
 	})
-}
-
-// withBookings opens the log and hands over what moved money.
-func (p *program) withBookings(ctx context.Context, do func(iter.Seq2[reports.Booking, error]) error) (err error) {
-	cfg, err := p.load()
-	if err != nil {
-		return err
-	}
-	events, err := p.openEvents(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, events.Close()) }()
-	return do(bookings(ctx, events))
-}
-
-// bookings are the events of the log that moved money, up to its head. The
-// notice that one rests on stands right before it.
-func bookings(ctx context.Context, log eventstore.Reader) iter.Seq2[reports.Booking, error] {
-	return func(yield func(reports.Booking, error) bool) {
-		var basis domain.PaymentNotified
-		var from domain.Stream
-		for batch, err := range log.Follow(ctx, 0, eventstore.FollowOptions{}) {
-			if err != nil {
-				yield(reports.Booking{}, fmt.Errorf("read the log: %w", err))
-				return
-			}
-			for _, r := range batch.Events {
-				e, err := ledger.Decode(r)
-				if err != nil {
-					yield(reports.Booking{}, err)
-					return
-				}
-				if n, ok := e.Fact.(domain.PaymentNotified); ok {
-					basis, from = n, r.Stream
-				}
-				b, ok := reports.Of(e.Fact, r.ID, r.Stream, e.Meta.RecordedAt)
-				if !ok {
-					continue
-				}
-				if from == r.Stream {
-					b.Evidence = basis.Evidence.SHA256
-				}
-				if !yield(b, nil) {
-					return
-				}
-			}
-			if batch.CaughtUp {
-				return
-			}
-		}
-		yield(reports.Booking{}, ctx.Err())
-	}
 }

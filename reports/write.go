@@ -1,0 +1,238 @@
+package reports
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/operations"
+)
+
+// Format is what a report is written as.
+type Format string
+
+// The formats of a report. Journals are written by Hledger and Beancount.
+const (
+	FormatXLSX Format = "xlsx"
+	FormatCSV  Format = "csv"
+	FormatJSON Format = "json"
+	FormatHTML Format = "html"
+)
+
+// ContentType is the format's media type.
+func (f Format) ContentType() string {
+	switch f {
+	case FormatXLSX:
+		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	case FormatCSV:
+		return "text/csv; charset=utf-8"
+	case FormatJSON:
+		return "application/json"
+	case FormatHTML:
+		return "text/html; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// Query asks for a report: a month or a run, one of them.
+type Query struct {
+	Period  string
+	Run     string
+	Channel domain.ChannelID
+	Format  Format
+	Table   string // with FormatCSV: one of the report's tables; empty means every posting
+	Lang    Lang   // with FormatHTML
+	BOM     bool   // with FormatCSV
+}
+
+// Check is KindInvalid for a question that cannot be answered.
+func (q Query) Check() error {
+	switch {
+	case (q.Period == "") == (q.Run == ""):
+		return domain.EField(domain.KindInvalid, "period", "name a month or a run, one of them")
+	case !slices.Contains([]Format{FormatXLSX, FormatCSV, FormatJSON, FormatHTML}, q.Format):
+		return domain.EField(domain.KindInvalid, "format", "%.20q: must be xlsx, csv, json or html", q.Format)
+	case q.Table != "" && q.Format != FormatCSV:
+		return domain.EField(domain.KindInvalid, "table", "only CSV holds one table")
+	}
+	if q.Period != "" {
+		if _, err := ParsePeriod(q.Period); err != nil {
+			return err
+		}
+	}
+	if q.Table != "" {
+		if _, err := new(Report).Sheet(q.Table); err != nil {
+			return err
+		}
+	}
+	if q.Lang != "" && !slices.Contains([]Lang{LangBoth, LangEn, LangZh}, q.Lang) {
+		return domain.EField(domain.KindInvalid, "lang", "%.20q: must be en, zh or both", q.Lang)
+	}
+	return nil
+}
+
+// FileName is what the report is called when it is kept.
+func (q Query) FileName() string {
+	name := "counterfoil-" + cmp.Or(q.Period, q.Run)
+	if q.Channel != "" {
+		name += "-" + string(q.Channel)
+	}
+	if q.Table != "" {
+		name += "-" + q.Table
+	}
+	return name + "." + string(q.Format)
+}
+
+// Source is where reports come from.
+type Source struct {
+	Log      eventstore.Reader
+	Bills    operations.Bills // tells comparisons that left no fact; nil: none are told
+	Zone     *time.Location   // of days and times; nil means UTC
+	Software string
+	Sealed   uint64 // events that the signed tree covers
+	Root     []byte // of that tree
+}
+
+// Scope is what a query is about. A run that is not known is KindNotFound, one
+// that is not complete KindConflict: nothing was concluded from it.
+func (s Source) Scope(ctx context.Context, q Query) (Scope, error) {
+	if err := q.Check(); err != nil {
+		return Scope{}, err
+	}
+	if q.Run == "" {
+		return Scope{Period: Period(q.Period), Channel: q.Channel, Range: Period(q.Period).Range()}, nil
+	}
+	if s.Bills == nil {
+		return FindRun(Events(ctx, s.Log, 0), q.Run)
+	}
+	run, err := s.Bills.BillRun(ctx, q.Run)
+	if domain.KindOf(err) == domain.KindNotFound && err != nil {
+		return FindRun(Events(ctx, s.Log, 0), q.Run) // another installation made it, or these rows were lost
+	}
+	if err != nil {
+		return Scope{}, err
+	}
+	if run.State != operations.RunComplete {
+		return Scope{}, domain.E(domain.KindConflict, "run %s is %s (%s): nothing was concluded from it", run.ID, run.State, run.Cause)
+	}
+	return Scope{Run: run.ID, Channel: run.Channel, Range: Range{From: run.Day, To: run.Day}}, nil
+}
+
+// Report folds the log into the report of a scope, see Make.
+func (s Source) Report(ctx context.Context, scope Scope, each func(Booking) error) (*Report, error) {
+	o := Options{Scope: scope, Zone: s.Zone, Software: s.Software, Sealed: s.Sealed, Root: s.Root}
+	if s.Bills != nil && scope.Run == "" {
+		var err error
+		if o.Unfinished, err = unfinished(ctx, s.Bills, scope); err != nil {
+			return nil, err
+		}
+	}
+	return Make(Events(ctx, s.Log, 0), o, each)
+}
+
+// Write writes what q asks for, of a scope that Scope gave for it. The log is
+// read once, and the first byte is written when that went well, but for postings
+// as CSV, which are written while the log is read.
+func (s Source) Write(ctx context.Context, q Query, scope Scope, w io.Writer) (err error) {
+	out := bufio.NewWriterSize(w, 64<<10)
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	switch {
+	case q.Format == FormatXLSX:
+		return s.workbook(ctx, scope, out)
+	case q.Format == FormatCSV && q.Table == "":
+		bookings := OfChannel(Bookings(Events(ctx, s.Log, 0), nil), scope.Channel)
+		_, err := CSV(out, bookings, scope.Range, CSVOptions{BOM: q.BOM})
+		return err
+	}
+	r, err := s.Report(ctx, scope, nil)
+	if err != nil {
+		return err
+	}
+	switch q.Format { //nolint:exhaustive // a workbook is written above
+	case FormatHTML:
+		return r.HTML(out, q.Lang)
+	case FormatJSON:
+		return r.JSON(out)
+	}
+	t, err := r.Sheet(q.Table)
+	if err != nil {
+		return err
+	}
+	return CSVTable(out, t, s.Zone, CSVOptions{BOM: q.BOM})
+}
+
+func (s Source) workbook(ctx context.Context, scope Scope, w io.Writer) (err error) {
+	book, err := NewWorkbook(s.Zone)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+	r, err := s.Report(ctx, scope, book.Booking)
+	if err != nil {
+		return err
+	}
+	return book.Write(r, w)
+}
+
+// unfinished are the comparisons of the scope that could not be finished, the
+// last of each bill; those whose bill was compared otherwise are left out.
+func unfinished(ctx context.Context, bills operations.Bills, scope Scope) ([]Unfinished, error) {
+	type bill struct {
+		channel domain.ChannelID
+		day     domain.Day
+		kind    string
+	}
+	seen := map[bill]bool{}
+	var out []Unfinished
+	f := operations.BillRunFilter{Channel: scope.Channel, From: scope.From, To: scope.To, Limit: 1000}
+	for {
+		runs, err := bills.BillRuns(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("find unfinished comparisons: %w", err)
+		}
+		for _, r := range runs { // newest first
+			b := bill{r.Channel, r.Day, r.Bill}
+			if r.State == operations.RunIncomplete && !seen[b] {
+				out = append(out, Unfinished{ID: r.ID, Channel: r.Channel, Day: r.Day, Bill: r.Bill, Cause: string(r.Cause), Note: r.Note, At: r.StartedAt})
+			}
+			if r.State == operations.RunComplete {
+				out = slices.DeleteFunc(out, func(u Unfinished) bool { return bill{u.Channel, u.Day, u.Bill} == b })
+			}
+			seen[b] = true
+		}
+		if len(runs) < f.Limit {
+			break
+		}
+		f.Before = runs[len(runs)-1].Seq
+	}
+	slices.SortFunc(out, func(a, b Unfinished) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Bill, b.Bill))
+	})
+	return out, nil
+}
+
+// BookZone is the zone in which a report shows days and times: the one that most
+// channels have, by name the first of several; UTC without any.
+func BookZone(zones []string) *time.Location {
+	count, best := map[string]int{}, ""
+	for _, z := range zones {
+		count[z]++
+	}
+	for z, n := range count {
+		if best == "" || n > count[best] || n == count[best] && z < best {
+			best = z
+		}
+	}
+	zone, err := time.LoadLocation(best)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
