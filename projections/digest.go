@@ -11,7 +11,9 @@ import (
 // Hasher makes a Digest. Every adapter feeds it the same rows in the same
 // order, so equal logs give equal digests whoever folded them: first every
 // ledger in byte order of book, wallet, currency; then every payment in byte
-// order of channel and ref; then the checkpoint.
+// order of channel and ref; then turnovers in byte order of book, currency and
+// period, payouts and proposals about periods in the order of the log; then the
+// checkpoint.
 type Hasher struct {
 	sum  hash.Hash
 	buf  []byte
@@ -37,8 +39,27 @@ func (h *Hasher) Payment(p *PaymentRow) {
 	h.made.Payments++
 	h.text("payment", string(p.Channel), p.Ref, p.OrderNo, string(p.Account), string(p.Amount.Currency()),
 		string(p.State), p.TradeNo, string(p.Closed), MarksText(p.Open))
+	h.text(string(p.Stages.BookedOn))
 	h.number(p.Amount.Minor(), int64(p.Notices), micros(p.PlacedAt), micros(p.ExpiresAt), micros(p.FirstAt),
-		micros(p.UpdatedAt), int64(p.Position)) // positions stay below 2^63
+		micros(p.Stages.NotifiedAt), micros(p.Stages.CreditedAt), micros(p.UpdatedAt), int64(p.Position)) // positions stay below 2^63
+}
+
+// Turnover adds what a book moved in a period.
+func (h *Hasher) Turnover(t TurnoverRow) {
+	h.text("turnover", t.Book, string(t.Currency), t.Period)
+	h.number(t.Debit.Minor(), t.Credit.Minor())
+}
+
+// Payout adds a payout.
+func (h *Hasher) Payout(p Payout) {
+	h.text("payout", string(p.Channel), p.ID, string(p.State()), p.Amount().String())
+	h.number(int64(p.Position)) // positions stay below 2^63
+}
+
+// Period adds a proposal to close a period.
+func (h *Hasher) Period(p Period) {
+	h.text("period", p.Ask.Proposal.String(), p.Ask.Period, string(p.State), p.DecidedBy)
+	h.number(int64(p.Position)) // positions stay below 2^63
 }
 
 // Finish is the digest of everything added, at checkpoint c.

@@ -40,6 +40,8 @@ type folder struct {
 	ledgers  *cache[LedgerKey, *LedgerRow]
 	page     uint64
 	out      Changes
+
+	turnovers map[TurnoverKey]*TurnoverRow // nil until they were read
 }
 
 func newFolder(rows Writer, at Checkpoint, cached int) *folder {
@@ -54,6 +56,9 @@ func newFolder(rows Writer, at Checkpoint, cached int) *folder {
 func (f *folder) fold(ctx context.Context, events []event) (Changes, error) {
 	f.page++
 	f.out = Changes{From: f.at}
+	if err := f.loadTurnovers(ctx); err != nil {
+		return Changes{}, fmt.Errorf("read what periods moved: %w", err)
+	}
 	if err := f.prepare(ctx, events); err != nil {
 		return Changes{}, err
 	}
@@ -153,6 +158,7 @@ func (f *folder) one(e *event) error {
 	}
 	if notified, ok := e.fact.(domain.PaymentNotified); ok && pay != nil {
 		f.at.Callbacks++
+		f.arrive(pay, notified)
 		f.out.Callbacks = append(f.out.Callbacks, CallbackRow{callback(notified, e.Position), pay})
 	}
 	if trade, ok := decided(e.fact); ok && trade != "" && pay != nil {
@@ -162,6 +168,7 @@ func (f *folder) one(e *event) error {
 	if pay != nil {
 		f.correct(e, pay)
 	}
+	f.books(e)
 	return f.post(e)
 }
 
@@ -202,10 +209,13 @@ func (f *folder) post(e *event) error {
 	dates, _ := domain.DatesOf(e.fact)
 	f.out.Posted = append(f.out.Posted, Posted{
 		Position: e.Position, EventID: e.ID, Type: e.Type, Stream: e.Stream,
-		ValueDate: dates.ValueDate, Recorded: e.recorded, Line: lineOf(e.fact),
+		ValueDate: dates.ValueDate, Period: dates.Period, Recorded: e.recorded, Line: lineOf(e.fact),
 	})
 	for leg, p := range postings {
 		if err := f.leg(e, leg, p); err != nil {
+			return err
+		}
+		if err := f.turn(p, dates.Period); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ func (p *PaymentRow) touch(at eventstore.Position, recorded time.Time) {
 // made a domain.Payment again and f applied to it, unless f cannot change it.
 func (p *PaymentRow) apply(f domain.Fact) {
 	restates := !p.settled()
+	p.Stages.apply(f, p.UpdatedAt)
 	switch f := f.(type) {
 	case domain.PaymentPlaced:
 		p.place(f)
@@ -57,7 +58,7 @@ func (p *PaymentRow) apply(f domain.Fact) {
 	case domain.CorrectionIssued:
 		restates = !f.Proposal.IsZero() // a heal's money is in the credit beside it
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
-		domain.CorrectionApproved, domain.CorrectionRejected, domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.CorrectionApproved, domain.CorrectionRejected, domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
 		restates = false
 	}
 	if restates {
@@ -218,7 +219,7 @@ func decided(f domain.Fact) (trade string, ok bool) {
 		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
 		domain.CorrectionApproved, domain.CorrectionRejected, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
 		return "", false
 	}
 	return "", false

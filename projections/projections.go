@@ -59,6 +59,7 @@ type Payment struct {
 	PlacedAt  time.Time
 	ExpiresAt time.Time
 	FirstAt   time.Time // first event
+	Stages    Stages
 	UpdatedAt time.Time
 	Position  eventstore.Position // of the last event
 }
@@ -125,6 +126,7 @@ type Duplicate struct {
 // Reader reads the rows.
 type Reader interface {
 	Corrections
+	Books
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
 	// Wait returns once the rows go up to a position; after two seconds it gives

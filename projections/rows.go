@@ -73,6 +73,7 @@ type Posted struct {
 	Type      string
 	Stream    domain.Stream
 	ValueDate string
+	Period    string
 	Recorded  time.Time
 	Line      domain.OurLine // what the provider's bill must have of it; without a kind where it moves nothing there
 }
@@ -117,6 +118,10 @@ type Changes struct {
 	Steps     []Step
 	Proposed  []ProposedRow
 	Decided   []DecidedRow
+	Turnovers []*TurnoverRow
+	Payouts   []PayoutStage
+	Periods   []PeriodStep
+	Arrivals  []ArrivalRow
 }
 
 // Writer is what the Runner needs of an adapter. Only the Runner that holds
@@ -133,6 +138,8 @@ type Writer interface {
 	LoadPayments(ctx context.Context, streams []domain.Stream) ([]*PaymentRow, error)
 	// LoadLedgers are the stored running balances; missing ones are left out.
 	LoadLedgers(ctx context.Context, keys []LedgerKey) ([]*LedgerRow, error)
+	// LoadTurnovers are all stored turnovers.
+	LoadTurnovers(ctx context.Context) ([]*TurnoverRow, error)
 	// Commit writes c and its checkpoint in one transaction: all or nothing.
 	// KindConflict when the stored checkpoint is not c.From: somebody else
 	// works, and everything loaded is stale.

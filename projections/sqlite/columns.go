@@ -137,7 +137,7 @@ const (
 // paymentColumns are the columns of payments that scanRow knows, behind two
 // that say channel and state.
 const paymentColumns = `, p.id, p.ref, p.order_no, p.account, p.currency, p.amount, p.trade_no, p.notices, p.placed_at,
-	p.expires_at, p.first_at, p.updated_at, p.position, p.closed, p.open FROM payments p`
+	p.expires_at, p.first_at, p.updated_at, p.position, p.closed, p.open, p.notified, p.credited, p.booked FROM payments p`
 
 // paymentSQL reads payments with their words.
 const paymentSQL = `SELECT ch.name, st.name` + paymentColumns + ` JOIN names ch ON ch.id = p.channel JOIN names st ON st.id = p.state`
@@ -166,6 +166,7 @@ func scanRow(r row, ch domain.ChannelID, state domain.State) (*projections.Payme
 	p.TradeNo, p.Notices = r.str(8), int(r.num(9))
 	p.PlacedAt, p.ExpiresAt = instant(r.num(10)), instant(r.num(11))
 	p.FirstAt, p.UpdatedAt, p.Position = instant(r.num(12)), instant(r.num(13)), position(r.num(14))
+	p.Stages = projections.Stages{NotifiedAt: instant(r.num(17)), CreditedAt: instant(r.num(18)), BookedOn: domain.Day(r.str(19))}
 	open, err := projections.ParseMarks(r.str(16))
 	p.Open, p.Refunded = open, projections.RefundedOf(open, p.Amount.Currency())
 	return p, err

@@ -42,6 +42,9 @@ func digest(ctx context.Context, c *conn) (projections.Digest, error) {
 			return projections.Digest{}, err
 		}
 	}
+	if err := digestBooks(ctx, c, h); err != nil {
+		return projections.Digest{}, err
+	}
 	cp, err := readCheckpoint(ctx, c)
 	return h.Finish(cp), err
 }
@@ -57,4 +60,27 @@ func digestChannel(ctx context.Context, c *conn, h *projections.Hasher, ch strin
 			}
 			return err
 		})
+}
+
+// digestBooks adds turnovers, payouts and periods: they are few.
+func digestBooks(ctx context.Context, c *conn, h *projections.Hasher) error {
+	turnovers, err := loadTurnovers(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, t := range turnovers {
+		h.Turnover(*t)
+	}
+	payouts, err := queryPayouts(ctx, c, " ORDER BY p.position")
+	if err != nil {
+		return err
+	}
+	for _, p := range payouts {
+		h.Payout(p)
+	}
+	periods, err := queryPeriods(ctx, c, " ORDER BY position")
+	for _, p := range periods {
+		h.Period(p)
+	}
+	return err
 }

@@ -268,4 +268,8 @@ func (s solo) LoadLedgers(_ context.Context, keys []projections.LedgerKey) ([]*p
 	return s.w.loadLedgers(keys)
 }
 
+func (s solo) LoadTurnovers(ctx context.Context) ([]*projections.TurnoverRow, error) {
+	return loadTurnovers(ctx, s.w.c)
+}
+
 func (s solo) Commit(_ context.Context, c projections.Changes) error { return s.w.commit(c) }

@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -28,6 +28,10 @@ const schemaVersion = 5
 //   - payments and callbacks have one index by (channel, word, position) that
 //     serves every filter: the pairs of channel and word that occur stand in
 //     groups, they are few, and their answers are merged.
+//   - turnover holds what each book moved in each period, all wallets in one: a
+//     trial balance reads these few rows.
+//   - arrivals counts, hour by hour, the payments that a channel's callbacks told
+//     of for the first time: what its silence is held against.
 //   - clock answers which position belongs to a time: a row for each page in
 //     which the running maximum of recorded_at rose, and in it every step.
 const schema = `
@@ -49,14 +53,14 @@ CREATE TABLE entries(
   PRIMARY KEY(ledger, position, leg)) WITHOUT ROWID;
 CREATE TABLE posted(
   position INTEGER PRIMARY KEY, event BLOB NOT NULL, type INTEGER NOT NULL, stream TEXT NOT NULL,
-  value_date TEXT NOT NULL, recorded INTEGER NOT NULL, line INTEGER, state INTEGER, trade_no TEXT, ref TEXT,
+  value_date TEXT NOT NULL, period INTEGER NOT NULL, recorded INTEGER NOT NULL, line INTEGER, state INTEGER, trade_no TEXT, ref TEXT,
   ref_no TEXT, gross INTEGER, occurred INTEGER);
 CREATE TABLE payments(
   id INTEGER PRIMARY KEY, channel INTEGER NOT NULL, ref TEXT NOT NULL, order_no TEXT,
   account TEXT, currency TEXT, amount INTEGER NOT NULL, state INTEGER NOT NULL, trade_no TEXT,
   notices INTEGER NOT NULL, placed_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
   first_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, position INTEGER NOT NULL,
-  closed TEXT, open TEXT, UNIQUE(channel, ref));
+  closed TEXT, open TEXT, notified INTEGER NOT NULL, credited INTEGER NOT NULL, booked TEXT, UNIQUE(channel, ref));
 CREATE INDEX payments_state ON payments(channel, state, position);
 CREATE INDEX payments_account ON payments(account, position) WHERE account IS NOT NULL;
 CREATE TABLE callbacks(
@@ -75,6 +79,18 @@ CREATE TABLE corrections(
   position INTEGER PRIMARY KEY, proposal BLOB NOT NULL UNIQUE, payment INTEGER NOT NULL, channel INTEGER NOT NULL,
   state TEXT NOT NULL, ask TEXT NOT NULL, proposed INTEGER NOT NULL, by TEXT, reason TEXT, decided INTEGER, seconded TEXT);
 CREATE INDEX corrections_decided ON corrections(channel, decided);
+CREATE TABLE turnover(
+  book TEXT NOT NULL, currency TEXT NOT NULL, period TEXT NOT NULL, debit INTEGER NOT NULL, credit INTEGER NOT NULL,
+  PRIMARY KEY(book, currency, period)) WITHOUT ROWID;
+CREATE TABLE payouts(
+  position INTEGER PRIMARY KEY, channel INTEGER NOT NULL, payout_id TEXT NOT NULL, updated INTEGER NOT NULL,
+  sent TEXT, arrived TEXT, failed TEXT, UNIQUE(channel, payout_id));
+CREATE TABLE periods(
+  position INTEGER PRIMARY KEY, proposal BLOB NOT NULL UNIQUE, period TEXT NOT NULL, state TEXT NOT NULL,
+  ask TEXT NOT NULL, proposed INTEGER NOT NULL, decision TEXT, decided INTEGER);
+CREATE TABLE arrivals(
+  channel INTEGER NOT NULL, hour INTEGER NOT NULL, n INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY(channel, hour)) WITHOUT ROWID;
 CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 `
 

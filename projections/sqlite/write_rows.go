@@ -37,9 +37,9 @@ func (w *writer) ledgers(c projections.Changes) error {
 }
 
 func (w *writer) posted(c projections.Changes) error {
-	words := make([][3]driver.Value, len(c.Posted)) // type, kind of line, state
+	words := make([][4]driver.Value, len(c.Posted)) // type, kind of line, state, period
 	for i, p := range c.Posted {
-		for j, word := range [3]string{p.Type, string(p.Line.Kind), string(p.Line.State)} {
+		for j, word := range [4]string{p.Type, string(p.Line.Kind), string(p.Line.State), p.Period} {
 			if word == "" {
 				continue
 			}
@@ -51,14 +51,14 @@ func (w *writer) posted(c projections.Changes) error {
 		}
 	}
 	_, err := w.c.many(`INSERT OR ROLLBACK INTO posted(position, event, type, stream, value_date, recorded,
-		line, state, trade_no, ref, ref_no, gross, occurred) VALUES `, 13, "",
+		line, state, trade_no, ref, ref_no, gross, occurred, period) VALUES `, 14, "",
 		len(c.Posted), func(i int, v []driver.NamedValue) {
 			p := &c.Posted[i]
 			v[0].Value, v[1].Value, v[2].Value = signed(p.Position), p.EventID[:], words[i][0]
 			v[3].Value, v[4].Value, v[5].Value = string(p.Stream), p.ValueDate, stored(p.Recorded)
 			v[6].Value, v[7].Value, v[8].Value = words[i][1], words[i][2], text(p.Line.TradeNo)
 			v[9].Value, v[10].Value = text(refOf(p.Line)), text(p.Line.RefundNo)
-			v[11].Value, v[12].Value = p.Line.Amount.Minor(), stored(p.Line.At)
+			v[11].Value, v[12].Value, v[13].Value = p.Line.Amount.Minor(), stored(p.Line.At), words[i][3]
 		})
 	return err
 }
@@ -94,7 +94,8 @@ func (w *writer) payments(c projections.Changes) error {
 	return w.putPayments(` ON CONFLICT(id) DO UPDATE SET order_no = excluded.order_no, account = excluded.account,
 		currency = excluded.currency, amount = excluded.amount, state = excluded.state, trade_no = excluded.trade_no,
 		notices = excluded.notices, placed_at = excluded.placed_at, expires_at = excluded.expires_at,
-		updated_at = excluded.updated_at, position = excluded.position, closed = excluded.closed, open = excluded.open`, moved)
+		updated_at = excluded.updated_at, position = excluded.position, closed = excluded.closed, open = excluded.open,
+		notified = excluded.notified, credited = excluded.credited, booked = excluded.booked`, moved)
 }
 
 // group numbers a channel and a word and enrols the pair.
@@ -116,7 +117,7 @@ type paymentValues struct {
 
 func (w *writer) putPayments(tail string, ps []paymentValues) error {
 	_, err := w.c.many(`INSERT OR ROLLBACK INTO payments(id, channel, ref, order_no, account, currency, amount, state, trade_no,
-		notices, placed_at, expires_at, first_at, updated_at, position, closed, open) VALUES `, 17, tail,
+		notices, placed_at, expires_at, first_at, updated_at, position, closed, open, notified, credited, booked) VALUES `, 20, tail,
 		len(ps), func(i int, v []driver.NamedValue) {
 			p := ps[i].p
 			v[0].Value, v[1].Value, v[2].Value, v[3].Value = p.Row, ps[i].channel, p.Ref, orderNo(p)
@@ -125,6 +126,8 @@ func (w *writer) putPayments(tail string, ps []paymentValues) error {
 			v[10].Value, v[11].Value, v[12].Value = stored(p.PlacedAt), stored(p.ExpiresAt), stored(p.FirstAt)
 			v[13].Value, v[14].Value = stored(p.UpdatedAt), signed(p.Position)
 			v[15].Value, v[16].Value = text(string(p.Closed)), text(projections.MarksText(p.Open))
+			v[17].Value, v[18].Value = stored(p.Stages.NotifiedAt), stored(p.Stages.CreditedAt)
+			v[19].Value = text(string(p.Stages.BookedOn))
 		})
 	return err
 }

@@ -209,6 +209,10 @@ func (w *writer) changes(c projections.Changes) error {
 		{"trades", w.trades},
 		{"proposals", w.proposed},
 		{"decisions", w.decided},
+		{"what periods moved", w.turnovers},
+		{"payouts", w.payouts},
+		{"periods", w.periods},
+		{"arrivals", w.arrivals},
 		{"clock", w.clock},
 	}
 	for _, s := range steps {
