@@ -93,6 +93,7 @@ var rare = map[string]bool{
 	"channel.configured.v1.Currencies":      true, // in the wide form
 	"channel.configured.v1.AccountFrom":     true,
 	"channel.configured.v1.DisputeLost":     true,
+	"channel.configured.v1.Tolerance":       true,
 	"channel.configured.v1.Corrections":     true, // in the limited form
 	"correction.issued.v1.Proposal":         true, // in the form by persons
 	"correction.issued.v1.Action":           true,

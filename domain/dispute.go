@@ -9,6 +9,9 @@ import (
 // does that has the money.
 const LostByExpense = "expense"
 
+// lostByWallet is the other policy, and the one without a word.
+const lostByWallet = "wallet"
+
 // DisputeState is where one dispute of a payment stands.
 type DisputeState string
 

@@ -100,6 +100,7 @@ type ChannelConfigured struct {
 	Currencies  []Currency        `json:"currencies,omitempty"`   // all it takes, Currency among them; empty: Currency alone
 	AccountFrom string            `json:"account_from,omitempty"` // the field of a notice that names the account of an order nobody placed, e.g. "attach"; empty: such money parks
 	Corrections *CorrectionPolicy `json:"corrections,omitempty"`  // limits of what people may decide; nil sets none
+	Tolerance   *Tolerance        `json:"tolerance,omitempty"`    // what comparisons with bills let pass; nil where nobody said
 	DisputeLost string            `json:"dispute_lost,omitempty"` // who bears a lost dispute: "wallet" or "expense"; empty is wallet
 }
 

@@ -20,6 +20,9 @@ func peopleFixtures() map[string]domain.Fact {
 		},
 		"person.acted.v1.minimal": domain.PersonActed{Act: id, What: domain.ActLogin, Person: "li", From: "cli"},
 	}
+	tolerant := minimalChannel()
+	tolerant.Tolerance = &domain.Tolerance{FeeRate: "0.006", FeeWithin: "0.01", Cut: 1800, Apart: 60, WaitDays: 1, MaxItems: 5000, MaxPercent: 20}
+	all["channel.configured.v1.tolerant"] = tolerant
 	maps.Copy(all, policyFixtures(id))
 	maps.Copy(all, keyFixtures())
 	maps.Copy(all, eraseFixtures(id))

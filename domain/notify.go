@@ -168,7 +168,7 @@ func (p Payment) waitReason(c Context, n Notice, g Grade) Reason {
 // names reports whether n itself says whose money it is that came for an order
 // nobody placed, by the channel's rule and in a currency that it takes.
 func (p Payment) names(c Context, n Notice) bool {
-	return !p.IsPlaced() && !p.settled && n.Account != "" && c.Channel.Takes(n.Amount.Currency())
+	return !p.IsPlaced() && !p.settled && n.Account != "" && c.Channel.AccountFrom != "" && c.Channel.Takes(n.Amount.Currency())
 }
 
 // parkReason says why real money of n may not be credited to the order (R2,

@@ -37,7 +37,7 @@ func at(now time.Time, confirm domain.ConfirmMode) domain.Context {
 	return domain.Context{
 		Ledger: ledgerID, Stream: stream, Now: now, Revision: 3, Zone: shanghai,
 		Channel: domain.ChannelConfigured{
-			Channel: channel, Currency: domain.CNY, Zone: "Asia/Shanghai", Confirm: confirm,
+			Channel: channel, Currency: domain.CNY, Zone: "Asia/Shanghai", Confirm: confirm, AccountFrom: "attach",
 		},
 	}
 }
