@@ -196,6 +196,10 @@ func TestAFaceIsMountedUnderItsName(t *testing.T) {
 		if status, body := ask(t, s, "GET", "/toy/v1/query?a=1", ""); status != 200 || body != "/v1/query of /toy/v1/query?a=1" {
 			t.Errorf("%d %s", status, body)
 		}
+		// What a provider itself serves below /pay/ is no order's page.
+		if status, body := ask(t, s, "POST", "/toy/pay/orderquery", ""); status != 200 || body != "/pay/orderquery of /toy/pay/orderquery" {
+			t.Errorf("a call of the provider's: %d %s", status, body)
+		}
 		if err := s.Mount(face); domain.KindOf(err) != domain.KindConflict {
 			t.Errorf("mounted twice: %v", err)
 		}
@@ -207,10 +211,6 @@ func TestAFaceIsMountedUnderItsName(t *testing.T) {
 		}
 		if err := s.OutageAt("toy", "t2", Fault{Class: Query5xx}, time.Minute); domain.KindOf(err) != domain.KindNotFound {
 			t.Errorf("an outage of nobody: %v", err)
-		}
-		// What a provider itself serves below /pay/ is no order's page.
-		if status, body := ask(t, s, "POST", "/toy/pay/orderquery", ""); status != 200 || body != "/pay/orderquery of /toy/pay/orderquery" {
-			t.Errorf("a call of the provider's: %d %s", status, body)
 		}
 		// The gateway is where it was.
 		if status, body := ask(t, s, "GET", keyed+"&act=orders", ""); status != 200 || !strings.HasPrefix(body, `{"code":1`) {

@@ -138,6 +138,12 @@ func (s *Sandbox) pressFace(f stage.Face, form fields) error {
 		return s.NextAt(f.Name(), form["pid"], fault)
 	case "outage":
 		return s.OutageAt(f.Name(), form["pid"], fault, time.Minute)
+	case "advance":
+		by, err := time.ParseDuration(form["by"])
+		if err != nil {
+			return domain.EField(domain.KindInvalid, "by", "%.20q is no length of time", form["by"])
+		}
+		return s.Advance(by)
 	}
 	return pressRare(f, form)
 }

@@ -37,6 +37,8 @@ Examples:
         one merchant at every provider
   sandbox --wechatpay 1900000109 --wechatpay 1900000110:v2 --alipay 2021000000000001
         WeChat Pay v3 and v2 and Alipay, with keys made at the start
+  sandbox --wechatpay 1900000300/1900000301 --wechatpay 1900000300/1900000302
+        a WeChat Pay partner (服务商) and two merchants he collects for
   sandbox --merchant 1001:v1 --fault lost=0.1 --fault query_5xx=0.2
         only these faults
 
@@ -75,7 +77,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	fs.Func("merchant", "`PID:VERSION[:KEY[:STYLE]]`, for example 1001:v1:KEY; repeat for more.\n"+
 		"VERSION is v1 or v2; an empty KEY is made; STYLE is one of "+styleNames(), o.addMerchant)
 	fs.Func("merchants", "JSON `file` with a list of merchants and all their settings", o.addMerchants)
-	fs.Func("wechatpay", "`MCHID[:PROTOCOL]`: a merchant at WeChat Pay, v3 or v2; repeat for more", o.others.addWechatPay)
+	fs.Func("wechatpay", "`MCHID[/SUB_MCHID][:PROTOCOL]`: a merchant at WeChat Pay, v3 or v2,\nwith SUB_MCHID one that MCHID collects for as a partner; repeat for more", o.others.addWechatPay)
 	fs.Func("alipay", "`APP_ID[:SELLER_ID]`: a merchant at Alipay; repeat for more", o.others.addAlipay)
 	fs.Func("stripe", "`ACCOUNT[:CURRENCY]`: an account at Stripe, such as acct_1:USD; repeat for more", o.others.addStripe)
 	fs.Func("providers", "JSON `file` with merchants and their keys, such as {\"wechatpay\": [{\"mchid\": \"1900000109\"}]}", o.others.addFile)

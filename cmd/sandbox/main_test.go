@@ -137,7 +137,7 @@ func TestAllProviders(t *testing.T) {
 	}
 	o, err := parse([]string{
 		"--all", "--alipay", "2021000000000009", "--providers", file, "--every-fault", "0.01",
-		"--stripe", "acct_2:JPY", "--merchant", "1001:v1",
+		"--stripe", "acct_2:JPY", "--merchant", "1001:v1", "--wechatpay", "1900000300/1900000301:v3",
 	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestAllProviders(t *testing.T) {
 	describe(&out, box, o.config)
 	for _, want := range []string{
 		"provider: epay", "provider: wechatpay", "provider: alipay", "provider: stripe", `currency: "JPY"`, `mchid: "1900000109"`, `mchid: "1900000111"`,
-		`app_id: "2021000000000009"`, "# wechatpay at http://127.0.0.1:7080/wechatpay",
+		`app_id: "2021000000000009"`, `sub_mchid: "1900000301"`, "# wechatpay at http://127.0.0.1:7080/wechatpay",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output lacks %q", want)
@@ -168,7 +168,7 @@ func TestAllProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := assembly.Channels(cfg, domain.ID{1}, time.Now); err != nil || len(cfg.Channels) != 7 {
+	if _, err := assembly.Channels(cfg, domain.ID{1}, time.Now); err != nil || len(cfg.Channels) != 8 {
 		t.Errorf("%d channels, %v", len(cfg.Channels), err)
 	}
 }

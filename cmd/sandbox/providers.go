@@ -35,8 +35,9 @@ func (o *others) add(more others) {
 }
 
 func (o *others) addWechatPay(text string) error {
-	mchid, protocol, _ := strings.Cut(text, ":")
-	o.WechatPay = append(o.WechatPay, wechatpay.Merchant{MchID: mchid, Protocol: protocol})
+	account, protocol, _ := strings.Cut(text, ":")
+	mchid, sub, _ := strings.Cut(account, "/")
+	o.WechatPay = append(o.WechatPay, wechatpay.Merchant{MchID: mchid, SubMchID: sub, Protocol: protocol})
 	return nil
 }
 

@@ -75,13 +75,33 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, stage: s}
-	var routes http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { routes.ServeHTTP(rw, r) }))
+	server, routes := serverOf(t)
+	w.openShop(server.URL)
+	*routes = http.StripPrefix("/wechatpay", w.face.Routes())
+	s.Start()
+	t.Cleanup(s.Stop)
+	return w
+}
+
+// serverOf serves what is put into routes before the first request.
+func serverOf(t *testing.T) (*httptest.Server, *http.Handler) {
+	t.Helper()
+	routes := new(http.Handler)
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*routes).ServeHTTP(rw, r) }))
 	t.Cleanup(server.Close)
+	return server, routes
+}
+
+// openShop makes the face on the world's stage, below an address, and the shop
+// that it calls back.
+func (w *world) openShop(base string) {
+	t := w.t
+	t.Helper()
+	var err error
 	w.shop = &shop{channels: map[string]*provider.Channel{}}
 	w.shop.Server = httptest.NewServer(http.HandlerFunc(w.shop.serve))
 	t.Cleanup(w.shop.Close)
-	w.face, err = wechatpay.New(s, wechatpay.Config{BaseURL: server.URL + "/wechatpay", Merchants: []wechatpay.Merchant{
+	w.face, err = wechatpay.New(w.stage, wechatpay.Config{BaseURL: base + "/wechatpay", Merchants: []wechatpay.Merchant{
 		{MchID: v3Merchant, MerchantKey: keys()[v3Merchant], PlatformKey: keys()["1"], NotifyURL: w.shop.URL + "/" + v3Merchant},
 		{MchID: v2Merchant, Protocol: provider.V2, NotifyURL: w.shop.URL + "/" + v2Merchant},
 		{MchID: partner, SubMchID: ofPartner, MerchantKey: keys()[v3Merchant], PlatformKey: keys()["1"], NotifyURL: w.shop.URL + "/" + ofPartner},
@@ -91,13 +111,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes = http.StripPrefix("/wechatpay", w.face.Routes())
 	for _, c := range w.face.Channels() {
 		w.shop.channels[c.Merchant] = w.channel(c)
 	}
-	s.Start()
-	t.Cleanup(s.Stop)
-	return w
 }
 
 // channel is Counterfoil's side, made of nothing but the settings.

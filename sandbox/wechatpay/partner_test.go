@@ -154,6 +154,7 @@ func TestCallsOfAPartner(t *testing.T) {
 		status       int
 	}{
 		"another's merchant":   {orders + "native", strings.Replace(order, ofPartner, v3Merchant, 1), 403},
+		"another partner's":    {orders + "native", strings.Replace(order, ofPartner, ofPartnerV2, 1), 403},
 		"nobody's merchant":    {orders + "native", strings.Replace(order, `"sub_mchid":"`+ofPartner+`",`, "", 1), 403},
 		"another partner":      {orders + "native", strings.Replace(order, partner, v3Merchant, 1), 400},
 		"another app":          {orders + "native", strings.Replace(order, app, "wx0", 1), 400},
