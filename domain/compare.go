@@ -91,7 +91,7 @@ type ItemKey struct {
 
 // Key is the item that the difference is about.
 func (d Difference) Key() ItemKey {
-	if d.Ours != nil {
+	if d.Ours != nil && (d.Ours.TradeNo != "" || d.Theirs == nil) {
 		return d.Ours.Key()
 	}
 	return d.Theirs.Key()

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 )
 
@@ -127,7 +128,7 @@ func (c *comparison) unlisted(o *OurLine) {
 	if o.ValueDate != c.policy.Day && o.Since == "" {
 		return // its own day's bill has it or will be asked for it
 	}
-	if c.mayComeLater(o) {
+	if c.policy.Later(o) {
 		c.tell(Difference{Kind: Timing, State: DifferenceWaiting, Ours: o})
 		return
 	}
@@ -138,14 +139,15 @@ func (c *comparison) unlisted(o *OurLine) {
 	c.tell(Difference{Kind: kind, State: DifferenceOpen, Ours: o, Delta: o.Amount.Neg()})
 }
 
-// mayComeLater reports whether a later bill is waited for. Money near midnight
-// is given one more bill even by a policy that waits for none.
-func (c *comparison) mayComeLater(o *OurLine) bool {
-	wait := c.policy.Wait
-	if wait < 1 && c.policy.NearEdge(o.At, o.ValueDate) {
+// Later reports whether a later bill is waited for that may list what this one
+// lacks. Money near midnight is given one more bill even by a policy that waits
+// for none.
+func (p ComparePolicy) Later(o *OurLine) bool {
+	wait := p.Wait
+	if wait < 1 && p.NearEdge(o.At, o.ValueDate) {
 		wait = 1
 	}
-	return c.policy.Day < o.ValueDate.Add(wait)
+	return p.Day < o.ValueDate.Add(wait)
 }
 
 // NearEdge reports whether a moment lies so near to a day's beginning or end
@@ -191,4 +193,23 @@ func (p Payment) Explain(d Difference) Difference {
 		d.Kind = MissingCredit
 	}
 	return d
+}
+
+// Has reports whether our books have a movement as a bill lists it.
+func (p Payment) Has(b *BillLine) bool {
+	switch b.Kind {
+	case LinePayment:
+		t, known := p.Trade(b.TradeNo)
+		return known && t.State.Decided() && t.Amount == b.Amount
+	case LineRefund, LineRefundFailed:
+		return slices.ContainsFunc(p.Refunds, func(r Refund) bool {
+			named := b.RefundID != "" && r.RefundID == b.RefundID || b.RefundNo != "" && r.RefundNo == b.RefundNo
+			if b.RefundID == "" && b.RefundNo == "" {
+				named = r.TradeNo == b.TradeNo
+			}
+			return named && r.Booked == b.Amount && (b.Kind == LineRefund || r.State == RefundReversed)
+		})
+	case LineDisputeWithdrawn, LineDisputeReinstated, LineFee, LinePayout, LinePayoutFailed, LineOther:
+	}
+	return false
 }

@@ -72,6 +72,50 @@ type BillRun struct {
 	Kinds          map[domain.DiscrepancyKind]int64 `json:"kinds"` // open differences
 	Totals         []BillTotal                      `json:"totals"`
 	Rows           int64                            `json:"rows"` // lines of the bill read so far, while it runs
+
+	Name      string               `json:"name,omitempty"`       // with MediaType and Claimed as the provider named the file
+	MediaType string               `json:"media_type,omitempty"` //
+	Claimed   string               `json:"claimed,omitempty"`    //
+	Against   string               `json:"against,omitempty"`    // of a fund flow: the SHA256 of the trade bill it was compared with
+	Balances  []domain.BillBalance `json:"balances,omitempty"`   // as the bill states them
+	Payouts   []domain.PayoutSum   `json:"payouts,omitempty"`    // that the bill or its lines name
+	Proposed  int64                `json:"proposed,omitempty"`   // corrections proposed to people
+	Progress  BillProgress         `json:"progress,omitzero"`    // while it runs
+}
+
+// BillPhase says what a run is at.
+type BillPhase string
+
+// The phases of a run, in their order.
+const (
+	PhaseFetching  BillPhase = "fetching"  // from the provider into the archive
+	PhaseReading   BillPhase = "reading"   // of the bill's lines, sorted on the way
+	PhaseComparing BillPhase = "comparing" // of both sides, sorted
+	PhaseAsking    BillPhase = "asking"    // the provider about what differs
+	PhaseBooking   BillPhase = "booking"   // of what the bill says was charged
+)
+
+// BillProgress is how far a running comparison has come. Done and Of are bytes
+// while the bill is fetched and read, lines while it is compared and questions
+// while it asks; Of is 0 where nobody knows.
+type BillProgress struct {
+	Phase BillPhase `json:"phase"`
+	Done  int64     `json:"done"`
+	Of    int64     `json:"of"`
+	Since time.Time `json:"since"` // the phase's beginning
+	At    time.Time `json:"at"`    // of this note
+	Rate  float64   `json:"rate"`  // lines of the bill a second
+}
+
+// Left is how long the phase takes from p.At on at the speed so far; ok is false
+// where that cannot be told yet.
+func (p BillProgress) Left() (left time.Duration, ok bool) {
+	took := p.At.Sub(p.Since)
+	if p.Of <= 0 || p.Done <= 0 || took <= 0 {
+		return 0, false
+	}
+	rest := max(0, p.Of-p.Done)
+	return time.Duration(float64(took) / float64(p.Done) * float64(rest)), true
 }
 
 // BillRunFilter selects bill runs, newest first.
@@ -153,6 +197,10 @@ type Carried struct {
 	Line    domain.OurLine // Since is the day whose bill lacked it first
 	On      domain.Day     // the bill that has it; empty while it waits
 }
+
+// TheirPool behind the kind of a bill names the pool of the bill's own lines that
+// wait for another bill, where two bills are compared with one another.
+const TheirPool = "/lines"
 
 // BillResult is what a complete run came to. It is written as one: all or
 // nothing.

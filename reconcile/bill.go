@@ -43,6 +43,7 @@ type BillPolicy struct {
 	Apart     time.Duration   // how far the two times of a movement may lie apart; 0 does not look
 	FeeRate   decimal.Decimal // of a payment; 0 does not look
 	FeeWithin decimal.Decimal // how far a fee may lie from it
+	NoFunds   bool            // do not fetch the fund flow beside the trade bill
 }
 
 // DefaultBillPolicy is that of a channel for which nothing else is said.
@@ -128,6 +129,14 @@ const leaseFor = 2 * time.Minute
 // KindConflict that another process works at this bill, KindInvalid that the
 // channel has no such bill.
 func (c *Comparer) Run(ctx context.Context, channel domain.ChannelID, day domain.Day, bill string) (operations.BillRun, error) {
+	return c.runIf(ctx, channel, day, bill, func() (bool, error) { return true, nil })
+}
+
+// runIf is Run for a bill that is still to be compared when no other process
+// works at it; else the run has no id.
+func (c *Comparer) runIf(
+	ctx context.Context, channel domain.ChannelID, day domain.Day, bill string, still func() (bool, error),
+) (operations.BillRun, error) {
 	src, err := c.source(channel, bill)
 	if err != nil {
 		return operations.BillRun{}, err
@@ -145,8 +154,15 @@ func (c *Comparer) Run(ctx context.Context, channel domain.ChannelID, day domain
 	defer stop(nil)
 	kept := make(chan struct{})
 	go func() { defer close(kept); c.keep(ctx, lease, stop) }()
-	if err = c.bury(ctx, run); err == nil {
-		run, err = c.run(ctx, run, src)
+	due, err := still()
+	switch {
+	case err != nil:
+	case !due:
+		run = operations.BillRun{}
+	default:
+		if err = c.bury(ctx, run); err == nil {
+			run, err = c.run(ctx, run, src)
+		}
 	}
 	stop(nil)
 	<-kept
@@ -205,16 +221,13 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	if err := c.Bills.PutBillRun(ctx, run); err != nil {
 		return run, err
 	}
-	result, err := c.compare(ctx, &run, src)
-	run.EndedAt = domain.Instant(c.Clock())
+	var tally domain.BillTally
+	result, err := c.compare(ctx, &run, src, &tally)
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
-		run.State = operations.RunComplete
-		result.Run = run
-		if err = because(operations.CauseOurs, c.bookFees(ctx, run)); err == nil {
-			err = because(operations.CauseOurs, c.close(ctx, result))
-		}
+		err = because(operations.CauseOurs, c.conclusion(ctx, &run, result, &tally))
 	}
+	run.EndedAt, run.Progress = domain.Instant(c.Clock()), operations.BillProgress{}
 	if err == nil {
 		c.finish(ctx, run)
 		return run, nil
@@ -222,6 +235,20 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	run.State, run.Cause, run.Note = operations.RunIncomplete, causeOf(err), err.Error()
 	c.finish(ctx, run)
 	return run, c.Bills.PutBillRun(ctx, run)
+}
+
+// conclusion books what the bill says and writes down what the run found.
+func (c *Comparer) conclusion(ctx context.Context, run *operations.BillRun, result operations.BillResult, t *domain.BillTally) error {
+	differing, err := c.book(ctx, run, t)
+	if err != nil {
+		return err
+	}
+	for _, m := range differing {
+		c.found(&result, run, movedOtherwise(m))
+	}
+	run.State, run.EndedAt, run.Progress = operations.RunComplete, domain.Instant(c.Clock()), operations.BillProgress{}
+	result.Run = *run
+	return c.close(ctx, result)
 }
 
 // close tells the log first and then the operations store: a run that dies in

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"counterfoil/domain"
+	"counterfoil/ledger"
 	"counterfoil/operations"
 	"counterfoil/projections"
 	"counterfoil/providers"
@@ -83,7 +84,7 @@ func named(d domain.Difference, orderNo string) domain.Difference {
 
 // askable reports whether the provider's word on one payment can say more.
 func askable(d domain.Difference) bool {
-	if k := d.Key(); k.TradeNo == "" && d.OrderNo() == "" {
+	if k := d.Key(); k.TradeNo == "" && k.Ref == "" && d.OrderNo() == "" {
 		return false
 	}
 	switch d.Kind {
@@ -105,6 +106,21 @@ func (a *asker) payment(ctx context.Context, ch domain.ChannelID, orderNo string
 		return domain.Payment{}, nil
 	}
 	return v.Payment, err
+}
+
+// booked reports whether our books have a movement as a bill lists it. One that
+// names neither an order nor a payment is not looked for.
+func (a *asker) booked(ctx context.Context, ch domain.ChannelID, t *domain.BillLine) (bool, error) {
+	p, err := a.payment(ctx, ch, t.OrderNo)
+	if err == nil && t.OrderNo == "" && t.TradeNo != "" {
+		var v ledger.View
+		v, err = a.Ledger.PaymentOf(ctx, ch, "", t.TradeNo)
+		if err != nil && domain.KindOf(err) == domain.KindNotFound {
+			return false, nil
+		}
+		p = v.Payment
+	}
+	return err == nil && p.Has(t), err
 }
 
 // query puts one question. Silence is counted and is no error: the run ends

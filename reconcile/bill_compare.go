@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 
-	"counterfoil/archive"
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/operations"
@@ -13,16 +12,21 @@ import (
 	"counterfoil/providers"
 )
 
-// compare is the whole of a run but for writing it down. Every error has its
-// cause.
-func (c *Comparer) compare(ctx context.Context, run *operations.BillRun, src billSource) (operations.BillResult, error) {
+// compare is the whole of a run but for booking and writing it down. Every error
+// has its cause.
+func (c *Comparer) compare(
+	ctx context.Context, run *operations.BillRun, src billSource, t *domain.BillTally,
+) (operations.BillResult, error) {
 	policy, err := c.policy(src.channel(), run.Day)
 	if err != nil {
 		return operations.BillResult{}, because(operations.CauseOurs, err)
 	}
-	file, id, err := c.take(ctx, run, src)
+	b, err := c.take(ctx, run, src)
 	if err != nil {
 		return operations.BillResult{}, err
+	}
+	if run.Bill == string(providers.BillFunds) && c.threeWay(run.Channel) {
+		return c.compareFlow(ctx, run, policy, b, t)
 	}
 	pool, err := c.Bills.Carried(ctx, run.Channel, run.Bill, run.Day)
 	if err != nil {
@@ -31,11 +35,17 @@ func (c *Comparer) compare(ctx context.Context, run *operations.BillRun, src bil
 	if err := c.catchUpRows(ctx, run); err != nil {
 		return operations.BillResult{}, because(operations.CauseOurs, err)
 	}
-	differences, err := c.pass(ctx, run, policy, c.ours(ctx, run, policy, pool), c.theirs(ctx, run, src, file, id))
+	var sum domain.Compared
+	differences, err := c.pass(ctx, run, &sum, domain.Compare(
+		c.ours(ctx, run, policy, pool), paced(ctx, c, run, c.theirs(ctx, run, b, t)), policy, &sum))
 	if err != nil {
 		return operations.BillResult{}, err
 	}
-	return c.conclude(ctx, run, src.channel(), differences)
+	out, err := c.conclude(ctx, run, src.channel(), differences)
+	if err != nil {
+		return out, err
+	}
+	return out, c.checkBooks(ctx, run, t, &out)
 }
 
 // catchUpRows waits until the projection has what the log has now: a payment
@@ -52,53 +62,28 @@ func (c *Comparer) catchUpRows(ctx context.Context, run *operations.BillRun) err
 	return nil
 }
 
-// theirs is the bill, sorted. Its progress is shown in the run.
-func (c *Comparer) theirs(
-	ctx context.Context, run *operations.BillRun, src billSource, f providers.BillFile, id archive.ID,
-) iter.Seq2[domain.BillLine, error] {
-	counted := func(yield func(domain.BillLine, error) bool) {
-		for line, err := range c.lines(ctx, src, f, id) {
-			if run.Rows++; run.Rows%showEvery == 0 && err == nil {
-				err = because(operations.CauseOurs, c.Bills.PutBillRun(ctx, *run))
-			}
-			if !yield(line, err) || err != nil {
-				return
-			}
-		}
-	}
-	return sorting[domain.BillLine]{dir: c.cfg.TempDir, codec: billCodec}.lines(ctx, counted)
+// theirs is the bill, sorted.
+func (c *Comparer) theirs(ctx context.Context, run *operations.BillRun, b bill, t *domain.BillTally) iter.Seq2[domain.BillLine, error] {
+	return sorting[domain.BillLine]{dir: c.cfg.TempDir, codec: billCodec}.lines(ctx, c.read(ctx, run, b, t))
 }
-
-// showEvery is how many lines lie between two notes of a run's progress.
-const showEvery = 200_000
 
 // ours are our lines that the bill can have, sorted: those of its day, of the
 // hours around it, and those that wait. What another bill has is left out.
 func (c *Comparer) ours(
 	ctx context.Context, run *operations.BillRun, p domain.ComparePolicy, pool []operations.Carried,
 ) iter.Seq2[domain.OurLine, error] {
-	skip := make(map[domain.ItemKey]bool, len(pool))
-	var waiting []domain.OurLine
-	for _, carried := range pool {
-		elsewhere := carried.On != "" && carried.On != run.Day
-		if waits := carried.Line.Since != "" && !elsewhere; waits {
-			waiting = append(waiting, carried.Line)
-		} else if !elsewhere {
-			continue // was taken from a neighbouring day by the same bill before
-		}
-		skip[carried.Line.Key()] = true
-	}
+	carried := newPool(pool, run.Day)
 	window := projections.LineFilter{
 		Channel: run.Channel, From: run.Day.Add(-1), To: run.Day.Add(1), Until: eventstore.Position(run.Position),
 	}
 	chosen := func(yield func(domain.OurLine, error) bool) {
-		for _, line := range waiting {
+		for _, line := range carried.waiting {
 			if !yield(line, nil) {
 				return
 			}
 		}
 		for line, err := range c.Lines.Lines(ctx, window) {
-			if err == nil && (skip[line.Key()] || !fits(line, p)) {
+			if err == nil && (carried.skip[line.Key()] || !fits(line, p)) {
 				continue
 			}
 			if !yield(line, because(operations.CauseOurs, err)) || err != nil {
@@ -116,13 +101,11 @@ func fits(l domain.OurLine, p domain.ComparePolicy) bool {
 
 // pass runs the comparison and gathers what differs, as far as a run may judge.
 func (c *Comparer) pass(
-	ctx context.Context, run *operations.BillRun, p domain.ComparePolicy,
-	ours iter.Seq2[domain.OurLine, error], theirs iter.Seq2[domain.BillLine, error],
+	ctx context.Context, run *operations.BillRun, sum *domain.Compared, all iter.Seq2[domain.Difference, error],
 ) ([]domain.Difference, error) {
-	var sum domain.Compared
 	var out []domain.Difference
 	doubled := ""
-	for d, err := range domain.Compare(ours, theirs, p, &sum) {
+	for d, err := range all {
 		if err != nil {
 			return nil, because(operations.CauseOurs, err)
 		}
@@ -133,11 +116,11 @@ func (c *Comparer) pass(
 			out = append(out, d)
 		}
 	}
-	noteSums(run, &sum)
+	noteSums(run, sum)
 	if err := ctx.Err(); err != nil {
 		return nil, because(operations.CauseStopped, err)
 	}
-	return out, c.judgeable(run, &sum, doubled)
+	return out, c.judgeable(run, sum, doubled)
 }
 
 // judgeable refuses to conclude anything from a bill that says a thing twice,

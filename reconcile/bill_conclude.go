@@ -15,8 +15,11 @@ func (c *Comparer) conclude(
 	ctx context.Context, run *operations.BillRun, ch providers.Channel, ds []domain.Difference,
 ) (operations.BillResult, error) {
 	var out operations.BillResult
-	run.Kinds = map[domain.DiscrepancyKind]int64{}
-	for _, d := range ds {
+	run.Kinds, run.Differing = map[domain.DiscrepancyKind]int64{}, 0
+	for i, d := range ds {
+		if err := c.note(ctx, run, operations.PhaseAsking, int64(i), int64(len(ds))); err != nil {
+			return out, err
+		}
 		verdict, err := c.asks.explain(ctx, run, ch, d)
 		if err != nil {
 			return out, err
@@ -28,25 +31,39 @@ func (c *Comparer) conclude(
 		if d.State != domain.DifferenceOpen {
 			continue
 		}
-		run.Kinds[d.Kind]++
-		row := c.row(run, d)
-		if verdict.mended != "" {
-			row.State, row.ResolvedBy, row.ResolvedAt = operations.DiscrepancyResolved, run.ID, domain.Instant(c.Clock())
-			row.Resolution = verdict.mended
-		}
-		out.Found = append(out.Found, row)
+		c.foundMended(&out, run, d, verdict.mended)
 	}
-	run.Differing = 0
-	for _, row := range out.Found {
-		if row.State == operations.DiscrepancyOpen {
-			run.Differing++
-		}
+	return out, unanswered(run)
+}
+
+// found adds a difference to what a run found.
+func (c *Comparer) found(out *operations.BillResult, run *operations.BillRun, d domain.Difference) {
+	c.foundMended(out, run, d, "")
+}
+
+// foundMended adds a difference, and how it was mended on the way.
+func (c *Comparer) foundMended(out *operations.BillResult, run *operations.BillRun, d domain.Difference, mended string) {
+	if run.Kinds == nil {
+		run.Kinds, run.Differing = map[domain.DiscrepancyKind]int64{}, 0
 	}
+	run.Kinds[d.Kind]++
+	row := c.row(run, d)
+	if mended == "" {
+		run.Differing++
+	} else {
+		row.State, row.ResolvedBy, row.ResolvedAt = operations.DiscrepancyResolved, run.ID, domain.Instant(c.Clock())
+		row.Resolution = mended
+	}
+	out.Found = append(out.Found, row)
+}
+
+// unanswered refuses to conclude anything while questions had no answer.
+func unanswered(run *operations.BillRun) error {
 	if run.Unanswered > 0 {
-		return out, because(operations.CauseUnanswered, domain.E(domain.KindUnavailable,
+		return because(operations.CauseUnanswered, domain.E(domain.KindUnavailable,
 			"%d questions about single payments had no answer", run.Unanswered))
 	}
-	return out, nil
+	return nil
 }
 
 // carriedOf is the difference's place in the pool, if it has one: what waits,
@@ -79,7 +96,7 @@ func carriedOf(run *operations.BillRun, d domain.Difference) (operations.Carried
 func (c *Comparer) row(run *operations.BillRun, d domain.Difference) operations.Discrepancy {
 	now, k := domain.Instant(c.Clock()), d.Key()
 	row := operations.Discrepancy{
-		ID:      domain.NewV5(c.Ledger.ID(), "discrepancy", string(run.Channel), string(k.Kind), k.TradeNo, k.Ref, string(d.Kind)),
+		ID:      c.rowID(run, k, d.Kind),
 		Channel: run.Channel, Day: run.Day, Bill: run.Bill, Kind: d.Kind, State: operations.DiscrepancyOpen,
 		Item: k, OrderNo: d.OrderNo(), Delta: d.Delta, Note: d.Note,
 		FoundRun: run.ID, FoundAt: now, SeenRun: run.ID, SeenAt: now,
@@ -94,4 +111,14 @@ func (c *Comparer) row(run *operations.BillRun, d domain.Difference) operations.
 		}
 	}
 	return row
+}
+
+// rowID names a difference: the same one found again has the same id. What a
+// fund flow shows is another finding than what the trade bill shows.
+func (c *Comparer) rowID(run *operations.BillRun, k domain.ItemKey, kind domain.DiscrepancyKind) domain.ID {
+	parts := []string{"discrepancy", string(run.Channel), string(k.Kind), k.TradeNo, k.Ref, string(kind)}
+	if run.Bill == string(providers.BillFunds) && c.threeWay(run.Channel) {
+		parts = append(parts, run.Bill)
+	}
+	return domain.NewV5(c.Ledger.ID(), parts...)
 }

@@ -97,8 +97,10 @@ func (c *Comparer) catchUp(ctx context.Context, id domain.ChannelID, bill string
 	}
 	var runs []operations.BillRun
 	for _, day := range due {
-		run, err := c.Run(ctx, id, day, bill)
+		run, err := c.runIf(ctx, id, day, bill, func() (bool, error) { return c.stillDue(ctx, id, bill, day) })
 		switch {
+		case err == nil && run.ID == "":
+			continue // another process did it meanwhile
 		case err != nil && domain.KindOf(err) == domain.KindConflict:
 			continue // another process is at it
 		case err != nil:
@@ -115,23 +117,53 @@ func (c *Comparer) catchUp(ctx context.Context, id domain.ChannelID, bill string
 // due are the days whose bill is ready and was not compared, or is to be fetched
 // again, the oldest first.
 func (c *Comparer) due(ctx context.Context, id domain.ChannelID, bill string) ([]domain.Day, error) {
-	now := c.Clock()
 	p, err := c.policy(c.Channels[id], "")
 	if err != nil {
 		return nil, err
 	}
-	today := domain.DayOf(now, p.Zone)
+	today := domain.DayOf(c.Clock(), p.Zone)
 	first := today.Add(-c.cfg.CatchUp)
 	if c.cfg.Since != nil {
 		first = max(first, domain.DayOf(c.cfg.Since(id), p.Zone))
 	}
-	earlier, err := c.history(ctx, id, bill, first)
+	return c.dueOf(ctx, id, bill, first, today.Add(-1), p.Zone)
+}
+
+// stillDue is due for one day, asked by the process that has the bill's lease:
+// another one may have compared it since the list was made.
+func (c *Comparer) stillDue(ctx context.Context, id domain.ChannelID, bill string, day domain.Day) (bool, error) {
+	p, err := c.policy(c.Channels[id], day)
+	if err != nil {
+		return false, err
+	}
+	days, err := c.dueOf(ctx, id, bill, day, day, p.Zone)
+	return len(days) > 0, err
+}
+
+// dueOf is due for a range of days, both included. A fund flow is held against
+// the trade bill of its day: it is due when that one was compared, and again when
+// that one changed.
+func (c *Comparer) dueOf(ctx context.Context, id domain.ChannelID, bill string, first, last domain.Day, zone *time.Location) ([]domain.Day, error) {
+	now := c.Clock()
+	today := domain.DayOf(now, zone)
+	earlier, err := c.history(ctx, id, bill, first, last)
 	if err != nil {
 		return nil, err
 	}
+	var trade map[domain.Day]tried
+	if bill == string(providers.BillFunds) && c.threeWay(id) {
+		if trade, err = c.history(ctx, id, string(providers.BillTrade), first, last); err != nil {
+			return nil, err
+		}
+	}
 	var due []domain.Day
-	for day := first; day < today; day = day.Add(1) {
-		if !c.ready(id, day, p.Zone).After(now) && earlier[day].due(now, day.Add(refetched) > today) {
+	for day := first; day <= last; day = day.Add(1) {
+		t, base := earlier[day], trade[day]
+		if c.ready(id, day, zone).After(now) || trade != nil && !base.complete {
+			continue
+		}
+		changed := trade != nil && t.complete && t.tries == 0 && t.against != base.sha256
+		if changed || t.due(now, day.Add(refetched) > today) {
 			due = append(due, day)
 		}
 	}
@@ -150,14 +182,18 @@ func (c *Comparer) ready(id domain.ChannelID, day domain.Day, zone *time.Locatio
 type tried struct {
 	complete bool
 	final    bool
+	sha256   string    // of the bill that was compared last
+	against  string    // the trade bill that it was held against
+	stopped  bool      // the last run was cut off in the middle
 	tries    int       // incomplete runs since the last complete one
 	last     time.Time // end, or beginning where it never ended, of the last run
 }
 
-// due reports whether the bill is to be compared now.
+// due reports whether the bill is to be compared now. A run that was cut off,
+// because its process was told to end or died, is taken up again at once.
 func (t tried) due(now time.Time, young bool) bool {
 	switch {
-	case t.last.IsZero():
+	case t.last.IsZero() || t.stopped:
 		return true
 	case t.tries > 0:
 		return !now.Before(t.last.Add(again(t.tries)))
@@ -167,35 +203,40 @@ func (t tried) due(now time.Time, young bool) bool {
 	return !t.complete
 }
 
-// history is what was tried for each day since the first.
-func (c *Comparer) history(ctx context.Context, id domain.ChannelID, bill string, first domain.Day) (map[domain.Day]tried, error) {
+// history is what was tried for each of the days.
+func (c *Comparer) history(ctx context.Context, id domain.ChannelID, bill string, first, last domain.Day) (map[domain.Day]tried, error) {
 	out := map[domain.Day]tried{}
-	f := operations.BillRunFilter{Channel: id, Bill: bill, From: first, Limit: 1000}
+	f := operations.BillRunFilter{Channel: id, Bill: bill, From: first, To: last, Limit: 1000}
 	for {
 		page, err := c.Bills.BillRuns(ctx, f)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range page { // newest first
-			t := out[r.Day]
-			if t.last.IsZero() {
-				t.last = r.StartedAt
-				if r.EndedAt.After(t.last) {
-					t.last = r.EndedAt
-				}
-			}
-			switch {
-			case t.complete:
-			case r.State == operations.RunComplete:
-				t.complete, t.final = true, r.Final || r.Bill == BillAnswers
-			default:
-				t.tries++
-			}
-			out[r.Day] = t
+			out[r.Day] = out[r.Day].before(r)
 			f.Before = r.Seq
 		}
 		if len(page) < f.Limit {
 			return out, nil
 		}
 	}
+}
+
+// before takes the next older run.
+func (t tried) before(r operations.BillRun) tried {
+	if t.last.IsZero() {
+		t.last = r.StartedAt
+		if r.EndedAt.After(t.last) {
+			t.last = r.EndedAt
+		}
+		t.stopped = r.State == operations.RunRunning || r.Cause == operations.CauseStopped
+	}
+	switch {
+	case t.complete:
+	case r.State == operations.RunComplete:
+		t.complete, t.final, t.sha256, t.against = true, r.Final || r.Bill == BillAnswers, r.SHA256, r.Against
+	default:
+		t.tries++
+	}
+	return t
 }

@@ -31,7 +31,7 @@ func (c *Comparer) source(id domain.ChannelID, bill string) (billSource, error) 
 	if !ok {
 		return nil, domain.EField(domain.KindInvalid, "channel", "%s is not configured here", id)
 	}
-	if biller, ok := ch.(providers.Biller); ok && slices.Contains(itemised(biller), providers.BillKind(bill)) {
+	if biller, ok := ch.(providers.Biller); ok && slices.Contains(c.BillsOf(id), bill) {
 		return made{ch, biller}, nil
 	}
 	if bill == BillAnswers {
@@ -40,29 +40,37 @@ func (c *Comparer) source(id domain.ChannelID, bill string) (billSource, error) 
 	return nil, domain.EField(domain.KindInvalid, "bill", "channel %s has no bill of the kind %.40q", id, bill)
 }
 
-// BillsOf are the kinds of bill that are compared every day for a channel.
+// BillsOf are the kinds of bill that are compared every day for a channel: the
+// one that lists payments first, and the fund flow beside it last.
 func (c *Comparer) BillsOf(id domain.ChannelID) []string {
-	if biller, ok := c.Channels[id].(providers.Biller); ok {
-		var kinds []string
-		for _, k := range itemised(biller) {
-			kinds = append(kinds, string(k))
+	biller, ok := c.Channels[id].(providers.Biller)
+	if !ok {
+		if _, ok := c.Channels[id]; ok && c.cfg.Answers {
+			return []string{BillAnswers}
 		}
-		return kinds
+		return nil
 	}
-	if _, ok := c.Channels[id]; ok && c.cfg.Answers {
-		return []string{BillAnswers}
+	made := biller.Bills()
+	if !slices.Contains(made, providers.BillTrade) {
+		return kindsOf(made)
 	}
-	return nil
+	if slices.Contains(made, providers.BillFunds) && !c.cfg.Policies[id].NoFunds {
+		return kindsOf([]providers.BillKind{providers.BillTrade, providers.BillFunds})
+	}
+	return kindsOf([]providers.BillKind{providers.BillTrade})
 }
 
-// itemised are the bills that name every movement by its payment. A provider
-// that makes a trade bill leaves payments' numbers out of its fund flow: what
-// the one matches item by item, the other would report as missing.
-func itemised(b providers.Biller) []providers.BillKind {
-	if kinds := b.Bills(); !slices.Contains(kinds, providers.BillTrade) {
-		return kinds
+func kindsOf(kinds []providers.BillKind) []string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = string(k)
 	}
-	return []providers.BillKind{providers.BillTrade}
+	return out
+}
+
+// threeWay reports whether a channel has a fund flow beside its trade bill.
+func (c *Comparer) threeWay(id domain.ChannelID) bool {
+	return slices.Equal(c.BillsOf(id), []string{string(providers.BillTrade), string(providers.BillFunds)})
 }
 
 // made is a bill that the provider makes.
@@ -86,7 +94,7 @@ func (m made) read(r io.Reader, f providers.BillFile) iter.Seq2[domain.BillLine,
 
 // take fetches the bill into the archive and notes in the run what it is. The
 // bytes are kept before anything is concluded from them.
-func (c *Comparer) take(ctx context.Context, run *operations.BillRun, src billSource) (providers.BillFile, archive.ID, error) {
+func (c *Comparer) take(ctx context.Context, run *operations.BillRun, src billSource) (bill, error) {
 	r, w := io.Pipe()
 	var f providers.BillFile
 	var fetched error
@@ -96,7 +104,13 @@ func (c *Comparer) take(ctx context.Context, run *operations.BillRun, src billSo
 		f, fetched = src.fetch(ctx, run, w)
 		_ = w.CloseWithError(fetched) // never fails
 	}()
-	kept, err := c.Archive.Put(ctx, r)
+	in := &metered{Reader: r, tell: func(n int64) error {
+		if _, asks := src.(answers); asks {
+			return nil // it is the run's own questions that go on
+		}
+		return c.note(ctx, run, operations.PhaseFetching, n, 0)
+	}}
+	kept, err := c.Archive.Put(ctx, in)
 	_ = r.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // never fails; ends a fetch that still writes
 	<-done
 	switch {
@@ -105,13 +119,34 @@ func (c *Comparer) take(ctx context.Context, run *operations.BillRun, src billSo
 		if domain.KindOf(err) == domain.KindTooLarge {
 			cause = operations.CauseTooLarge
 		}
-		return f, kept.ID, because(cause, err)
+		return bill{}, because(cause, err)
 	case fetched != nil:
-		return f, kept.ID, fetched
+		return bill{}, fetched
 	}
 	run.SHA256, run.Size, run.Empty, run.Final = kept.ID.String(), kept.Size, f.Empty, f.Final
+	run.Name, run.MediaType, run.Claimed = f.Name, f.MediaType, f.Claimed
 	run.Import, err = c.imports(ctx, *run)
-	return f, kept.ID, because(operations.CauseOurs, err)
+	return bill{src, f, kept.ID}, because(operations.CauseOurs, err)
+}
+
+// bill is a bill in the archive.
+type bill struct {
+	src  billSource
+	file providers.BillFile
+	id   archive.ID
+}
+
+// taken is the bill of an earlier run.
+func (c *Comparer) taken(r operations.BillRun) (bill, error) {
+	src, err := c.source(r.Channel, r.Bill)
+	if err != nil {
+		return bill{}, err
+	}
+	id, err := archive.ParseID(r.SHA256)
+	return bill{src, providers.BillFile{
+		Question: providers.BillQuestion{Kind: providers.BillKind(r.Bill), Day: r.Day, At: r.StartedAt}, Empty: r.Empty,
+		Name: r.Name, MediaType: r.MediaType, Claimed: r.Claimed, Final: r.Final,
+	}, id}, err
 }
 
 // imports numbers the bill among those of its day: one that was had before
@@ -132,19 +167,19 @@ func (c *Comparer) imports(ctx context.Context, run operations.BillRun) (int, er
 
 // lines reads the archived bill. What follows the last line is read too: only
 // the end of the file proves that its bytes are those that were kept.
-func (c *Comparer) lines(ctx context.Context, src billSource, f providers.BillFile, id archive.ID) iter.Seq2[domain.BillLine, error] {
+func (c *Comparer) lines(ctx context.Context, b bill, in *watched) iter.Seq2[domain.BillLine, error] {
 	return func(yield func(domain.BillLine, error) bool) {
-		if f.Empty {
+		if b.file.Empty {
 			return
 		}
-		file, err := c.Archive.Open(ctx, id)
+		file, err := c.Archive.Open(ctx, b.id)
 		if err != nil {
 			yield(domain.BillLine{}, because(operations.CauseOurs, err))
 			return
 		}
 		defer file.Close()
-		in := &watched{r: file}
-		for line, err := range src.read(in, f) {
+		in.r = file
+		for line, err := range b.src.read(in, b.file) {
 			if in.err != nil {
 				err = because(operations.CauseOurs, in.err)
 			}
@@ -158,14 +193,17 @@ func (c *Comparer) lines(ctx context.Context, src billSource, f providers.BillFi
 	}
 }
 
-// watched remembers what was wrong with a reader, however its user words it.
+// watched counts what a reader gave and remembers what was wrong with it,
+// however its user words it.
 type watched struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	bytes int64
+	err   error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
+	w.bytes += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.err = err
 	}

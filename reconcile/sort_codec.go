@@ -34,6 +34,8 @@ func appendBill(b []byte, l *domain.BillLine) []byte {
 	b = appendDecimal(b, l.Fee)
 	b = appendText(b, string(l.FeeCurrency))
 	b = appendMoney(b, l.Net)
+	b = appendMoney(b, l.Discount)
+	b = appendMoney(b, l.Balance)
 	b = appendText(b, string(l.Status), l.ProviderStatus)
 	b = appendTime(b, l.At)
 	return appendText(b, string(l.Account))
@@ -41,10 +43,36 @@ func appendBill(b []byte, l *domain.BillLine) []byte {
 
 func decodeBill(packed string) (domain.BillLine, error) {
 	r := unpacker{rest: packed}
-	l := domain.BillLine{TradeNo: r.text(), Row: int(r.number()), Kind: domain.LineKind(r.text()), OrderNo: r.text()}
-	l.RefundID, l.RefundNo, l.DisputeID, l.PayoutID, l.ID = r.text(), r.text(), r.text(), r.text(), r.text()
-	l.Amount, l.Fee, l.FeeCurrency, l.Net = r.money(), r.decimal(), domain.Currency(r.text()), r.money()
-	l.Status, l.ProviderStatus, l.At, l.Account = domain.Status(r.text()), r.text(), r.time(), domain.AccountID(r.text())
+	l := domain.BillLine{TradeNo: r.text()}
+	r.bill(&l)
+	return l, r.end()
+}
+
+// bill reads what appendBill wrote.
+func (u *unpacker) bill(l *domain.BillLine) {
+	l.Row, l.Kind, l.OrderNo = int(u.number()), domain.LineKind(u.text()), u.text()
+	l.RefundID, l.RefundNo, l.DisputeID, l.PayoutID, l.ID = u.text(), u.text(), u.text(), u.text(), u.text()
+	l.Amount, l.Fee, l.FeeCurrency, l.Net = u.money(), u.decimal(), domain.Currency(u.text()), u.money()
+	l.Discount, l.Balance = u.money(), u.money()
+	l.Status, l.ProviderStatus, l.At, l.Account = domain.Status(u.text()), u.text(), u.time(), domain.AccountID(u.text())
+}
+
+// flowCodec packs lines under the number that key gives them: a fund flow knows
+// refunds by other numbers than the trade bill.
+func flowCodec(key func(*domain.FlowLine) string) lineCodec[domain.FlowLine] {
+	return lineCodec[domain.FlowLine]{key: key, append: appendFlow, decode: decodeFlow}
+}
+
+func appendFlow(b []byte, l *domain.FlowLine) []byte {
+	return appendBill(appendText(b, l.TradeNo, string(l.Day), string(l.Since)), &l.BillLine)
+}
+
+func decodeFlow(packed string) (domain.FlowLine, error) {
+	r := unpacker{rest: packed}
+	_ = r.text() // the key
+	l := domain.FlowLine{}
+	l.TradeNo, l.Day, l.Since = r.text(), domain.Day(r.text()), domain.Day(r.text())
+	r.bill(&l.BillLine)
 	return l, r.end()
 }
 

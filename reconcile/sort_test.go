@@ -76,7 +76,8 @@ var anyBillLine = rapid.Custom(func(t *rapid.T) domain.BillLine {
 		TradeNo: anyText.Draw(t, "trade"), RefundID: anyText.Draw(t, "refund"), RefundNo: anyText.Draw(t, "refund no"),
 		DisputeID: anyText.Draw(t, "dispute"), PayoutID: anyText.Draw(t, "payout"), ID: anyText.Draw(t, "id"),
 		Amount: anyMoney.Draw(t, "amount"), Fee: anyFee.Draw(t, "fee"), FeeCurrency: domain.Currency(anyText.Draw(t, "fee currency")),
-		Net: anyMoney.Draw(t, "net"), Status: domain.Status(anyText.Draw(t, "status")), ProviderStatus: anyText.Draw(t, "word"),
+		Net: anyMoney.Draw(t, "net"), Discount: anyMoney.Draw(t, "discount"), Balance: anyMoney.Draw(t, "balance"),
+		Status: domain.Status(anyText.Draw(t, "status")), ProviderStatus: anyText.Draw(t, "word"),
 		At: anyTime.Draw(t, "at"), Account: domain.AccountID(anyText.Draw(t, "account")),
 	}
 })

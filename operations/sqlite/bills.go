@@ -94,13 +94,15 @@ func (s *Store) CloseBill(ctx context.Context, r operations.BillResult) error {
 // before waits again unless it has it now.
 func closePool(t *tx, r operations.BillResult) error {
 	run := r.Run
-	if _, err := t.exec(`DELETE FROM carried WHERE channel = ? AND bill = ? AND on_day = ? AND since = ''`,
-		string(run.Channel), run.Bill, string(run.Day)); err != nil {
-		return err
-	}
-	if _, err := t.exec(`UPDATE carried SET on_day = '' WHERE channel = ? AND bill = ? AND on_day = ?`,
-		string(run.Channel), run.Bill, string(run.Day)); err != nil {
-		return err
+	for _, pool := range []string{run.Bill, run.Bill + operations.TheirPool} {
+		if _, err := t.exec(`DELETE FROM carried WHERE channel = ? AND bill = ? AND on_day = ? AND since = ''`,
+			string(run.Channel), pool, string(run.Day)); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE carried SET on_day = '' WHERE channel = ? AND bill = ? AND on_day = ?`,
+			string(run.Channel), pool, string(run.Day)); err != nil {
+			return err
+		}
 	}
 	for _, c := range r.Carried {
 		line, err := json.Marshal(c.Line)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -115,15 +116,17 @@ func planResolved(d operations.Discrepancy, run operations.BillRun, why string) 
 	return planned{d, true}
 }
 
-// onlyOurs are the open discrepancies that a line found on a bill explains.
+// onlyOurs are the open discrepancies that a line found on a bill explains: it
+// was only ours, or of two bills only one had it.
 func onlyOurs(ctx context.Context, q queryer, c operations.Carried) ([]operations.Discrepancy, error) {
 	if c.On == "" {
 		return nil, nil
 	}
 	k := c.Line.Key()
 	return collect(ctx, q, scanDiscrepancy, `SELECT `+discrepancyColumns+` FROM discrepancies
-WHERE channel = ? AND bill = ? AND item = ? AND trade_no = ? AND ref = ? AND kind IN ('only_ours', 'refund_unknown') AND state = 'open'`,
-		string(c.Channel), c.Bill, string(k.Kind), k.TradeNo, k.Ref)
+WHERE channel = ? AND bill = ? AND item = ? AND trade_no = ? AND ref = ? AND kind IN ('only_ours', 'refund_unknown', 'bill_total_mismatch')
+AND state = 'open'`,
+		string(c.Channel), strings.TrimSuffix(c.Bill, operations.TheirPool), string(k.Kind), k.TradeNo, k.Ref)
 }
 
 // closeDiscrepancies writes what a run does to discrepancies.

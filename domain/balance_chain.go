@@ -1,0 +1,172 @@
+package domain
+
+import (
+	"maps"
+	"slices"
+)
+
+// BillBalance is what a bill says of the balance in one currency: it began with
+// Opening, and the movements brought it to Closing.
+type BillBalance struct {
+	Currency Currency `json:"currency"`
+	Opening  Money    `json:"opening"`
+	Closing  Money    `json:"closing"`
+	In       Money    `json:"in"`  // all that came
+	Out      Money    `json:"out"` // all that went, positive
+}
+
+// BalanceBreak is a line whose balance does not follow from the one before it.
+type BalanceBreak struct {
+	Row    int
+	Stated Money // by the line
+	Want   Money // by the line before it and the movements between them
+}
+
+// maxBreaks bounds the breaks that are told: where the balance does not follow
+// at all, the first few lines say so.
+const maxBreaks = 20
+
+// balanceChain follows the balance of one currency through a bill. Most bills
+// list the oldest movement first, some the newest: both directions are followed,
+// and the one that breaks less is the bill's.
+type balanceChain struct {
+	lines        int
+	in, out      Money
+	known        bool // a balance was stated
+	first, last  Money
+	before       Money // the movements up to the first balance, its own line's included
+	firstNet     Money // of the line that states the first balance
+	lastNet      Money // of the line that stated the last one
+	since        Money // the movements behind the last balance
+	old, newest  []BalanceBreak
+	olds, newers int
+}
+
+// chained takes the next line of a bill.
+func chained(chains map[Currency]*balanceChain, b *BillLine) error {
+	if b.Net.currency == "" {
+		return nil
+	}
+	c := chains[b.Net.currency]
+	if c == nil {
+		zero := NewMoney(0, b.Net.currency)
+		c = &balanceChain{in: zero, out: zero, before: zero, since: zero, firstNet: zero, lastNet: zero}
+		chains[b.Net.currency] = c
+	}
+	return c.add(b)
+}
+
+func (c *balanceChain) add(b *BillLine) (err error) {
+	c.lines++
+	if b.Net.IsNegative() {
+		c.out, err = c.out.Sub(b.Net)
+	} else {
+		c.in, err = c.in.Add(b.Net)
+	}
+	if err != nil {
+		return err
+	}
+	if !c.known {
+		if c.before, err = c.before.Add(b.Net); err != nil {
+			return err
+		}
+	}
+	if b.Balance.currency != b.Net.currency {
+		if c.known {
+			c.since, err = c.since.Add(b.Net)
+		}
+		return err
+	}
+	if c.known {
+		err = c.follow(b)
+	} else {
+		c.known, c.first, c.firstNet = true, b.Balance, b.Net
+	}
+	c.last, c.lastNet, c.since = b.Balance, b.Net, NewMoney(0, b.Net.currency)
+	return err
+}
+
+// follow holds a balance against the one before it, in both directions.
+func (c *balanceChain) follow(b *BillLine) error {
+	want, err := c.last.Add(c.since)
+	if err == nil {
+		want, err = want.Add(b.Net)
+	}
+	if err != nil {
+		return err
+	}
+	if want != b.Balance {
+		c.olds++
+		c.old = kept(c.old, BalanceBreak{b.Row, b.Balance, want})
+	}
+	if want, err = c.last.Sub(c.lastNet); err == nil {
+		want, err = want.Sub(c.since)
+	}
+	if err != nil {
+		return err
+	}
+	if want != b.Balance {
+		c.newers++
+		c.newest = kept(c.newest, BalanceBreak{b.Row, b.Balance, want})
+	}
+	return nil
+}
+
+func kept(all []BalanceBreak, b BalanceBreak) []BalanceBreak {
+	if len(all) == maxBreaks {
+		return all
+	}
+	return append(all, b)
+}
+
+// ends are the balances at the bill's beginning and end.
+func (c *balanceChain) ends() (opening, closing Money, err error) {
+	if c.olds <= c.newers {
+		if opening, err = c.first.Sub(c.before); err == nil {
+			closing, err = c.last.Add(c.since)
+		}
+		return opening, closing, err
+	}
+	if closing, err = c.first.Add(c.before); err == nil {
+		closing, err = closing.Sub(c.firstNet)
+	}
+	if err == nil {
+		opening, err = c.last.Sub(c.lastNet)
+	}
+	if err == nil {
+		opening, err = opening.Sub(c.since)
+	}
+	return opening, closing, err
+}
+
+// Balances are what the bill says of the balance, in order of the currencies;
+// none of a currency whose balance no line states.
+func (t *BillTally) Balances() ([]BillBalance, error) {
+	var out []BillBalance
+	for _, cur := range slices.Sorted(maps.Keys(t.chains)) {
+		c := t.chains[cur]
+		if !c.known {
+			continue
+		}
+		opening, closing, err := c.ends()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, BillBalance{Currency: cur, Opening: opening, Closing: closing, In: c.in, Out: c.out})
+	}
+	return out, nil
+}
+
+// Breaks are the lines whose balance does not follow from the line before, the
+// first of each currency.
+func (t *BillTally) Breaks() []BalanceBreak {
+	var out []BalanceBreak
+	for _, cur := range slices.Sorted(maps.Keys(t.chains)) {
+		if c := t.chains[cur]; c.olds <= c.newers {
+			out = append(out, c.old...)
+		} else {
+			out = append(out, c.newest...)
+		}
+	}
+	return out
+}
