@@ -12,7 +12,7 @@ import (
 func TestFixtures(t *testing.T) {
 	t.Parallel()
 	providertest.RunFixtures(t, providertest.Fixtures{
-		Least: 43, Except: []string{"vectors.txtar"}, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel,
+		Least: 57, Except: []string{"vectors.txtar"}, Remote: "203.0.113.9:40000", Delivery: testDelivery, Channel: fixtureChannel,
 		Arrived: func(providers.Request) time.Time { return testNow },
 	})
 }

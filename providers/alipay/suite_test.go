@@ -159,5 +159,12 @@ func TestSuite(t *testing.T) {
 		Secrets:     []string{keyText("merchant"), merchantKey().D.String()},
 		Order:       goodOrder(),
 		Returned:    returned,
+		Amount: func(text string) []providers.Request {
+			all := []providers.Request{posted(signed(notice(Param{"total_amount", text})))}
+			if text == "0" || text == "0.00" {
+				return all // nothing was refunded
+			}
+			return append(all, posted(signed(notice(Param{"refund_fee", text}))))
+		},
 	})
 }

@@ -28,7 +28,7 @@ type api struct {
 	list    string
 	payouts []string            // of the list of payouts, the oldest first
 	named   map[string][]string // ids of rows that the list of a payout's transactions shows
-	before  func(path string) // called before each answer
+	before  func(path string)   // called before each answer
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {

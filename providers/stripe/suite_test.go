@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"encoding/json"
 	"iter"
 	"strings"
 	"testing"
@@ -139,7 +140,38 @@ func TestSuite(t *testing.T) {
 		Returned: func(f providers.Form) providers.Request {
 			return request(encode(f.Fields), "")
 		},
+		Amount: amounts,
 	})
+}
+
+// amounts are messages with an amount as a string, and as it stands: of a
+// session, an intent, a charge, a refund, and of what a dispute moved.
+func amounts(text string) []providers.Request {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	values := []string{string(quoted)}
+	if strings.TrimSpace(text) == text { // a blank between tokens is JSON's own
+		values = append(values, text)
+	}
+	var all []providers.Request
+	for _, v := range values {
+		for kind, object := range map[string]string{
+			"checkout.session.completed": sessionOf(`"amount_total":` + v),
+			"payment_intent.succeeded":   `{"id":"pi_1","object":"payment_intent","amount":5,"amount_received":` + v + `,"currency":"cny","status":"succeeded"}`,
+			"charge.succeeded":           `{"id":"ch_1","object":"charge","amount":5,"amount_captured":` + v + `,"captured":true,"currency":"cny","status":"succeeded"}`,
+			"refund.created":             `{"id":"re_1","object":"refund","amount":` + v + `,"charge":"ch_1","currency":"cny","status":"succeeded"}`,
+			"charge.dispute.created": `{"id":"du_1","object":"dispute","amount":5,"charge":"ch_1","currency":"cny","status":"lost","balance_transactions":[{"amount":` +
+				v + `,"fee":0,"currency":"cny","created":1}]}`,
+		} {
+			if v == "-1" && kind == "charge.dispute.created" {
+				continue // what was taken away is below zero
+			}
+			all = append(all, signed(eventOf(kind, object)))
+		}
+	}
+	return all
 }
 
 func goodOrder() providers.Order {
