@@ -37,6 +37,9 @@ type Deps struct {
 	// Channels have the keys by which evidence is verified again. Evidence of a
 	// channel that is missing here counts as unverifiable.
 	Channels map[domain.ChannelID]providers.Channel
+	// Stranger says that nobody here is meant to have secrets: evidence that only
+	// they could prove is counted as such, and not as unverifiable.
+	Stranger bool
 	// Tree is the tamper-evident log, to hold every event against what was
 	// sealed; nil when there is none.
 	Tree *tamperlog.Folder

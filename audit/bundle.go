@@ -97,6 +97,8 @@ const (
 	summaryName  = "summary.html"
 )
 
+const secretsDir = "secrets/"
+
 func sealedName(index uint64) string { return fmt.Sprintf("evidence/%d.sealed", index) }
 func openedName(index uint64) string { return fmt.Sprintf("evidence/%d.json", index) }
 
@@ -130,6 +132,7 @@ type BundleDeps struct {
 	Describe func(domain.Fact) string
 	Software string
 	Now      time.Time
+	Secrets  Secrets // that go into the bundle, in the clear; nil for none
 }
 
 // BundleOptions say what goes into a bundle.

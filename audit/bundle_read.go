@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -29,7 +30,7 @@ const (
 
 // bundleFile are the only names a bundle may hold.
 var bundleFile = regexp.MustCompile(`^(manifest\.json|checkpoint|log\.key|events\.ndjson|proofs\.ndjson|summary\.html|` +
-	`evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem)$`)
+	`evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem|secrets/[a-z0-9][a-z0-9-]{0,31}\.keys)$`)
 
 // bundleReader reads a bundle that nobody vouches for.
 type bundleReader struct {
@@ -313,4 +314,28 @@ func (b *bundleReader) sealedParts() error {
 		}
 	}
 	return nil
+}
+
+// secrets are the keys by which messages are read, where the bundle has some.
+func (b *bundleReader) secrets() (Secrets, error) {
+	out := Secrets{}
+	for name := range b.files {
+		channel, ok := strings.CutPrefix(name, secretsDir)
+		if !ok {
+			continue
+		}
+		text, err := b.read(name, 64<<10)
+		if err != nil {
+			return nil, err
+		}
+		id := domain.ChannelID(strings.TrimSuffix(channel, ".keys"))
+		for line := range strings.Lines(string(text)) {
+			key, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(line, "\n"))
+			if err != nil {
+				return nil, domain.E(domain.KindInvalid, "%s holds a line that is no base64", name)
+			}
+			out[id] = append(out[id], string(key))
+		}
+	}
+	return out, nil
 }

@@ -20,10 +20,15 @@ import (
 
 func (w *world) bundle(o audit.BundleOptions) []byte {
 	w.t.Helper()
+	return w.bundleWith(o, nil)
+}
+
+func (w *world) bundleWith(o audit.BundleOptions, secrets audit.Secrets) []byte {
+	w.t.Helper()
 	var b bytes.Buffer
 	_, err := audit.WriteBundle(w.t.Context(), &b, audit.BundleDeps{
 		Log: w.events, Ledger: w.ledger, Tree: w.deps().Tree, Software: "test/1", Now: w.now,
-		Describe: func(f domain.Fact) string { return f.FactType() + " <b>" },
+		Describe: func(f domain.Fact) string { return f.FactType() + " <b>" }, Secrets: secrets,
 	}, o)
 	must(w.t, err)
 	return b.Bytes()
@@ -35,7 +40,7 @@ func payment(name string) audit.BundleOptions {
 
 // strangers are channels that verify with what the settings hold: here the ones
 // of the test, since only their public keys are asked.
-func (w *world) strangers(cfgs []domain.ChannelConfigured) map[domain.ChannelID]providers.Channel {
+func (w *world) strangers(cfgs []domain.ChannelConfigured, _ audit.Secrets) map[domain.ChannelID]providers.Channel {
 	out := map[domain.ChannelID]providers.Channel{}
 	for _, c := range cfgs {
 		if c.Channel == signed {
@@ -47,7 +52,14 @@ func (w *world) strangers(cfgs []domain.ChannelConfigured) map[domain.ChannelID]
 
 func (w *world) check(b []byte, key ...string) audit.BundleReport {
 	w.t.Helper()
-	rep, err := audit.VerifyBundle(w.t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: key, Channels: w.strangers})
+	return w.checkAs(b, w.strangers, key...)
+}
+
+func (w *world) checkAs(
+	b []byte, channels func([]domain.ChannelConfigured, audit.Secrets) map[domain.ChannelID]providers.Channel, key ...string,
+) audit.BundleReport {
+	w.t.Helper()
+	rep, err := audit.VerifyBundle(w.t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{Keys: key, Channels: channels})
 	must(w.t, err)
 	return rep
 }

@@ -53,15 +53,27 @@ func (r BundleReport) OK() bool {
 	return len(r.Claims) > 0 && !slices.ContainsFunc(r.Claims, func(c Claim) bool { return !c.OK })
 }
 
+// Complete reports whether all that strangers can prove was proven: no evidence
+// is missing, and none of grade A could not be verified. What a shared secret
+// or nothing at all bears out is told by its grade; personal fields stay sealed
+// by rule.
+func (r BundleReport) Complete() bool {
+	return r.Report.Evidence.Erased == 0 && len(r.Report.Evidence.Unverifiable) == 0
+}
+
 // BundleCheck says with what a bundle is verified.
 type BundleCheck struct {
 	Keys []string // the log's public key and those of witnesses; none: the bundle's own
 	// Brought are heads kept by the auditor, of the same size as the bundle's.
 	Brought []Brought
 	// Channels makes channels that can verify evidence again from settings as
-	// they were recorded, with public keys only.
-	Channels func([]domain.ChannelConfigured) map[domain.ChannelID]providers.Channel
+	// they were recorded, with public keys and the secrets that the bundle holds.
+	Channels func([]domain.ChannelConfigured, Secrets) map[domain.ChannelID]providers.Channel
 }
+
+// Secrets are keys by which a channel's signed messages are read, never such as
+// sign: the APIv3 keys of WeChat Pay.
+type Secrets map[domain.ChannelID][]string
 
 // VerifyBundle checks a bundle on a machine that has nothing else. A bundle
 // that does not hold is no error: the report says which claim fails.
@@ -208,9 +220,13 @@ func (v *bundleCheck) decisions(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := Deps{Log: log, Ledger: l, Opened: v.opened}
+	d := Deps{Log: log, Ledger: l, Opened: v.opened, Stranger: true}
+	secrets, err := v.b.secrets()
+	if err != nil {
+		return "", err
+	}
 	if v.Channels != nil {
-		d.Channels = v.Channels(v.settings())
+		d.Channels = v.Channels(v.settings(), secrets)
 	}
 	if v.rep.Report, err = Verify(ctx, d, nil); err != nil {
 		return "", err
@@ -224,8 +240,9 @@ func (v *bundleCheck) decisions(ctx context.Context) (string, error) {
 	for why := range maps.Values(rep.Evidence.Unverifiable) {
 		open += why
 	}
-	return fmt.Sprintf("every fact follows by the rules; evidence: %d verified again, %d cannot be verified by strangers, %d withheld or erased",
-		rep.Evidence.Verified, open, rep.Evidence.Erased), nil
+	e := rep.Evidence
+	return fmt.Sprintf("every fact follows by the rules; evidence: %d verified again, %d signed over what is encrypted, %d by a shared secret, "+
+		"%d unsigned, %d cannot be verified here, %d withheld or erased", e.Verified, e.Untied, e.Shared, e.Unsigned, open, e.Erased), nil
 }
 
 // settings are the newest settings of each channel.

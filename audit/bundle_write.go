@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -59,7 +60,7 @@ func (b *bundleWriter) write() error {
 	for _, part := range []func() error{
 		func() error { return b.file(headName, b.head.Note) },
 		func() error { return b.file(logKeyName, []byte(key+"\n")) },
-		b.lines, b.evidence,
+		b.lines, b.evidence, b.secrets,
 		func() error {
 			page, err := b.summary(key)
 			if err != nil {
@@ -128,6 +129,24 @@ func (b *bundleWriter) evidence() error {
 		}
 		b.opened++
 		if err := b.file(openedName(e.index), e.opened); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secrets adds the keys by which signed messages of the bundle's channels are
+// read, where the owner hands them out.
+func (b *bundleWriter) secrets() error {
+	for _, ch := range slices.Sorted(maps.Keys(b.deps.Secrets)) {
+		if b.count[domain.ChannelStream(ch)] == 0 {
+			continue
+		}
+		var lines strings.Builder
+		for _, key := range b.deps.Secrets[ch] {
+			lines.WriteString(base64.StdEncoding.EncodeToString([]byte(key)) + "\n")
+		}
+		if err := b.file(secretsDir+string(ch)+".keys", []byte(lines.String())); err != nil {
 			return err
 		}
 	}

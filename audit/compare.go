@@ -44,6 +44,7 @@ func (r *Report) merge(part Report) {
 	}
 	e, p := &r.Evidence, part.Evidence
 	e.Kept, e.Verified, e.Broken, e.Erased = e.Kept+p.Kept, e.Verified+p.Verified, e.Broken+p.Broken, e.Erased+p.Erased
+	e.Shared, e.Unsigned, e.Untied = e.Shared+p.Shared, e.Unsigned+p.Unsigned, e.Untied+p.Untied
 	e.Personal.Kept += p.Personal.Kept
 	e.Personal.Opened += p.Personal.Opened
 	e.Personal.Erased += p.Personal.Erased

@@ -62,11 +62,29 @@ func (s *shard) evidence(ctx context.Context, st *state, e ledger.Entry, f domai
 	case problem != "":
 		s.brokenEvidence(e, problem)
 	case why != "":
-		s.rep.Evidence.Unverifiable[string(f.Channel)+": "+why]++
+		s.rep.Evidence.unproven(f, why, s.walk.deps.Stranger)
 	default:
 		s.rep.Evidence.Verified++
 	}
 	return nil
+}
+
+// whyEncrypted is why a signature can be checked, and not what it says.
+const whyEncrypted = "its signature holds over what is encrypted"
+
+// unproven counts evidence that could not be verified: by its class for
+// strangers, else by channel and reason.
+func (e *Evidence) unproven(f domain.PaymentNotified, why string, stranger bool) {
+	switch {
+	case why == whyEncrypted:
+		e.Untied++
+	case stranger && f.Evidence.Grade == domain.GradeB:
+		e.Shared++
+	case stranger && f.Evidence.Grade == domain.GradeC:
+		e.Unsigned++
+	default:
+		e.Unverifiable[string(f.Channel)+": "+why]++
+	}
 }
 
 func (s *shard) brokenEvidence(e ledger.Entry, text string) {
@@ -106,6 +124,8 @@ func (s *shard) reverify(
 	switch {
 	case err != nil && domain.KindOf(err) == domain.KindNotFound:
 		return "", "the channel has another key now", nil
+	case err != nil && domain.KindOf(err) == domain.KindDenied:
+		return "", whyEncrypted, nil
 	case err != nil:
 		return "its evidence does not verify: " + err.Error(), "", nil
 	}

@@ -58,12 +58,19 @@ type Tally struct {
 // Only what verified again is passed: erased evidence (its data key is gone)
 // and unverifiable evidence (no key of the channel fits) are classes of their
 // own.
+//
+// Who has no secrets, as the reader of a bundle, finds three classes more:
+// evidence by a shared secret, which proves nothing to strangers; evidence that
+// was never signed; and evidence whose signature holds over what is encrypted.
 type Evidence struct {
 	Kept         int64            `json:"kept"`
 	Verified     int64            `json:"verified"`
 	Broken       int64            `json:"broken"`
 	Erased       int64            `json:"erased"`
-	Unverifiable map[string]int64 `json:"unverifiable,omitempty"` // by channel and reason
+	Shared       int64            `json:"shared_secret,omitempty"`    // not provable to strangers
+	Unsigned     int64            `json:"unsigned,omitempty"`         // not provable to anybody
+	Untied       int64            `json:"signed_encrypted,omitempty"` // signed by the provider; to read it needs a secret
+	Unverifiable map[string]int64 `json:"unverifiable,omitempty"`     // by channel and reason
 	Personal     Personal         `json:"personal"`
 }
 

@@ -14,6 +14,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/internal/assembly"
 	"counterfoil/internal/config"
+	"counterfoil/providers"
 	"counterfoil/tamperlog"
 )
 
@@ -25,7 +26,7 @@ func newAuditCommand(p *program) *cobra.Command {
 // bundleFlags are the flags of `audit bundle`.
 type bundleFlags struct {
 	payment, account, period, file string
-	personal                       bool
+	personal, secrets              bool
 }
 
 func newBundleCommand(p *program) *cobra.Command {
@@ -40,7 +41,12 @@ print. It is verified on a machine that has nothing else:
 
 or without this program, see docs/verify-by-hand.md. Personal fields of placed
 payments (buyer, subject) stay sealed unless --personal is given; callbacks are
-evidence and are opened, unless they were erased.`,
+evidence and are opened, unless they were erased.
+
+WeChat Pay signs what it has encrypted: a stranger proves its signature, and reads
+what was signed only with the APIv3 key. --with-secrets puts that key into the
+bundle. It signs nothing, but whoever has it can read every callback of the
+channel that they get hold of: hand such a bundle to nobody who should not.`,
 		Example: `  counterfoil audit bundle --dir /srv/pay --payment epay-main/USR1NO0001 -o USR1NO0001.zip
   counterfoil audit bundle --dir /srv/pay --period 2026-11 -o 2026-11.zip`,
 		Args: cobra.NoArgs,
@@ -52,6 +58,7 @@ evidence and are opened, unless they were erased.`,
 	fl.StringVar(&f.period, "period", "", "every payment with money in a `MONTH`, e.g. 2026-11")
 	fl.StringVarP(&f.file, "file", "o", "", "`FILE` to write; an existing one is left alone")
 	fl.BoolVar(&f.personal, "personal", false, "open the personal fields of placed payments, too")
+	fl.BoolVar(&f.secrets, "with-secrets", false, "put in the keys that open WeChat Pay's callbacks, in the clear")
 	cmd.MarkFlagsOneRequired("payment", "account", "period")
 	cmd.MarkFlagsMutuallyExclusive("payment", "account", "period")
 	_ = cmd.MarkFlagRequired("file")
@@ -98,13 +105,33 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	}
 	made, err := audit.WriteBundle(ctx, out, audit.BundleDeps{
 		Log: s.events, Ledger: s.ledger, Tree: tree, Describe: describe, Software: assembly.Software, Now: p.clock(),
+		Secrets: f.readingKeys(cfg),
 	}, audit.BundleOptions{Subject: subject, Personal: f.personal})
 	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return errors.Join(err, os.Remove(f.file))
 	}
 	fmt.Fprintf(p.stdout, "%s: %d events, %d of them with opened evidence, under %d signed ones (root %s)\n",
 		f.file, made.Events, made.Evidence, made.Size, made.Root)
+	if f.secrets {
+		fmt.Fprintln(p.stderr, "warning: the file may hold APIv3 keys in the clear: give it to nobody who may not read the channel's callbacks")
+	}
 	return nil
+}
+
+// readingKeys are the APIv3 keys of all channels, when they shall go out.
+func (f bundleFlags) readingKeys(cfg config.Config) audit.Secrets {
+	if !f.secrets {
+		return nil
+	}
+	out := audit.Secrets{}
+	for id, ch := range cfg.Channels {
+		for _, key := range append([]providers.Secret{ch.APIv3Key}, ch.OldAPIv3Keys...) {
+			if !key.IsZero() {
+				out[domain.ChannelID(id)] = append(out[domain.ChannelID(id)], key.Reveal())
+			}
+		}
+	}
+	return out
 }
 
 // sealedTree is the tree with what is in the log signed, as far as no other

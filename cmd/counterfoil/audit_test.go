@@ -31,7 +31,7 @@ func TestStrangersVerifyWithRecordedKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &program{clock: time.Now}
-	theirs := p.strangers([]domain.ChannelConfigured{ours.Config(), {Channel: "epay-a", Provider: "epay", Protocol: "v1"}})
+	theirs := p.strangers([]domain.ChannelConfigured{ours.Config(), {Channel: "epay-a", Provider: "epay", Protocol: "v1"}}, nil)
 	if len(theirs) != 1 {
 		t.Fatalf("%d channels", len(theirs))
 	}

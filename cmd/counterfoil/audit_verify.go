@@ -45,7 +45,7 @@ func (p *program) verifyBundle(ctx context.Context, file string, o verifyOptions
 		return err
 	case !rep.OK():
 		return &verdict{code: exitBroken}
-	case !rep.Report.Complete():
+	case !rep.Complete():
 		return &verdict{code: exitIncomplete}
 	}
 	return nil
@@ -93,10 +93,10 @@ func (p *program) printBundle(file string, rep audit.BundleReport) error {
 	case !rep.OK():
 		last := rep.Claims[len(rep.Claims)-1]
 		fmt.Fprintf(p.stdout, "verdict: FAILED at the claim %q: %s\n", last.Name, last.Text)
-	case !rep.Report.Complete():
-		fmt.Fprintln(p.stdout, "verdict: nothing is wrong, but not all evidence can be verified from here")
+	case !rep.Complete():
+		fmt.Fprintln(p.stdout, "verdict: nothing is wrong, but evidence is missing, or was signed by a key that is not in the log")
 	default:
-		fmt.Fprintln(p.stdout, "verdict: all is well")
+		fmt.Fprintln(p.stdout, "verdict: all is well; what strangers can prove is proven, see the grades")
 	}
 	return nil
 }

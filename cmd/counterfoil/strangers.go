@@ -6,19 +6,21 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 
+	"counterfoil/audit"
 	"counterfoil/domain"
 	"counterfoil/providers"
 	"counterfoil/providers/alipay"
 	"counterfoil/providers/epay"
+	"counterfoil/providers/wechatpay"
 )
 
-// strangers makes channels that verify evidence with recorded public keys
-// alone: those of protocols whose signatures anyone can check. Evidence of the
-// others is counted as unverifiable from here.
-func (p *program) strangers(cfgs []domain.ChannelConfigured) map[domain.ChannelID]providers.Channel {
+// strangers makes channels that verify evidence with recorded public keys, and
+// read what is encrypted with the secrets that somebody handed out: those of
+// protocols whose signatures anyone can check. The others have a shared secret.
+func (p *program) strangers(cfgs []domain.ChannelConfigured, secrets audit.Secrets) map[domain.ChannelID]providers.Channel {
 	out := map[domain.ChannelID]providers.Channel{}
 	for _, c := range cfgs {
-		ch, err := p.stranger(c)
+		ch, err := p.stranger(c, secrets[c.Channel])
 		if err == nil && ch != nil {
 			out[c.Channel] = ch
 		}
@@ -29,7 +31,10 @@ func (p *program) strangers(cfgs []domain.ChannelConfigured) map[domain.ChannelI
 // stranger is a channel as its settings tell, nil when they do not suffice. It
 // gets a private key made on the spot, since a channel cannot be without; it
 // signs nothing.
-func (p *program) stranger(c domain.ChannelConfigured) (providers.Channel, error) {
+func (p *program) stranger(c domain.ChannelConfigured, secrets []string) (providers.Channel, error) {
+	if c.Provider == "wechatpay" && c.Protocol == wechatpay.V3 {
+		return wechatpay.NewStranger(c, secrets, p.clock)
+	}
 	theirs := publicKeys(c)
 	if len(theirs) == 0 {
 		return nil, nil

@@ -286,6 +286,18 @@ func printEvidence(w io.Writer, r audit.Report) error {
 	e := r.Evidence
 	fmt.Fprintf(w, "evidence: %d kept, %d verified again, %d broken, %d erased; personal fields: %d kept, %d opened, %d erased\n",
 		e.Kept, e.Verified, e.Broken, e.Erased, e.Personal.Kept, e.Personal.Opened, e.Personal.Erased)
+	for _, class := range []struct {
+		n    int64
+		text string
+	}{
+		{e.Untied, "signed by the provider over what is encrypted: to read it needs the APIv3 key of that time"},
+		{e.Shared, "by a shared secret, not provable to strangers"},
+		{e.Unsigned, "never signed"},
+	} {
+		if class.n > 0 {
+			fmt.Fprintf(w, "of it: %d %s\n", class.n, class.text)
+		}
+	}
 	for _, why := range slices.Sorted(maps.Keys(e.Unverifiable)) {
 		fmt.Fprintf(w, "unverifiable: %d (%s)\n", e.Unverifiable[why], why)
 	}

@@ -21,7 +21,8 @@ from urllib.parse import unquote_to_bytes
 
 FORMAT = "counterfoil-bundle/1"
 NAMES = re.compile(r"(manifest\.json|checkpoint|log\.key|events\.ndjson|proofs\.ndjson|summary\.html|"
-                   r"evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem)")
+                   r"evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem|"
+                   r"secrets/[a-z0-9][a-z0-9-]{0,31}\.keys)")
 MAX_FILE, MAX_FILES = 1 << 30, 601_000
 
 
@@ -272,36 +273,66 @@ class Bundle:
         return "%d messages of providers are those that were kept" % opened
 
     def signatures(self):
-        keys, verified, others = {}, 0, 0
+        keys, count, grades = {}, {"verified": 0, "encrypted": 0, "shared": 0, "unsigned": 0, "not checked here": 0}, {}
         for e in self.events:
             if e["type"] == "channel.configured.v1":
                 keys.update({k["fingerprint"]: base64.b64decode(k["der"]) for k in e["fact"].get("keys") or []})
             plain = "evidence/%d.json" % e["index"]
-            if e["type"] != "payment.notified.v1" or plain not in self.names:
+            if e["type"] != "payment.notified.v1":
                 continue
-            kept = strict(self.zip.read(plain))
-            if kept["scheme"] != "epay.rsa.v2" or kept["kind"] != "callback":
-                others += 1
-                continue
-            der_key = keys[kept["key"]]
-            need("sha256:" + sha256(der_key).hex() == kept["key"], "a key contradicts its fingerprint")
-            verified += self.epay(e, kept, der_key)
-        return "%d by RSA keys of providers hold; %d messages have none that is checked here" % (verified, others)
+            grade = e["fact"]["evidence"]["grade"]
+            grades[grade] = grades.get(grade, 0) + 1
+            if plain in self.names:
+                count[self.signature(e, strict(self.zip.read(plain)), grade, keys)] += 1
+        return "%d by RSA keys of providers hold, %d of them over what is encrypted; %d by a shared secret and %d unsigned prove " \
+               "nothing to strangers; %d are not checked here; notices by grade: %s" % (
+                   count["verified"] + count["encrypted"], count["encrypted"], count["shared"], count["unsigned"],
+                   count["not checked here"], ", ".join("%s %d" % g for g in sorted(grades.items())) or "none")
+
+    def signature(self, e, kept, grade, keys):
+        need(kept["scheme"] == e["fact"]["evidence"]["scheme"] and kept["grade"] == grade, "event %d has evidence of another grade" % e["index"])
+        if grade != "A":
+            return "shared" if grade == "B" else "unsigned"
+        check = {"epay.rsa.v2 callback": self.epay, "wechatpay.v3 callback": self.wechatpay, "wechatpay.v3 query": self.wechatpay,
+                 "alipay.rsa2 callback": self.alipay}.get(kept["scheme"] + " " + kept["kind"])
+        if not check:
+            return "not checked here"
+        der_key = keys[kept["key"]]
+        need("sha256:" + sha256(der_key).hex() == kept["key"], "a key contradicts its fingerprint")
+        return check(e, kept, der_key)
 
     @staticmethod
-    def epay(e, kept, der_key):
+    def wechatpay(e, kept, der_key):
+        """WeChat Pay v3: time, nonce and body, each with a line feed behind it. The body of a callback is encrypted."""
+        head = {h["name"].lower(): h["value"] for h in kept["headers"]}
+        text = b"".join(part + b"\n" for part in (head["wechatpay-timestamp"].encode(), head["wechatpay-nonce"].encode(),
+                                                  base64.b64decode(kept.get("body") or "")))
+        sign = base64.b64decode(head["wechatpay-signature"], validate=True)
+        need(rsa_sha256(der_key, text, sign), "event %d: the provider's signature does not hold" % e["index"])
+        return "encrypted" if kept["kind"] == "callback" else "verified"
+
+    def epay(self, e, kept, der_key):
         """Rainbow Epay V2: all fields but sign, sign_type and empty ones, sorted, name=value joined by '&'."""
+        return self.form(e, kept, der_key, b"money", lambda k, v: k not in (b"sign", b"sign_type") and v)
+
+    def alipay(self, e, kept, der_key):
+        """Alipay RSA2: the same, but empty fields count and alipay_cert_sn does not."""
+        return self.form(e, kept, der_key, None, lambda k, _: k not in (b"sign", b"sign_type", b"alipay_cert_sn"))
+
+    @staticmethod
+    def form(e, kept, der_key, money, signed):
         raw = kept["target"].partition("?")[2].encode()
         if kept["method"] == "POST":
             raw = base64.b64decode(kept.get("body") or "")
         fields = dict((unquote_to_bytes(k.replace(b"+", b" ")), unquote_to_bytes(v.replace(b"+", b" ")))
                       for k, _, v in (part.partition(b"=") for part in raw.split(b"&")))
-        text = b"&".join(k + b"=" + fields[k] for k in sorted(fields) if k not in (b"sign", b"sign_type") and fields[k])
+        text = b"&".join(k + b"=" + fields[k] for k in sorted(fields) if signed(k, fields[k]))
         sign = base64.b64decode(fields[b"sign"].replace(b" ", b"+"), validate=True)
         need(rsa_sha256(der_key, text, sign), "event %d: the provider's signature does not hold" % e["index"])
-        need(fields[b"out_trade_no"].decode() == e["fact"]["order_no"] and fields[b"trade_no"].decode() == e["fact"]["trade_no"]
-             and Decimal(fields[b"money"].decode()) == Decimal(e["fact"]["amount"]["amount"]), "event %d says something else than its evidence" % e["index"])
-        return 1
+        need(fields[b"out_trade_no"].decode() == e["fact"]["order_no"] and fields[b"trade_no"].decode() == e["fact"].get("trade_no", "")
+             and (money is None or Decimal(fields[money].decode()) == Decimal(e["fact"]["amount"]["amount"])),
+             "event %d says something else than its evidence" % e["index"])
+        return "verified"
 
     def books(self):
         total = {}

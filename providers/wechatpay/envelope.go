@@ -62,6 +62,9 @@ func readEnvelope(body []byte) (envelope, error) {
 }
 
 func (c *Channel) openEnvelope(e envelope) (strictjson.Members, error) {
+	if len(c.v3.aeads) == 0 {
+		return nil, domain.E(domain.KindDenied, "the signature holds; what was signed is encrypted, and there is no APIv3 key here")
+	}
 	plain, err := c.v3.open(e.nonce, e.associated, e.ciphertext)
 	if err != nil {
 		return nil, err
