@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -205,6 +206,46 @@ func TestAlipayLibraryAtTheSandbox(t *testing.T) {
 	}
 	if len(s.oursNo) > 0 {
 		t.Errorf("our adapter refused: %v", s.oursNo)
+	}
+}
+
+// TestAlipayAccountBill: the library asks where the bill of the account is; what
+// lies there, our adapter reads.
+func TestAlipayAccountBill(t *testing.T) {
+	t.Parallel()
+	s := newAlipayShop(t)
+	s.pay("A1", "一,二 😀", stage.Fault{Class: sandbox.Coupon, Money: "1.00"})
+	if _, err := s.face.Payout(stage.PayoutOrder{Amount: domain.NewMoney(500, domain.CNY)}); err != nil {
+		t.Fatal(err)
+	}
+	day := domain.DayOf(s.stage.Books(), stage.China)
+	if err := s.stage.Advance(36 * time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{
+		"trade":        "payment 10.00 CNY (1.00 CNY)",
+		"signcustomer": "payment 9.00 CNY (no money), fee 0.05 CNY (no money), payout 5.00 CNY (no money)",
+	} {
+		bill, err := s.client.BillDownloadURLQuery(t.Context(), alipay.BillDownloadURLQuery{BillType: kind, BillDate: string(day)})
+		if err != nil || bill.BillDownloadURL == "" {
+			t.Fatalf("%s: %+v, %v", kind, bill, err)
+		}
+		got, err := http.Get(bill.BillDownloadURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := providers.BillQuestion{Kind: map[string]providers.BillKind{"trade": providers.BillTrade, "signcustomer": providers.BillFunds}[kind], Day: day}
+		var lines []string
+		for l, err := range s.channel.ReadBill(got.Body, providers.BillFile{Question: q}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, fmt.Sprintf("%s %s (%s)", l.Kind, l.Amount, l.Discount))
+		}
+		got.Body.Close()
+		if text := strings.Join(lines, ", "); text != want {
+			t.Errorf("%s: %s", kind, text)
+		}
 	}
 }
 

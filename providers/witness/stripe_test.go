@@ -286,6 +286,99 @@ func (s *stripeShop) lists() {
 	}
 }
 
+// TestStripeBalance: money that was changed, payouts and a movement that nobody
+// has a name for, as the library reads them and as our adapter does.
+func TestStripeBalance(t *testing.T) {
+	t.Parallel()
+	s := newStripeShop(t)
+	ctx := t.Context()
+	id := s.checkout("W-1")
+	if _, err := s.face.Pay(id, stage.Fault{Class: sandbox.Exchanged}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.face.Refund(stage.RefundOrder{ID: id, Amount: domain.NewMoney(234, domain.USD)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.face.Move(stage.MoveOrder{Amount: domain.NewMoney(500, "EUR")}); err != nil {
+		t.Fatal(err)
+	}
+	day := domain.DayOf(s.stage.Books(), time.UTC)
+	payout, err := s.face.Payout(stage.PayoutOrder{Currency: "EUR", Fails: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.settle()
+	if types, refused, byUs := s.got(); types["payout.created"] != 1 || types["payout.paid"] != 1 || types["payout.failed"] != 1 ||
+		types["payout.reconciliation_completed"] != 1 || refused+byUs > 0 {
+		t.Errorf("events %v, %v, %v", types, s.errors, s.oursNo)
+	}
+	theirs, err := s.client.V1Payouts.Retrieve(ctx, payout.ID, nil)
+	if err != nil || !theirs.Automatic || theirs.Status != stripe.PayoutStatusFailed || theirs.Amount != payout.Amount.Minor() ||
+		theirs.ReconciliationStatus != stripe.PayoutReconciliationStatusCompleted {
+		t.Errorf("payout %+v, %v", theirs, err)
+	}
+	var named, rows int64
+	inIt := map[string]bool{}
+	for x, err := range s.client.V1BalanceTransactions.List(ctx, &stripe.BalanceTransactionListParams{Payout: &payout.ID}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, inIt[x.ID] = rows+1, true
+		if x.Type != stripe.BalanceTransactionTypePayout {
+			named += x.Net
+		}
+		if x.ExchangeRate != 0 {
+			s.changed(x)
+		}
+	}
+	if rows != 4 || named != payout.Amount.Minor() {
+		t.Errorf("the payout of %s names %d rows of %d", payout.Amount, rows, named)
+	}
+	s.billed(day, inIt, payout.ID)
+	balance, err := s.client.V1Balance.Retrieve(ctx, nil)
+	if err != nil || len(balance.Available)+len(balance.Pending) != 2 || balance.Available[0].Amount+balance.Pending[0].Amount != payout.Amount.Minor() {
+		t.Errorf("balance %+v, %v", balance, err)
+	}
+}
+
+// changed checks the library's reading of the rate: of the counts.
+func (s *stripeShop) changed(x *stripe.BalanceTransaction) {
+	s.t.Helper()
+	from := map[stripe.BalanceTransactionType]float64{stripe.BalanceTransactionTypeCharge: 1234, stripe.BalanceTransactionTypeRefund: -234}[x.Type]
+	if x.Currency != stripe.CurrencyEUR || float64(x.Amount)-from*x.ExchangeRate > 1 || from*x.ExchangeRate-float64(x.Amount) > 1 || from == 0 {
+		s.t.Errorf("%s: %d %s at %g", x.Type, x.Amount, x.Currency, x.ExchangeRate)
+	}
+}
+
+// billed reads the day's bill by our adapter: each line names the payout that
+// the library found it in.
+func (s *stripeShop) billed(day domain.Day, inIt map[string]bool, payout string) {
+	s.t.Helper()
+	var bill strings.Builder
+	q := providers.BillQuestion{Kind: providers.BillFunds, Day: day, At: time.Now().AddDate(0, 0, 3)}
+	f, err := s.channel.FetchBill(s.t.Context(), q, &bill)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var kinds []domain.LineKind
+	for l, err := range s.channel.ReadBill(strings.NewReader(bill.String()), f) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		kinds = append(kinds, l.Kind)
+		if inIt[l.ID] != (l.PayoutID == payout) && l.Kind != domain.LinePayoutFailed {
+			s.t.Errorf("%+v", l)
+		}
+		if l.Kind == domain.LinePayment && (l.Amount != domain.NewMoney(1234, domain.USD) || l.FeeCurrency != "EUR") {
+			s.t.Errorf("%+v", l)
+		}
+	}
+	want := []domain.LineKind{domain.LinePayment, domain.LineRefund, domain.LineOther, domain.LinePayout, domain.LinePayoutFailed}
+	if !slices.Equal(kinds, want) {
+		s.t.Errorf("our bill has %v", kinds)
+	}
+}
+
 func (s *stripeShop) charge(id string) string {
 	p, err := s.client.V1PaymentIntents.Retrieve(s.t.Context(), id, nil)
 	if err != nil {

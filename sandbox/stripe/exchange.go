@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -53,7 +52,21 @@ func (f *Face) change(s sum, code string, names ...string) (changed sum, rate st
 	if err != nil {
 		panic("stripe: changed money has no form: " + err.Error())
 	}
-	return changed, fmt.Sprintf("%d.%06d", r.Int64()/oneMillion, r.Int64()%oneMillion)
+	perCount := new(big.Rat).SetFrac(new(big.Int).Mul(r, unitOf(to)), new(big.Int).Mul(big.NewInt(oneMillion), unitOf(from.Currency())))
+	return changed, perCount.FloatString(8)
+}
+
+// unitOf is one unit of a currency as Stripe counts it: its rates are of counts.
+func unitOf(c domain.Currency) *big.Int {
+	minor := int64(1)
+	for range c.Places() {
+		minor *= 10
+	}
+	s, err := sumOf(domain.NewMoney(minor, c))
+	if err != nil {
+		panic("stripe: one unit has no form: " + err.Error())
+	}
+	return big.NewInt(s.count)
 }
 
 func worthOf(c domain.Currency) int64 {

@@ -175,7 +175,7 @@ func (t *txn) object(e expansion) fields {
 		}
 	}
 	v := fields{
-		"id": t.id, "object": "balance_transaction", "amount": t.amount.count, "available_on": t.at.Add(settling).Unix(),
+		"id": t.id, "object": "balance_transaction", "balance_type": "payments", "amount": t.amount.count, "available_on": t.at.Add(settling).Unix(),
 		"created": t.at.Unix(), "currency": t.amount.code, "description": "for payer@example.com", "exchange_rate": nil, "fee": t.fee,
 		"fee_details": details, "net": t.amount.count - t.fee, "reporting_category": t.category, "source": orNull(t.origin()), "status": "available",
 		"type": t.kind,
