@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"counterfoil/domain"
@@ -26,13 +27,16 @@ type model struct {
 	callbacks []projections.Callback
 	facts     map[domain.Stream][]domain.Fact
 	last      map[domain.Stream]eventstore.Position
+	stages    map[domain.Stream]projections.Stages
+	arrived   map[domain.ChannelID]map[time.Time]int
 }
 
 func modelOf(t testing.TB, events []eventstore.Recorded) *model {
 	t.Helper()
 	m := &model{
 		sums: make(map[projections.LedgerKey]int64), facts: make(map[domain.Stream][]domain.Fact),
-		last: make(map[domain.Stream]eventstore.Position),
+		last: make(map[domain.Stream]eventstore.Position), stages: make(map[domain.Stream]projections.Stages),
+		arrived: make(map[domain.ChannelID]map[time.Time]int),
 	}
 	for _, e := range events {
 		f, err := domain.DecodeFact(e.Type, e.Data)
@@ -44,6 +48,7 @@ func modelOf(t testing.TB, events []eventstore.Recorded) *model {
 			t.Fatal(err)
 		}
 		m.facts[e.Stream], m.last[e.Stream] = append(m.facts[e.Stream], f), e.Position
+		m.stage(e.Stream, f, meta.RecordedAt)
 		dates, _ := domain.DatesOf(f)
 		for leg, p := range domain.PostingsOf(f) {
 			k := projections.LedgerKey{Book: p.Book, Wallet: p.Wallet, Currency: p.Amount.Currency()}
@@ -63,6 +68,60 @@ func modelOf(t testing.TB, events []eventstore.Recorded) *model {
 		}
 	}
 	return m
+}
+
+// stage notes the dates of a payment's way: the first of each, and the hours of
+// first callbacks.
+func (m *model) stage(s domain.Stream, f domain.Fact, recorded time.Time) {
+	at, notices := m.stages[s], 0
+	for _, f := range m.facts[s] {
+		if _, ok := f.(domain.PaymentNotified); ok {
+			notices++
+		}
+	}
+	ch, _, payment := projections.SplitPayment(s)
+	if n, ok := f.(domain.PaymentNotified); ok && payment && n.Source == domain.SourceCallback {
+		if at.NotifiedAt.IsZero() {
+			at.NotifiedAt = n.ReceivedAt
+		}
+		if notices == 1 {
+			if m.arrived[ch] == nil {
+				m.arrived[ch] = map[time.Time]int{}
+			}
+			m.arrived[ch][n.ReceivedAt.Truncate(time.Hour)]++
+		}
+	}
+	_, credited := f.(domain.PaymentCredited)
+	_, allocated := f.(domain.PaymentAllocated)
+	if (credited || allocated) && at.CreditedAt.IsZero() {
+		at.CreditedAt = recorded
+	}
+	parked, ok := f.(domain.PaymentParked)
+	if dates, _ := domain.DatesOf(f); (credited || ok && parked.Confirmed) && at.BookedOn == "" {
+		at.BookedOn = domain.Day(dates.ValueDate)
+	}
+	m.stages[s] = at
+}
+
+// checkArrivals holds the hours of callbacks against the log.
+func (m *model) checkArrivals(t testing.TB, d *DB) {
+	t.Helper()
+	for _, ch := range []domain.ChannelID{"epay-a", "epay-b", "c", "none"} {
+		hours, err := d.Arrivals(context.Background(), ch, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[time.Time]int{}
+		for _, h := range hours {
+			got[h.Hour] = h.N
+			if h.Last.Before(h.Hour) || h.Last.Sub(h.Hour) >= time.Hour {
+				t.Fatalf("%s: the last of %s came at %s", ch, h.Hour, h.Last)
+			}
+		}
+		if diff := cmp.Diff(m.arrived[ch], got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("arrivals of %s (-log +rows):\n%s", ch, diff)
+		}
+	}
 }
 
 // balances of a wallet in the model, in order of currency.
@@ -105,6 +164,7 @@ func (m *model) check(t testing.TB, d *DB) {
 	m.checkPayments(t, d)
 	m.checkCallbacks(t, d)
 	m.checkTrial(t, d)
+	m.checkArrivals(t, d)
 }
 
 func (m *model) checkEntries(t testing.TB, d *DB, a domain.AccountID) {
@@ -172,6 +232,9 @@ func (m *model) checkPayments(t testing.TB, d *DB) {
 		if p.State != want.State() || p.Notices != want.Notices || p.Account != account || p.Position != m.last[s] {
 			t.Fatalf("payment %s: row %+v\nlog says %s, %d notices, account %q, position %d\n%+v",
 				s, p, want.State(), want.Notices, account, m.last[s], m.facts[s])
+		}
+		if p.Stages != m.stages[s] {
+			t.Fatalf("payment %s: stages %+v, log says %+v", s, p.Stages, m.stages[s])
 		}
 		if back := refundedOf(want, p.Amount.Currency()); p.Refunded.Minor() != back {
 			t.Fatalf("payment %s: row says %s went back, log says %d\n%+v", s, p.Refunded, back, m.facts[s])

@@ -180,6 +180,7 @@ func TestPaymentRow(t *testing.T) {
 	want := projections.Payment{
 		Channel: "epay-a", OrderNo: "o1", Account: "alice", Amount: cny(730), State: domain.StateHeld, TradeNo: "t1",
 		Notices: 2, PlacedAt: po.PlacedAt, ExpiresAt: po.ExpiresAt, FirstAt: first, UpdatedAt: l.at, Position: p,
+		Stages: projections.Stages{NotifiedAt: first},
 	}
 	if diff := cmp.Diff(want, got, moneyByValue); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
