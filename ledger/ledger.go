@@ -43,6 +43,7 @@ type Orders interface {
 type Config struct {
 	Software string           // name and version written into every envelope; required
 	Clock    func() time.Time // required
+	Process  string           // who is configured, for facts about settings, e.g. "api, user pay"; empty: the actor
 	Orders   Orders           // nil knows none: notices without an order wait for the provider's answer
 	Cache    int              // folds kept in memory; 0 means 65,536
 	Timeout  time.Duration    // of one change, whatever the caller's context does; 0 means 3.5 s
@@ -70,6 +71,10 @@ type channel struct {
 	config   domain.ChannelConfigured
 	revision uint64
 	zone     *time.Location
+
+	wanted domain.ChannelConfigured // what it was configured with
+	by     By
+	waits  domain.PolicyProposal // what of that is not in force; none while all is
 }
 
 // maxConflicts bounds how often a change is decided again after another
