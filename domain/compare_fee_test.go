@@ -22,4 +22,13 @@ func TestDisputeFeesAreNotTheBills(t *testing.T) {
 	if got := sum.Fees()[CNY]; !got.Equal(paid) {
 		t.Errorf("fees %s, want %s", got, paid)
 	}
+	var tally BillTally
+	for _, line := range i.theirs {
+		if err := tally.Add(&line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tally.Charges(); len(got) != 1 || got[0].Fees != paid.String() {
+		t.Errorf("charged %+v, want %s", got, paid)
+	}
 }

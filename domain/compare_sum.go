@@ -95,11 +95,9 @@ func totals(sums []feeSum) map[Currency]decimal.Decimal {
 	return out
 }
 
-// addTheirs counts a line of the bill. What a dispute costs is booked with the
-// dispute itself and is none of the bill's fees.
+// addTheirs counts a line of the bill.
 func (s *Compared) addTheirs(b *BillLine) error {
-	disputed := b.Kind == LineDisputeWithdrawn || b.Kind == LineDisputeReinstated
-	if b.FeeCurrency != "" && !b.Fee.IsZero() && !disputed {
+	if b.FeeCurrency != "" && !b.Fee.IsZero() && !b.Kind.disputed() {
 		s.fees = addFee(s.fees, b.FeeCurrency, b.Fee)
 	}
 	if !b.moved() {

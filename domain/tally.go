@@ -114,6 +114,10 @@ func (b *BillLine) Reached() (Money, error) {
 	return b.Amount.Sub(b.Discount)
 }
 
+// disputed reports lines about disputes: what one costs is booked with the
+// dispute itself and is none of the bill's fees.
+func (k LineKind) disputed() bool { return k == LineDisputeWithdrawn || k == LineDisputeReinstated }
+
 // charge adds up fees and discounts.
 func (t *BillTally) charge(b *BillLine) error {
 	if d := b.Discount; d.currency != "" && !d.IsZero() {
@@ -126,7 +130,7 @@ func (t *BillTally) charge(b *BillLine) error {
 			return err
 		}
 	}
-	if b.FeeCurrency == "" || b.Fee.IsZero() {
+	if b.FeeCurrency == "" || b.Fee.IsZero() || b.Kind.disputed() {
 		return nil
 	}
 	c := t.chargeIn(b.FeeCurrency)
