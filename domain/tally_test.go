@@ -1,0 +1,135 @@
+package domain_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"counterfoil/domain"
+)
+
+// tallied is the tally of lines, in their order.
+func tallied(t interface{ Fatal(...any) }, lines ...domain.BillLine) *domain.BillTally {
+	var tally domain.BillTally
+	for i := range lines {
+		lines[i].Row = i + 1
+		if err := tally.Add(&lines[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &tally
+}
+
+// running are movements with the balance after each, from an opening balance on.
+func running(opening int64, moves ...int64) []domain.BillLine {
+	out := make([]domain.BillLine, len(moves))
+	for i, m := range moves {
+		opening += m
+		out[i] = domain.BillLine{Kind: domain.LinePayment, TradeNo: fmt.Sprint("T", i), Amount: cny(m), Net: cny(m), Balance: cny(opening)}
+		if m < 0 {
+			out[i].Kind, out[i].Amount = domain.LineRefund, cny(-m)
+		}
+	}
+	return out
+}
+
+// Balances follow from the movements, whichever end of the day comes first and
+// whichever lines leave the balance out; a line that was changed breaks them.
+func TestBalancesFollow(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		opening := rapid.Int64Range(-1000, 100_000).Draw(t, "opening")
+		moves := rapid.SliceOfN(rapid.Int64Range(-500, 500).Filter(func(m int64) bool { return m != 0 }), 3, 30).Draw(t, "moves")
+		lines := running(opening, moves...)
+		var in, out int64
+		for _, m := range moves {
+			in, out = in+max(m, 0), out+max(-m, 0)
+		}
+		for i := range lines {
+			if i > 0 && i < len(lines)-1 && rapid.Bool().Draw(t, "leaves the balance out") {
+				lines[i].Balance = domain.Money{}
+			}
+		}
+		if rapid.Bool().Draw(t, "newest first") {
+			slices.Reverse(lines)
+		}
+		tally := tallied(t, lines...)
+		got, err := tally.Balances()
+		if err != nil || len(tally.Breaks()) > 0 {
+			t.Fatalf("%v, breaks %+v", err, tally.Breaks())
+		}
+		want := domain.BillBalance{Currency: domain.CNY, Opening: cny(opening), Closing: cny(opening + in - out), In: cny(in), Out: cny(out)}
+		if len(got) != 1 || got[0] != want {
+			t.Fatalf("balances %+v, want %+v", got, want)
+		}
+		lines[len(lines)-1].Balance = cny(lines[len(lines)-1].Balance.Minor() + 1)
+		if breaks := tallied(t, lines...).Breaks(); len(breaks) != 1 || breaks[0].Row != len(lines) {
+			t.Fatalf("after a change in the last row: %+v", breaks)
+		}
+	})
+}
+
+// What a bill charged: fees with all their places and what moved, discounts, each
+// less what refunds gave back.
+func TestTallyCharges(t *testing.T) {
+	t.Parallel()
+	pay := domain.BillLine{
+		Kind: domain.LinePayment, Amount: cny(1000), Discount: cny(100), Fee: decimal.RequireFromString("0.0540"), FeeCurrency: domain.CNY,
+		Net: cny(895), Status: domain.StatusPaid,
+	}
+	back := domain.BillLine{
+		Kind: domain.LineRefund, Amount: cny(500), Discount: cny(50), Fee: decimal.RequireFromString("-0.0270"), FeeCurrency: domain.CNY,
+		Net: cny(-447), Status: domain.StatusSucceeded,
+	}
+	vain := back
+	vain.Status, vain.Net = domain.StatusFailed, domain.Money{}
+	got := tallied(t, pay, back, vain).Charges()
+	want := domain.Charge{Currency: domain.CNY, Fees: "0.027", Discounts: "0.5", Moved: cny(2)}
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	unsure := pay
+	unsure.Net = domain.Money{}
+	if got := tallied(t, pay, unsure).Charges(); !got[0].Moved.IsZero() || got[0].Moved.Currency() != "" {
+		t.Errorf("a line that does not say what moved: %+v", got)
+	}
+}
+
+// What was charged in one currency and settled in another.
+func TestTallyExchanges(t *testing.T) {
+	t.Parallel()
+	eur := func(minor int64) domain.Money { return domain.NewMoney(minor, domain.EUR) }
+	pay := domain.BillLine{Kind: domain.LinePayment, Amount: eur(1000), Fee: decimal.New(30, -2), FeeCurrency: domain.USD, Net: domain.NewMoney(1070, domain.USD)}
+	back := domain.BillLine{Kind: domain.LineRefund, Amount: eur(400), FeeCurrency: domain.USD, Net: domain.NewMoney(-440, domain.USD)}
+	tally := tallied(t, pay, back)
+	want := domain.Exchange{From: eur(600), To: domain.NewMoney(660, domain.USD)}
+	if got := tally.Exchanges(); len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := tally.Charges(); len(got) != 1 || got[0].Fees != "0.3" || got[0].Moved != domain.NewMoney(30, domain.USD) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Payouts and the lines that went into them, and movements without a name.
+func TestTallyPayouts(t *testing.T) {
+	t.Parallel()
+	in := func(m int64) domain.BillLine {
+		return domain.BillLine{Kind: domain.LinePayment, PayoutID: "po1", Amount: cny(m), Net: cny(m)}
+	}
+	tally := tallied(t, in(700), in(300),
+		domain.BillLine{Kind: domain.LinePayout, ID: "t3", PayoutID: "po1", Amount: cny(1000), Net: cny(-1000)},
+		domain.BillLine{Kind: domain.LinePayoutFailed, PayoutID: "po0", Amount: cny(5), Net: cny(5)},
+		domain.BillLine{Kind: domain.LineOther, ID: "x", Amount: cny(-7), Net: cny(-7)},
+	)
+	want := domain.PayoutSum{ID: "po1", Stated: cny(1000), Parts: cny(1000), Lines: 2, Row: 3}
+	if got := tally.Payouts(); len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := tally.Movements(); len(got) != 3 || got[0].Row != 3 || got[2].Kind != domain.LineOther {
+		t.Errorf("%+v", got)
+	}
+}
