@@ -54,6 +54,9 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerBills(api)
 	s.registerDiscrepancies(api)
 	s.registerCorrections(api)
+	s.registerBooks(api)
+	s.registerPayouts(api)
+	s.registerPeriods(api)
 	return api.OpenAPI()
 }
 

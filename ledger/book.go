@@ -15,7 +15,7 @@ import (
 // changed one the difference.
 func (l *Ledger) BookBill(ctx context.Context, ch domain.ChannelID, bill domain.BookedBill, by By) (domain.Booked, error) {
 	var book domain.Book
-	facts, err := l.side(ctx, sideWork{
+	facts, _, err := l.side(ctx, sideWork{
 		channel: ch, stream: domain.BookStream(ch, bill.Day), by: by,
 		reset: func() { book = domain.Book{} },
 		apply: func(f domain.Fact) error { return book.Apply(f) },
@@ -43,7 +43,7 @@ func (l *Ledger) BookMovements(
 			continue
 		}
 		differs := false
-		facts, err := l.payout(ctx, ch, m.Payout(), by, func(p *domain.Payout, c domain.Context) (f domain.Fact, err error) {
+		facts, _, err := l.payout(ctx, ch, m.Payout(), by, func(p *domain.Payout, c domain.Context) (f domain.Fact, err error) {
 			f, differs, err = p.Line(c, day, m)
 			return f, err
 		})
@@ -64,7 +64,7 @@ func (l *Ledger) bookOthers(
 		return out, nil
 	}
 	var book domain.Book
-	out.Facts, err = l.side(ctx, sideWork{
+	out.Facts, _, err = l.side(ctx, sideWork{
 		channel: ch, stream: domain.BookStream(ch, day), by: by,
 		reset: func() { book = domain.Book{} },
 		apply: func(f domain.Fact) error { return book.Apply(f) },
@@ -77,27 +77,27 @@ func (l *Ledger) bookOthers(
 }
 
 // ArrivePayout books a payout that stands on the bank account, by the word of a
-// person; see domain.Payout.Arrive. booked is false when it was said before.
+// person; see domain.Payout.Arrive. at is 0 when it was said before.
 func (l *Ledger) ArrivePayout(
 	ctx context.Context, ch domain.ChannelID, payoutID string, a domain.Arrival, by By,
-) (p domain.Payout, booked bool, err error) {
-	facts, err := l.payout(ctx, ch, payoutID, by, func(have *domain.Payout, c domain.Context) (domain.Fact, error) {
+) (p domain.Payout, at eventstore.Position, err error) {
+	facts, at, err := l.payout(ctx, ch, payoutID, by, func(have *domain.Payout, c domain.Context) (domain.Fact, error) {
 		f, err := have.Arrive(c, a)
 		p = *have
 		return f, err
 	})
 	for _, f := range facts {
 		if err := p.Apply(f); err != nil {
-			return p, false, err
+			return p, at, err
 		}
 	}
-	return p, len(facts) > 0, err
+	return p, at, err
 }
 
 func (l *Ledger) payout(
 	ctx context.Context, ch domain.ChannelID, payoutID string, by By,
 	decide func(*domain.Payout, domain.Context) (domain.Fact, error),
-) ([]domain.Fact, error) {
+) ([]domain.Fact, eventstore.Position, error) {
 	var p domain.Payout
 	return l.side(ctx, sideWork{
 		channel: ch, stream: domain.PayoutStream(ch, payoutID), by: by,
@@ -125,48 +125,48 @@ type sideWork struct {
 	decide  func(domain.Context) ([]domain.Fact, error)
 }
 
-// side decides on a stream's fold and appends what follows. Between processes
-// the expected revision decides, as with payments.
-func (l *Ledger) side(ctx context.Context, w sideWork) ([]domain.Fact, error) {
+// side decides on a stream's fold and appends what follows; at is where the last
+// of it stands, 0 for nothing. Between processes the expected revision decides,
+// as with payments.
+func (l *Ledger) side(ctx context.Context, w sideWork) (facts []domain.Fact, at eventstore.Position, err error) {
 	set, err := l.channel(w.channel)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	done, err := l.turns.take(ctx, w.stream)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer done()
 	for range maxConflicts {
-		facts, err := l.sideOnce(ctx, set, w)
+		facts, at, err = l.sideOnce(ctx, set, w)
 		if domain.KindOf(err) != domain.KindConflict || !errors.Is(err, errStore) {
-			return facts, err
+			return facts, at, err
 		}
 	}
-	return nil, domain.E(domain.KindUnavailable, "%s: %d conflicts in a row", w.stream, maxConflicts)
+	return nil, 0, domain.E(domain.KindUnavailable, "%s: %d conflicts in a row", w.stream, maxConflicts)
 }
 
 // sideOnce is one try.
-func (l *Ledger) sideOnce(ctx context.Context, set channel, w sideWork) ([]domain.Fact, error) {
+func (l *Ledger) sideOnce(ctx context.Context, set channel, w sideWork) (facts []domain.Fact, at eventstore.Position, err error) {
 	w.reset()
 	expected, err := l.foldSide(ctx, w.stream, w.apply)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	c, err := l.context(ctx, set, w.stream)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	facts, err := w.decide(c)
-	if err != nil {
-		return nil, err
+	if facts, err = w.decide(c); err != nil || len(facts) == 0 {
+		return nil, 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
 	defer cancel()
-	if _, err := l.appendSide(ctx, c, expected, w.by, facts); err != nil {
-		return nil, err
+	if at, err = l.appendSide(ctx, c, expected, w.by, facts); err != nil {
+		return nil, 0, err
 	}
-	return facts, nil
+	return facts, at, nil
 }
 
 // foldSide reads a stream from its beginning.

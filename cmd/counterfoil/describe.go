@@ -62,6 +62,24 @@ func describe(f domain.Fact) string {
 		return words(string(f.Kind), "ours:", amount(f.Ours), "theirs:", amount(f.Theirs), trade(f.TradeNo))
 	case domain.FeesBooked:
 		return words(f.Amount.String(), "charged by the bill of", string(f.Day)+",", f.Total.String(), "in all")
+	case domain.DiscountBooked:
+		return words(f.Amount.String(), "given to payers by the bill of", string(f.Day)+",", f.Total.String(), "in all")
+	case domain.FXBooked:
+		return words(f.From.String(), "became", f.To.String(), "by the bill of", string(f.Day))
+	case domain.MovementBooked:
+		return words(f.Amount.String(), "moved without a name, line", f.Line)
+	case domain.PayoutSent:
+		return words(f.Amount.String(), "sent to the bank, payout", f.PayoutID)
+	case domain.PayoutArrived:
+		return words(f.Amount.String(), "arrived, says", f.By+":", f.Reason+", payout", f.PayoutID)
+	case domain.PayoutFailed:
+		return words(f.Amount.String(), "came back, payout", f.PayoutID)
+	case domain.PeriodClosing:
+		return words(f.By, "proposes to close", f.Period+":", f.Reason)
+	case domain.PeriodRejected:
+		return words(f.By, "rejects to close", f.Period+":", f.Reason)
+	case domain.PeriodClosed:
+		return words(f.Period, "closed by", f.ProposedBy, "and", f.By+":", f.Reason)
 	case domain.CorrectionProposed:
 		return words(f.By, "proposes to", string(f.Action), f.Amount.String(), whose(f.Account, ""), trade(f.TradeNo)+":", f.Reason)
 	case domain.CorrectionSeconded:

@@ -60,6 +60,16 @@ var typeMeanings = map[string]string{
 	domain.TypeKeyRetired:     "a key signs no more",
 	domain.TypeEvidenceErased: "sealed parts verified once more, and their key destroyed",
 
+	domain.TypeDiscountBooked: "what a provider gave payers at our cost, as far as it was not booked",
+	domain.TypeFXBooked:       "what was exchanged between currencies, as far as it was not booked",
+	domain.TypeMovementBooked: "a movement on a provider's balance that nobody can name",
+	domain.TypePayoutSent:     "money left a provider's balance for the bank",
+	domain.TypePayoutArrived:  "a payout stands on the bank account, by a person's evidence",
+	domain.TypePayoutFailed:   "the money of a payout came back to the provider's balance",
+	domain.TypePeriodClosing:  "a person proposes to close a month, with its totals",
+	domain.TypePeriodRejected: "a proposal to close a month ended without it",
+	domain.TypePeriodClosed:   "another person closed a month, for ever",
+
 	domain.TypeReconciliationCompared: "a provider's bill compared with the books: its hash, counts and totals",
 	domain.TypeReconciliationDiffered: "an item in which a bill and the books differ, or differ no more",
 }

@@ -1,0 +1,209 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	"counterfoil/providers"
+)
+
+// maxNamed is how many open differences a period's facts name; all are counted.
+const maxNamed = 100
+
+// closeBasis gathers what stands when a period is to be closed, as of all that
+// the log holds at the call.
+func (s *Server) closeBasis(period string) ledger.Basis {
+	return func(ctx context.Context) (b domain.CloseBasis, err error) {
+		head, err := s.Log.Head(ctx)
+		if err == nil {
+			err = s.Rows.Wait(ctx, head)
+		}
+		if err != nil {
+			return b, err
+		}
+		if b, err = s.periodTotals(ctx, period); err != nil {
+			return b, err
+		}
+		if b.Incomplete, err = s.incompleteRuns(ctx, period); err != nil {
+			return b, err
+		}
+		b.Exceptions, b.Open, err = s.openDifferences(ctx, period)
+		return b, err
+	}
+}
+
+// periodTotals are the totals of a period with their place in the log.
+func (s *Server) periodTotals(ctx context.Context, period string) (b domain.CloseBasis, err error) {
+	t, err := s.Rows.Trial(ctx, trialOf(period, 0))
+	if err != nil {
+		return b, err
+	}
+	b.Totals, b.First, b.Events = t.Totals(), t.First, uint64(t.Events) // a count
+	if s.Tree == nil {
+		return b, nil
+	}
+	if head, err := s.Tree.Checkpoint(); err == nil { // a tree that cannot be read now is missing in the fact, no more
+		b.Root, b.Tree = hex.EncodeToString(head.Root[:]), head.Size
+	}
+	return b, nil
+}
+
+// incompleteRuns names the bills of a period's days that were not compared
+// whole, in order. Of a channel's bills it is the one with the payments that
+// must have been compared; others where a comparison of them was begun.
+func (s *Server) incompleteRuns(ctx context.Context, period string) ([]domain.PeriodException, error) {
+	var out []domain.PeriodException
+	for _, id := range slices.Sorted(maps.Keys(s.Channels)) {
+		some, err := s.incompleteOf(ctx, id, period)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	return out, nil
+}
+
+// runOf names the comparisons of one bill.
+type runOf struct {
+	day  domain.Day
+	bill string
+}
+
+func (s *Server) incompleteOf(ctx context.Context, id domain.ChannelID, period string) ([]domain.PeriodException, error) {
+	from, to := domain.Day(period+"-01"), domain.Day(domain.NextPeriod(period)+"-01").Add(-1)
+	what, err := s.runStates(ctx, id, from, to)
+	if err != nil {
+		return nil, err
+	}
+	if bill := dueBill(s.Channels[id]); bill != "" {
+		since, err := s.firstDay(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		for day := max(from, since); day <= to; day = day.Add(1) {
+			if _, begun := what[runOf{day, bill}]; !begun {
+				what[runOf{day, bill}] = "not compared"
+			}
+		}
+	}
+	var out []domain.PeriodException
+	for of, why := range what {
+		if why != "" {
+			out = append(out, domain.PeriodException{Name: "run:" + string(id) + ":" + string(of.day) + ":" + of.bill, What: why})
+		}
+	}
+	slices.SortFunc(out, func(a, b domain.PeriodException) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// runStates says of each bill that was begun why it is not complete; empty for
+// one that is.
+func (s *Server) runStates(ctx context.Context, id domain.ChannelID, from, to domain.Day) (map[runOf]string, error) {
+	what := map[runOf]string{}
+	complete := map[runOf]bool{}
+	f := operations.BillRunFilter{Channel: id, From: from, To: to, Limit: pageRows}
+	for {
+		runs, err := s.Bills.BillRuns(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range runs { // the newest first
+			of := runOf{r.Day, r.Bill}
+			if _, seen := what[of]; !seen {
+				what[of] = runTrouble(r)
+			}
+			complete[of] = complete[of] || r.State == operations.RunComplete
+		}
+		if len(runs) < f.Limit {
+			break
+		}
+		f.Before = runs[len(runs)-1].Seq
+	}
+	for of := range complete {
+		if complete[of] { // fetched again in vain: what it was compared with stands
+			what[of] = ""
+		}
+	}
+	return what, nil
+}
+
+// pageRows is how many rows are read at once for sums.
+const pageRows = 1000
+
+func runTrouble(r operations.BillRun) string {
+	switch {
+	case r.State == operations.RunComplete:
+		return ""
+	case r.Cause != "":
+		return string(r.Cause)
+	}
+	return string(r.State)
+}
+
+// dueBill is the kind of bill that a channel's days must be compared with;
+// empty where its provider makes none.
+func dueBill(ch providers.Channel) string {
+	biller, ok := ch.(providers.Biller)
+	if !ok {
+		return ""
+	}
+	made := biller.Bills()
+	switch {
+	case slices.Contains(made, providers.BillTrade):
+		return string(providers.BillTrade)
+	case len(made) > 0:
+		return string(made[0])
+	}
+	return ""
+}
+
+// firstDay is the first whole day of a channel in these books: bills up to then
+// tell of money that they never saw.
+func (s *Server) firstDay(ctx context.Context, id domain.ChannelID) (domain.Day, error) {
+	events, err := s.Log.ReadStream(ctx, domain.ChannelStream(id), eventstore.ReadOptions{Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	first, err := ledger.Decode(events[0])
+	if err != nil {
+		return "", err
+	}
+	zone, err := time.LoadLocation(s.Channels[id].Config().Zone)
+	if err != nil {
+		return "", domain.E(domain.KindInternal, "zone of channel %s: %w", id, err)
+	}
+	return domain.DayOf(first.Meta.RecordedAt, zone).Add(1), nil
+}
+
+// openDifferences counts the differences up to a period's end that nobody has
+// resolved, and names the first of them.
+func (s *Server) openDifferences(ctx context.Context, period string) (count int, named []domain.PeriodException, err error) {
+	next := domain.Day(domain.NextPeriod(period) + "-01")
+	f := operations.DiscrepancyFilter{State: operations.DiscrepancyOpen, Limit: pageRows}
+	for {
+		rows, err := s.Bills.Discrepancies(ctx, f)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, d := range rows {
+			if d.Day >= next {
+				continue
+			}
+			if count++; len(named) < maxNamed {
+				named = append(named, domain.PeriodException{Name: "discrepancy:" + d.ID.String(), What: string(d.Kind), Amount: d.Delta})
+			}
+		}
+		if len(rows) < f.Limit {
+			return count, named, nil
+		}
+		f.Before = rows[len(rows)-1].Seq
+	}
+}
