@@ -49,7 +49,7 @@ func TestTradeBillDiscounts(t *testing.T) {
 	for name, tt := range map[string]struct{ from, to, says string }{
 		"sum off":    {"优惠共0.50元", "优惠共0.51元", "交易合计"},
 		"refund off": {"退款共-0.25元", "退款共-0.26元", "退款合计"},
-		"too much":   {",0.50\t,7.00", ",9.90\t,7.00", "商家优惠"},
+		"too much":   {",0.50\t,7.00", ",9.90\t,7.00", "more than the amount"},
 		"no amount":  {",0.50\t,7.00", ",1e1\t,7.00", "商家优惠"},
 		"no packet":  {"满减\t,0.20", "满减\t,NaN", "商家红包消费金额"},
 		"no sum":     {"优惠共0.50元", "优惠共五元", "sum that cannot be read"},
@@ -133,8 +133,9 @@ func TestBillFee(t *testing.T) {
 	}
 }
 
-// bomb is a bill whose one file is a megabyte of filler, so many times over.
-func bomb(t *testing.T, filler string, times int) []byte {
+// bomb is a bill whose one file is a megabyte of filler, so many times over, and
+// says that it has size bytes.
+func bomb(t *testing.T, filler string, times int, size uint64) []byte {
 	t.Helper()
 	var part bytes.Buffer
 	w, err := flate.NewWriter(&part, flate.BestCompression)
@@ -152,7 +153,7 @@ func bomb(t *testing.T, filler string, times int) []byte {
 	var b bytes.Buffer
 	archive := zip.NewWriter(&b)
 	f, err := archive.CreateRaw(&zip.FileHeader{
-		Name: gbk(t, tradeName), Method: zip.Deflate, CompressedSize64: uint64(len(packed)), UncompressedSize64: 100, NonUTF8: true,
+		Name: gbk(t, tradeName), Method: zip.Deflate, CompressedSize64: uint64(len(packed)), UncompressedSize64: size, NonUTF8: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,17 +169,29 @@ func bomb(t *testing.T, filler string, times int) []byte {
 func second(_ int, err error) error { return err }
 
 // TestBillBombs: ten gigabytes of zeros, a hundred megabytes of empty lines and
-// of remarks, each as a bill that says it has a hundred bytes: refused early.
+// of remarks, and each as a bill that says it has a hundred bytes: refused early.
 func TestBillBombs(t *testing.T) {
 	t.Parallel()
-	for filler, times := range map[string]int{"\x00": 10 << 10, "\n": 100, "#\n": 100, "#\xb2\xe2\n": 100} {
-		began := time.Now()
-		lines, err := readAll(t, bytes.NewReader(bomb(t, filler, times)), billOf(providers.BillTrade))
-		if domain.KindOf(err) != domain.KindCorrupt || err == nil || len(lines) > 0 {
-			t.Errorf("%q: %d lines, %v", filler, len(lines), err)
-		}
-		if took := time.Since(began); took > 20*time.Second {
-			t.Errorf("%q took %s", filler, took)
+	for _, tt := range []struct {
+		filler string
+		times  int
+		says   string
+	}{
+		{"\x00", 10 << 10, "is longer than"}, {"\n", 100, "more than a bill"}, {"#\n", 100, "more than a bill"}, {"#\xb2\xe2\n", 100, "more than a bill"},
+	} {
+		for _, size := range []uint64{uint64(tt.times) << 20, 100} {
+			says := tt.says
+			if size == 100 {
+				says = "row "
+			}
+			began := time.Now()
+			lines, err := readAll(t, bytes.NewReader(bomb(t, tt.filler, tt.times, size)), billOf(providers.BillTrade))
+			if domain.KindOf(err) != domain.KindCorrupt || err == nil || len(lines) > 0 || !strings.Contains(err.Error(), says) {
+				t.Errorf("%q as %d bytes: %d lines, %v", tt.filler, size, len(lines), err)
+			}
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("%q took %s", tt.filler, took)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/internal/strictjson"
 	"counterfoil/providers"
 )
 
@@ -109,6 +110,37 @@ func TestBillFinal(t *testing.T) {
 			if f, err := channel.FetchBill(t.Context(), q, &w); err != nil || f.Final != final {
 				t.Errorf("%s after %s: %+v, %v", name, after, f, err)
 			}
+		}
+	}
+}
+
+// TestPayoutsPassOver: a list that shows what the day does not, and rows of one
+// second in another order than the day's, cost only their own lines.
+func TestPayoutsPassOver(t *testing.T) {
+	t.Parallel()
+	rows := []string{"txn_a 1", "txn_ghost 2", "txn_b 3", "txn_c 3", "txn_d 4"}
+	in := &inPayout{id: "po_1", next: func() (row, error, bool) {
+		if len(rows) == 0 {
+			return row{}, nil, false
+		}
+		id, at, _ := strings.Cut(rows[0], " ")
+		rows = rows[1:]
+		return row{raw: strictjson.Value(`{"id":"` + id + `","created":` + at + `}`)}, nil, true
+	}, stop: func() {}}
+	if err := in.advance(); err != nil {
+		t.Fatal(err)
+	}
+	p := &payouts{each: []*inPayout{in}}
+	for _, s := range []struct {
+		id   string
+		at   int64
+		want string
+	}{
+		{"txn_a", 1, "po_1"}, {"txn_x", 1, ""}, {"", 2, ""}, {"txn_b", 3, "po_1"}, {"txn_y", 3, ""}, {"txn_c", 3, "po_1"}, {"txn_d", 4, "po_1"},
+		{"txn_d", 4, ""}, {"txn_z", 9, ""},
+	} {
+		if got, err := p.of(s.id, s.at); err != nil || got != s.want {
+			t.Errorf("%s went into %q, %v", s.id, got, err)
 		}
 	}
 }

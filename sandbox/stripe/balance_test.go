@@ -225,8 +225,9 @@ func TestExchanged(t *testing.T) {
 		if b := face.Books()[0].Balance; len(b) != 1 || b[0] != domain.NewMoney(net, domain.USD) {
 			t.Errorf("the lines come to %d, the balance is %v", net, b)
 		}
-		if got := lines[0].Fee.Mul(lines[0].Amount.Decimal()); !got.IsPositive() {
-			t.Errorf("changing money costs nothing: %+v", lines[0])
+		paid := lines[0].Net.Decimal().Add(lines[0].Fee).Shift(2).IntPart()
+		if want := cardFee(paid) + paid*fxPerMille/1000; lines[0].Fee.Shift(2).IntPart() != want {
+			t.Errorf("changing %d costs %s, want %d", paid, lines[0].Fee, want)
 		}
 		// The dispute's own notices have the fee in the balance's currency.
 		for _, c := range h.all() {
