@@ -117,6 +117,7 @@ func rows() []Row {
 		{Package: "internal/crash", May: everything},
 		{Package: "internal/demo", May: everything},
 		{Package: "internal/simulation", May: everything},
+		{Package: "internal/simulation/month", May: everything},
 
 		{Package: "cmd/api", May: everything},
 		{Package: "cmd/reconciler", May: everything},

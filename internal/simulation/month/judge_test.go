@@ -1,0 +1,228 @@
+package month
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"counterfoil/domain"
+	"counterfoil/eventstore"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+	"counterfoil/projections"
+	"counterfoil/sandbox/stage"
+)
+
+// same holds what was found against what was planted.
+func (w *world) same(what string, got, want []string) {
+	w.tb.Helper()
+	got, want = sorted(got), sorted(want)
+	var invented, missed []string
+	for len(got) > 0 || len(want) > 0 {
+		switch {
+		case len(want) == 0 || len(got) > 0 && got[0] < want[0]:
+			invented, got = append(invented, got[0]), got[1:]
+		case len(got) == 0 || want[0] < got[0]:
+			missed, want = append(missed, want[0]), want[1:]
+		default:
+			got, want = got[1:], want[1:]
+		}
+	}
+	if len(invented)+len(missed) > 0 {
+		w.tb.Errorf("%s: %d invented, %d missed\ninvented\n  %s\nmissed\n  %s", what, len(invented), len(missed),
+			strings.Join(invented[:min(len(invented), 40)], "\n  "), strings.Join(missed[:min(len(missed), 40)], "\n  "))
+	}
+}
+
+// judge holds the books against the plan and the providers' own.
+func (w *world) judge() {
+	w.tb.Helper()
+	w.same("differences on bills", w.found(), w.plan.rows)
+	w.same("bills that could not be compared", slices.Collect(mapKeys(w.plan.stopped)), w.plan.broken)
+	w.compared()
+	l := w.readLog()
+	w.same("differences on payments", l.differs, w.plan.heals)
+	w.same("money that is set aside", l.parked, w.setAside())
+}
+
+func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// found are the differences on bills as people see them.
+func (w *world) found() []string {
+	w.tb.Helper()
+	var out []string
+	f := operations.DiscrepancyFilter{Limit: 1000}
+	for {
+		page, err := w.app.Bills.Discrepancies(w.tb.Context(), f)
+		w.do(err)
+		for _, d := range page {
+			out = append(out, fmt.Sprintf("%s %s %s %s %s", d.Channel, d.Day, d.Kind, d.State, d.OrderNo))
+			f.Before = d.Seq
+		}
+		if len(page) < f.Limit {
+			return out
+		}
+	}
+}
+
+// compared sees that there is a complete comparison of each day at each till.
+func (w *world) compared() {
+	w.tb.Helper()
+	for _, t := range w.tills {
+		for n := range days {
+			d := domain.DayOf(day(n+1), stage.China)
+			for _, bill := range w.comparer.BillsOf(t.id) {
+				runs, err := w.app.Bills.BillRuns(w.tb.Context(), operations.BillRunFilter{
+					Channel: t.id, Bill: bill, From: d, To: d, State: operations.RunComplete, Limit: 10,
+				})
+				w.do(err)
+				if len(runs) == 0 {
+					w.tb.Errorf("%s: no %s of %s was ever compared", t.id, bill, d)
+				}
+			}
+		}
+	}
+}
+
+func (w *world) setAside() []string {
+	var out []string
+	for _, d := range w.plan.desk {
+		out = append(out, fmt.Sprintf("%s %s %s", d.sale.till.id, d.sale.no, d.amount))
+	}
+	return out
+}
+
+// logged is what the log says, read anew from its first event.
+type logged struct {
+	differs []string
+	parked  []string
+}
+
+// readLog reads the whole log and sees that each event keeps the rules.
+func (w *world) readLog() logged {
+	w.tb.Helper()
+	var l logged
+	for b, err := range w.app.Events.Follow(w.tb.Context(), 0, eventstore.FollowOptions{}) {
+		w.do(err)
+		for _, r := range b.Events {
+			e, err := ledger.Decode(r)
+			w.do(err)
+			w.policy(r, e.Fact)
+			w.tell(r)
+			l.add(r, e.Fact)
+		}
+		if b.CaughtUp {
+			break
+		}
+	}
+	return l
+}
+
+// tell logs the events of the orders that COUNTERFOIL_MONTH_ORDERS names: for
+// whoever looks for a cause.
+func (w *world) tell(r eventstore.Recorded) {
+	if no := projections.OrderOf(r.Stream); no != "" && slices.Contains(strings.Split(os.Getenv("COUNTERFOIL_MONTH_ORDERS"), ","), no) {
+		w.tb.Logf("%s/%d %s %s %s", r.Stream, r.Revision, r.Type, r.Data, r.Meta)
+	}
+}
+
+func (l *logged) add(r eventstore.Recorded, f domain.Fact) {
+	ch, no := channelOf(r.Stream), projections.OrderOf(r.Stream)
+	switch f := f.(type) {
+	case domain.DiscrepancyFound:
+		l.differs = append(l.differs, fmt.Sprintf("%s %s %s", ch, f.Kind, no))
+	case domain.PaymentParked:
+		if f.Confirmed {
+			l.parked = append(l.parked, fmt.Sprintf("%s %s %s", ch, no, f.Amount))
+		}
+	default:
+	}
+}
+
+func channelOf(s domain.Stream) string {
+	ch, _, _ := strings.Cut(strings.TrimPrefix(string(s), "payment-"), ":")
+	return ch
+}
+
+// policy: who may move money, event by event. Every fact balances; only what
+// the provider said, or two people, moved any.
+func (w *world) policy(r eventstore.Recorded, f domain.Fact) {
+	if err := domain.CheckPostings(domain.PostingsOf(f)); err != nil {
+		w.tb.Errorf("%s/%d: %v", r.Stream, r.Revision, err)
+	}
+	switch f := f.(type) {
+	case domain.PaymentAllocated:
+		if f.ProposedBy == "" || f.ApprovedBy == "" || f.ProposedBy == f.ApprovedBy {
+			w.tb.Errorf("%s/%d: allocated by %q and %q", r.Stream, r.Revision, f.ProposedBy, f.ApprovedBy)
+		}
+	case domain.CorrectionIssued:
+		if f.Auto && (len(f.Postings) > 0 || f.Kind != domain.MissingCredit) {
+			w.tb.Errorf("%s/%d: corrected %s by itself, with %d postings", r.Stream, r.Revision, f.Kind, len(f.Postings))
+		}
+	default:
+	}
+}
+
+// closes holds our books against the providers' own, in every currency.
+func (w *world) closes() {
+	w.tb.Helper()
+	books := w.trialBalance()
+	fees := sums{}
+	for id, truth := range w.truth() {
+		for _, c := range truth.currencies() {
+			of := func(name string) int64 { return books[name+":"+string(id)][c] }
+			for what, pair := range map[string][2]int64{
+				"stands at the provider": {of("assets:psp"), truth.stands[c]},
+				"dispute fees":           {of("expenses:dispute-fee"), truth.disputeFees[c]},
+				"is away for disputes":   {of("assets:disputes"), truth.away[c]},
+				"unexplained movements":  {-of("suspense"), truth.moved[c]},
+			} {
+				if pair[0] != pair[1] {
+					w.tb.Errorf("%s: %s: our books have %s, the provider's %s", id, what, domain.NewMoney(pair[0], c), domain.NewMoney(pair[1], c))
+				}
+			}
+			fees[c] += truth.fees[c]
+			fees[c] -= of("expenses:fee")
+		}
+	}
+	for c, off := range fees { // what each payment's fee was rounded by is no till's
+		if rest := books[domain.BookFeeRounding][c]; rest != off {
+			w.tb.Errorf("fees: our books have %s less than the providers', and %s for rounding", domain.NewMoney(off, c), domain.NewMoney(rest, c))
+		}
+	}
+	for c, minor := range books[domain.BookParked] {
+		if minor != 0 {
+			w.tb.Errorf("%s is still set aside", domain.NewMoney(minor, c))
+		}
+	}
+}
+
+// trialBalance is every book's sum; all of them together are nothing.
+func (w *world) trialBalance() map[string]sums {
+	w.tb.Helper()
+	raw, err := w.app.Rows.TrialBalance(w.tb.Context())
+	w.do(err)
+	out, all := map[string]sums{}, sums{}
+	for name, ms := range raw {
+		out[name] = sums{}
+		for _, m := range ms {
+			out[name].add(m)
+			all.add(m)
+		}
+	}
+	for c, minor := range all {
+		if minor != 0 {
+			w.tb.Errorf("the books do not balance: %s", domain.NewMoney(minor, c))
+		}
+	}
+	return out
+}
