@@ -125,8 +125,9 @@ type Report struct {
 	Books    []BookTotal         `json:"books"` // by replay, up to Position
 	Rows     Rows                `json:"rows"`
 	Tree     Tree                `json:"tree"`
-	Broken   int64               `json:"broken"`   // findings in all
-	Findings []Finding           `json:"findings"` // the first ones, by position
+	Bills    []Completeness      `json:"bills,omitempty"` // that the auditor brought
+	Broken   int64               `json:"broken"`          // findings in all
+	Findings []Finding           `json:"findings"`        // the first ones, by position
 }
 
 // OK reports whether nothing is wrong.

@@ -44,14 +44,20 @@ hand that rewrote the log and signed the result with the log's own key.
 With the name of a bundle (see "counterfoil audit bundle") that file is checked
 instead, claim by claim, and no installation is needed.
 
+With --bill a bill that you downloaded from the provider yourself is held against
+the log, line by line in both directions: it is the one source that nobody here
+has a hand in. Each line that either side lacks is named.
+
 With --from-scratch every other projected row is compared, too: the log is
 folded into a temporary file, which takes longer.
 
-Exit status: 0 all is well, 4 nothing is wrong but some evidence was erased or
-cannot be verified with the keys configured now, 5 something is wrong.`,
+Exit status: 0 all is well, 3 the bill and the log differ, 4 nothing is wrong but
+some evidence was erased or cannot be verified with the keys configured now, or
+the bill cannot be read, 5 something is wrong.`,
 		Example: `  counterfoil verify --dir /srv/pay
   counterfoil verify --dir /srv/pay --checkpoint 2026-11-22.checkpoint --key pay.key
   counterfoil verify --dir /srv/pay --from-scratch --output json
+  counterfoil verify --dir /srv/pay --bill downloaded.csv --channel wechat-main --day 2026-11-21
   counterfoil verify USR1NO0001.zip --key pay.key`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
@@ -65,6 +71,10 @@ cannot be verified with the keys configured now, 5 something is wrong.`,
 	cmd.Flags().StringArrayVar(&o.checkpoints, "checkpoint", nil, "`FILE` with a signed head kept earlier; may be given several times")
 	cmd.Flags().StringVar(&o.stampRoots, "stamp-roots", "",
 		"PEM `FILE` of the time stamping authority that counts: each stamped head is checked, too; left out, tree.time_stamps.roots")
+	cmd.Flags().StringVar(&o.bill.file, "bill", "", "`FILE` with a bill that you downloaded from the provider")
+	cmd.Flags().StringVar(&o.bill.channel, "channel", "", "`CHANNEL` the bill is of")
+	cmd.Flags().StringVar(&o.bill.day, "day", "", "`DAY` the bill is of, YYYY-MM-DD in the channel's zone")
+	cmd.MarkFlagsRequiredTogether("bill", "channel", "day")
 	p.addTreeKeys(cmd, &o.keys)
 	p.addOutput(cmd, "table")
 	return cmd
@@ -76,6 +86,7 @@ type verifyOptions struct {
 	checkpoints []string
 	keys        []string
 	stampRoots  string
+	bill        billFlags
 }
 
 func (p *program) verify(ctx context.Context, o verifyOptions) error {
@@ -102,6 +113,8 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 		return err
 	case !rep.OK():
 		return &verdict{code: exitBroken}
+	case broughtVerdict(rep) != exitOK:
+		return &verdict{code: broughtVerdict(rep)}
 	case !rep.Complete():
 		return &verdict{code: exitIncomplete}
 	}
@@ -159,8 +172,12 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 		d.Scratch = db
 	}
 	bar := progress.New(p.stderr, p.environ, "verify")
-	defer bar.End()
-	return audit.Verify(ctx, d, func(g audit.Progress) { bar.Set(uint64(g.Done), uint64(g.Total)) })
+	rep, err = audit.Verify(ctx, d, func(g audit.Progress) { bar.Set(uint64(g.Done), uint64(g.Total)) })
+	bar.End()
+	if err != nil || o.bill.file == "" {
+		return rep, err
+	}
+	return rep, o.bill.compareBill(ctx, s, d.Channels, &rep)
 }
 
 // fewerCollections lets garbage grow to four times what is in use while a log
@@ -257,7 +274,7 @@ func printReport(w io.Writer, r audit.Report, took time.Duration) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	for _, part := range []func(io.Writer, audit.Report) error{printTree, printEvidence, printBooks, printFindings} {
+	for _, part := range []func(io.Writer, audit.Report) error{printTree, printEvidence, printBooks, printBills, printFindings} {
 		fmt.Fprintln(w)
 		if err := part(w, r); err != nil {
 			return err
