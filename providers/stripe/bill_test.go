@@ -287,3 +287,54 @@ func TestBillCorrupt(t *testing.T) {
 		t.Errorf("whole: %d lines, %v", len(got), err)
 	}
 }
+
+// TestBillUnits: counts of currencies with no, two and three digits, and of
+// those that Stripe counts in another way than everybody.
+func TestBillUnits(t *testing.T) {
+	t.Parallel()
+	start := billDay.Start(time.UTC).Unix()
+	var rows, want []string
+	for i, s := range []struct{ code, amount, fee string }{
+		{"jpy", "1000 JPY", "37"}, {"krw", "1000 KRW", "37"}, {"usd", "10.00 USD", "0.37"}, {"kwd", "1.000 KWD", "0.037"},
+		{"isk", "10 ISK", "0.37"}, {"ugx", "10 UGX", "0.37"}, {"mga", "1000.00 MGA", "37"}, {"huf", "10.00 HUF", "0.37"},
+	} {
+		row := transaction(i, start+int64(i), "charge", 1000, 37, "")
+		if s.code == "isk" || s.code == "ugx" { // a part below the unit has no form: none is charged
+			row = transaction(i, start+int64(i), "charge", 1000, 0, "")
+			s.fee = "0"
+		}
+		rows = append(rows, strings.Replace(row, `"cny"`, `"`+s.code+`"`, 1))
+		want = append(want, s.amount+" fee "+s.fee)
+	}
+	c, f, bill := fetch(t, &api{list: pathTransactions, rows: rows}, nil)
+	lines, err := readAll(c, f, bill)
+	var got []string
+	for _, l := range lines {
+		got = append(got, l.Amount.String()+" fee "+l.Fee.String())
+		if l.FeeCurrency != l.Amount.Currency() || l.Net.Currency() != l.FeeCurrency {
+			t.Errorf("%+v", l)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v, lines (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestBillAmounts: no column of a bill takes what is no plain count.
+func TestBillAmounts(t *testing.T) {
+	t.Parallel()
+	start := billDay.Start(time.UTC).Unix()
+	c, f, bill := fetch(t, &api{list: pathTransactions, rows: []string{transaction(1, start, "charge", 1000, 37, "")}}, nil)
+	for _, amount := range []string{
+		"1e9", "1E+2", "0x10", "NaN", "Inf", "1.005", "1.0", "-0", "+1", "00012", "1_0", "1,000", "\u0661\u0662", "\uff11", `"1000"`, "null", "true", "[1]", "{}",
+		"9223372036854775808", "1000000000000000",
+	} {
+		for column, good := range map[string]string{"amount": "1000", "fee": "37", "net": "963", "created": fmt.Sprint(start)} {
+			text := strings.Replace(bill, `"`+column+`":`+good, `"`+column+`":`+amount, 1)
+			lines, err := readAll(c, f, text)
+			if text == bill || domain.KindOf(err) != domain.KindCorrupt || len(lines) > 0 || !strings.Contains(err.Error(), "row 1") {
+				t.Errorf("%s %s: %+v, %v", column, amount, lines, err)
+			}
+		}
+	}
+}
