@@ -23,7 +23,7 @@ import (
 
 // Alert is one thing a person should look at.
 type Alert struct {
-	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered, bill, discrepancies
+	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered, bill, discrepancies, callbacks_stopped
 	Channel string    `json:"channel"`
 	OrderNo string    `json:"order_no,omitempty"`
 	TradeNo string    `json:"trade_no,omitempty"`
@@ -54,12 +54,14 @@ const maxPerCheck = 50
 
 // Deps is what alerts reads.
 type Deps struct {
-	Rows    projections.Reader
-	Ops     operations.Store
-	Bills   operations.Bills // nil: no bills are compared here
-	Logger  *slog.Logger
-	Metrics prometheus.Registerer
-	Clock   func() time.Time
+	Rows  projections.Reader
+	Ops   operations.Store
+	Bills operations.Bills // nil: no bills are compared here
+	// Arrivals tell when callbacks came; nil: their rhythm is not learned.
+	Arrivals projections.ArrivalReader
+	Logger   *slog.Logger
+	Metrics  prometheus.Registerer
+	Clock    func() time.Time
 }
 
 // Config says what is too long and where to tell.
@@ -69,6 +71,7 @@ type Config struct {
 	HeldAfter    time.Duration
 	SilenceAfter time.Duration // 0: silence is not told
 	Channels     []domain.ChannelID
+	Zone         func(domain.ChannelID) *time.Location // of a channel's days; nil means UTC
 }
 
 // Watch checks and tells.
@@ -76,6 +79,7 @@ type Watch struct {
 	Deps
 	cfg  Config
 	told *prometheus.CounterVec
+	want *prometheus.GaugeVec
 	out  []sender
 }
 
@@ -84,10 +88,17 @@ func New(d Deps, cfg Config) (*Watch, error) {
 	told := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "counterfoil_alerts_total", Help: "Alerts told, by kind.",
 	}, []string{"kind"})
-	if err := d.Metrics.Register(told); err != nil {
+	want := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "counterfoil_expected_callbacks",
+		Help: "Callbacks that should have come since the last one, by what the channel has learned of its hours; an alert above 13.8.",
+	}, []string{"channel"})
+	if err := errors.Join(d.Metrics.Register(told), d.Metrics.Register(want)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	w := &Watch{Deps: d, cfg: cfg, told: told}
+	if cfg.Zone == nil {
+		cfg.Zone = func(domain.ChannelID) *time.Location { return time.UTC }
+	}
+	w := &Watch{Deps: d, cfg: cfg, told: told, want: want}
 	if cfg.URL != "" {
 		w.out = append(w.out, newPoster(cfg.URL))
 	}
@@ -103,7 +114,7 @@ func New(d Deps, cfg Config) (*Watch, error) {
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies, w.stopped,
 	} {
 		found, err := look(ctx)
 		if err != nil {

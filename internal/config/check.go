@@ -46,6 +46,16 @@ func (c *Config) ChannelIDs() []domain.ChannelID {
 	return out
 }
 
+// ChannelZone is the zone of a channel's days; UTC for a channel that is not
+// configured.
+func (c *Config) ChannelZone(id domain.ChannelID) *time.Location {
+	zone, err := time.LoadLocation(c.Channels[string(id)].Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 func wrong(field string, value any, want string) error {
 	return domain.EField(domain.KindInvalid, field, "%q: %s", value, want)
 }
