@@ -57,6 +57,8 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerBooks(api)
 	s.registerPayouts(api)
 	s.registerPeriods(api)
+	s.registerReports(api)
+	s.registerRests(api)
 	return api.OpenAPI()
 }
 

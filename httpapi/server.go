@@ -69,6 +69,7 @@ type Server struct {
 	drain   func()
 
 	providers map[domain.ChannelID]string
+	reporting sync.Mutex // one report is made at a time
 }
 
 // New makes a server; it listens nowhere yet.

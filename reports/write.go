@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,13 +19,18 @@ import (
 // Format is what a report is written as.
 type Format string
 
-// The formats of a report. Journals are written by Hledger and Beancount.
+// The formats of a report. A journal is an archive of its files here.
 const (
-	FormatXLSX Format = "xlsx"
-	FormatCSV  Format = "csv"
-	FormatJSON Format = "json"
-	FormatHTML Format = "html"
+	FormatXLSX      Format = "xlsx"
+	FormatCSV       Format = "csv"
+	FormatJSON      Format = "json"
+	FormatHTML      Format = "html"
+	FormatHledger   Format = "hledger"
+	FormatBeancount Format = "beancount"
 )
+
+// formats are all of them.
+var formats = []Format{FormatXLSX, FormatCSV, FormatJSON, FormatHTML, FormatHledger, FormatBeancount}
 
 // ContentType is the format's media type.
 func (f Format) ContentType() string {
@@ -37,6 +43,8 @@ func (f Format) ContentType() string {
 		return "application/json"
 	case FormatHTML:
 		return "text/html; charset=utf-8"
+	case FormatHledger, FormatBeancount:
+		return "application/zip"
 	}
 	return "application/octet-stream"
 }
@@ -57,8 +65,8 @@ func (q Query) Check() error {
 	switch {
 	case (q.Period == "") == (q.Run == ""):
 		return domain.EField(domain.KindInvalid, "period", "name a month or a run, one of them")
-	case !slices.Contains([]Format{FormatXLSX, FormatCSV, FormatJSON, FormatHTML}, q.Format):
-		return domain.EField(domain.KindInvalid, "format", "%.20q: must be xlsx, csv, json or html", q.Format)
+	case !slices.Contains(formats, q.Format):
+		return domain.EField(domain.KindInvalid, "format", "%.20q: must be one of %v", q.Format, formats)
 	case q.Table != "" && q.Format != FormatCSV:
 		return domain.EField(domain.KindInvalid, "table", "only CSV holds one table")
 	}
@@ -86,6 +94,9 @@ func (q Query) FileName() string {
 	}
 	if q.Table != "" {
 		name += "-" + q.Table
+	}
+	if q.Format == FormatHledger || q.Format == FormatBeancount {
+		return name + "-" + string(q.Format) + ".zip"
 	}
 	return name + "." + string(q.Format)
 }
@@ -150,12 +161,14 @@ func (s Source) Write(ctx context.Context, q Query, scope Scope, w io.Writer) (e
 		bookings := OfChannel(Bookings(Events(ctx, s.Log, 0), nil), scope.Channel)
 		_, err := CSV(out, bookings, scope.Range, CSVOptions{BOM: q.BOM})
 		return err
+	case q.Format == FormatHledger || q.Format == FormatBeancount:
+		return s.journal(ctx, q.Format, scope, out)
 	}
 	r, err := s.Report(ctx, scope, nil)
 	if err != nil {
 		return err
 	}
-	switch q.Format { //nolint:exhaustive // a workbook is written above
+	switch q.Format { //nolint:exhaustive // the others are written above
 	case FormatHTML:
 		return r.HTML(out, q.Lang)
 	case FormatJSON:
@@ -166,6 +179,19 @@ func (s Source) Write(ctx context.Context, q Query, scope Scope, w io.Writer) (e
 		return err
 	}
 	return CSVTable(out, t, s.Zone, CSVOptions{BOM: q.BOM})
+}
+
+func (s Source) journal(ctx context.Context, f Format, scope Scope, w io.Writer) error {
+	write := Hledger
+	if f == FormatBeancount {
+		write = Beancount
+	}
+	proof := &Proof{Sealed: s.Sealed, Root: hex.EncodeToString(s.Root)}
+	bookings := OfChannel(Bookings(Events(ctx, s.Log, 0), proof), scope.Channel)
+	return Zip(w, "", func(files Files) error {
+		_, err := write(files, bookings, scope.Range, proof)
+		return err
+	})
 }
 
 func (s Source) workbook(ctx context.Context, scope Scope, w io.Writer) (err error) {

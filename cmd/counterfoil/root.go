@@ -58,6 +58,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newReconcileCommand(p),
 		newDiscrepanciesCommand(p),
 		newExportCommand(p),
+		newRestsCommand(p),
 		newCorrectionsCommand(p),
 		newBooksCommand(p),
 		newPeriodsCommand(p),
