@@ -115,6 +115,9 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near, seals: seals,
 		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
 	}
+	if w.closings, err = readClosings(ctx, d.Log, rep.Head); err != nil {
+		return rep, err
+	}
 	if err := w.run(ctx); err != nil {
 		return rep, err
 	}
@@ -122,6 +125,7 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 		return rep, err
 	}
 	w.report(&rep)
+	w.closedTotals(&rep)
 	if err := compareRows(ctx, d, w, &rep); err != nil {
 		return rep, err
 	}

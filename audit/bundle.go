@@ -230,7 +230,8 @@ func (s Subject) covers(f domain.Fact) bool {
 	return s.Kind == SubjectPeriod && ok && dates.Period == s.Name
 }
 
-// withSettings adds the streams that the payments' decisions rest on.
+// withSettings adds the streams that the payments' decisions rest on: settings,
+// and which periods were open.
 func (c *collection) withSettings(payments []domain.Stream) []domain.Stream {
 	channels := map[domain.Stream]bool{}
 	for _, s := range payments {
@@ -238,13 +239,16 @@ func (c *collection) withSettings(payments []domain.Stream) []domain.Stream {
 		name, _, _ := strings.Cut(rest, ":")
 		channels[domain.ChannelStream(domain.ChannelID(name))] = true
 	}
-	out := append([]domain.Stream{domain.LedgerStream}, slices.Sorted(maps.Keys(channels))...)
+	out := append([]domain.Stream{domain.LedgerStream, domain.PeriodsStream}, slices.Sorted(maps.Keys(channels))...)
 	return append(out, payments...)
 }
 
 // stream adds the sealed events of a stream with their proofs.
 func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 	events, err := c.deps.Log.ReadStream(ctx, s, eventstore.ReadOptions{Sealed: true})
+	if s == domain.PeriodsStream && err != nil && domain.KindOf(err) == domain.KindNotFound {
+		return nil // no period was ever to be closed
+	}
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	defer func() { st.payment = st.payment.Apply(e.Fact) }()
 	s.count(st, e)
 	if category := e.Stream.Category(); (category != "payment" && category != "unmatched") || st.broken {
-		return nil
+		return s.decideBeside(ctx, st, e)
 	}
 	s.rep.checked(CheckDecisions, 1)
 	problem := ""
@@ -80,7 +80,7 @@ func received(f domain.Fact) (domain.Money, bool) {
 		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
 	}
 	return domain.Money{}, false
 }
@@ -130,7 +130,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated,
 		domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.FeesBooked, domain.LedgerOpened, domain.ChannelConfigured:
+		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact, domain.LedgerOpened, domain.ChannelConfigured:
 	}
 	return nil, "no notice or decision before it leads to this " + e.Type, nil
 }
@@ -202,7 +202,7 @@ func channelOf(s domain.Stream) domain.ChannelID {
 func (s *shard) in(e ledger.Entry, set setting) domain.Context {
 	return domain.Context{
 		Ledger: s.walk.deps.Ledger.ID(), Stream: e.Stream, Now: e.Meta.RecordedAt, Channel: set.config,
-		Revision: set.config.Revision, Zone: set.zone,
+		Revision: set.config.Revision, Zone: set.zone, OldestOpen: s.walk.closings.fold.OldestOpen(e.Meta.RecordedAt),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 type state struct {
 	next    uint64 // revision due
 	payment domain.Payment
+	beside  beside        // with the streams beside the payments
 	owed    []domain.Fact // facts that the last decision leads to and that must follow
 	owedBy  eventstore.Recorded
 	grade   domain.Grade // of the evidence behind the facts owed
@@ -27,6 +28,7 @@ type shard struct {
 	old      map[domain.Stream]*state
 	settings map[domain.ChannelID][]setting
 	books    books
+	turnover turnover
 	atMark   books
 	grades   grades
 	rep      Report
@@ -34,7 +36,7 @@ type shard struct {
 
 func newShard(w *walk) *shard {
 	return &shard{
-		walk: w, young: map[domain.Stream]*state{}, settings: map[domain.ChannelID][]setting{}, books: books{},
+		walk: w, young: map[domain.Stream]*state{}, settings: map[domain.ChannelID][]setting{}, books: books{}, turnover: turnover{},
 		grades: grades{},
 		rep: Report{
 			Checks: map[Check]Tally{}, Types: map[string]int64{},
@@ -86,6 +88,9 @@ func (s *shard) event(ctx context.Context, r eventstore.Recorded, hashed bool) e
 		return err
 	}
 	if err := s.books.post(e.Fact); err != nil {
+		s.wrong(r, CheckBalances, err.Error())
+	}
+	if err := s.turnover.post(e.Fact); err != nil {
 		s.wrong(r, CheckBalances, err.Error())
 	}
 	return s.sealed(ctx, st, e)
@@ -165,6 +170,10 @@ func (s *shard) reload(ctx context.Context, st *state, r eventstore.Recorded) er
 			break
 		}
 		st.payment = st.payment.Apply(e.Fact)
+		if err := st.beside.apply(r.Stream, e.Fact); err != nil {
+			st.broken = true
+			break
+		}
 		st.next++
 	}
 	return nil
@@ -237,8 +246,8 @@ func home(e ledger.Entry) domain.Stream {
 		}
 	case domain.ReconciliationCompared:
 		return domain.ReconciliationStream(f.Channel, string(f.Day))
-	case domain.FeesBooked:
-		return domain.BookStream(f.Channel, f.Day)
+	case domain.BookFact:
+		return besideHome(f)
 	case domain.PeopleFact:
 		return homeOfPeople(e, f)
 	case domain.ReconciliationDiffered:

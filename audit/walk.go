@@ -28,6 +28,7 @@ type walk struct {
 	workers  int
 	near     int
 	seals    *seals
+	closings closings
 
 	seed   maphash.Seed
 	shards []*shard
@@ -197,6 +198,7 @@ func (w *walk) take(r *eventstore.Recorded, leaf [32]byte) error {
 	}
 	w.rep.Events++
 	w.tree.add(leaf)
+	w.closings.root(w)
 	w.last = r.Position
 	w.marked = w.marked || r.Position == w.mark
 	if r.Position > w.mark {

@@ -189,11 +189,7 @@ func (p Periods) Approve(c Context, period, by, reason string, b CloseBasis) ([]
 	if changed := changedTotals(q.Ask.Basis.Totals, b.Totals); changed != "" {
 		return nil, EField(KindConflict, "period", "since %s proposed, %s: propose it again", q.Ask.By, changed)
 	}
-	names := make([]string, len(q.Ask.Basis.Incomplete))
-	for i, x := range q.Ask.Basis.Incomplete {
-		names[i] = x.Name
-	}
-	if err := accepted(b.Incomplete, names); err != nil {
+	if err := accepted(b.Incomplete, names(q.Ask.Basis.Incomplete)); err != nil {
 		return nil, err
 	}
 	return []Fact{PeriodClosed{
