@@ -49,6 +49,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newBenchCommand(p),
 		newKeysCommand(p),
 		newEventsCommand(p),
+		newReplayCommand(p),
 		newVerifyCommand(p),
 		newTreeCommand(p),
 		newAuditCommand(p),
