@@ -69,6 +69,7 @@ func (u *walk) calls(calls []Call) {
 			u.called = true
 			u.tell(f.ok(fmt.Sprintf("from %s, %s, answered %d %s in %s", c.Remote, c.Outcome, c.Reply.Status, c.Reply.Body,
 				c.Took.Round(time.Microsecond))), c.At)
+		case c.Reason == domain.ReasonProbe: // the provider tries us; the right one follows
 		case !c.Outcome.Success() && !u.refused:
 			u.refused = true
 			do, zh := "see the api's log for this order", "请查看 api 日志"

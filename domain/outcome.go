@@ -59,6 +59,7 @@ const (
 	ReasonForeignMerchant Reason = "foreign_merchant"  // refused
 	ReasonUnreadable      Reason = "unreadable"        // refused
 	ReasonStale           Reason = "stale"             // refused: rightly signed, but its time is too far from ours
+	ReasonProbe           Reason = "probe"             // refused: a signature that the provider made wrong on purpose
 	ReasonTooLarge        Reason = "too_large"         // refused
 	ReasonUnknownChannel  Reason = "unknown_channel"   // refused
 	ReasonWrongMethod     Reason = "wrong_method"      // refused

@@ -199,7 +199,7 @@ func writeReply(w http.ResponseWriter, reply domain.Reply) {
 // settle writes the record: one log line, one row, the counters.
 func (s *Server) settle(ctx context.Context, rec *record) {
 	row := &rec.row
-	s.metrics.callback(rec.provider, row.Outcome, row.Took)
+	s.metrics.callback(rec.provider, row.Outcome, row.Reason, row.Took)
 	s.Ops.LogCallback(*row)
 	level := slog.LevelInfo
 	if row.Outcome == domain.OutcomeFailed {

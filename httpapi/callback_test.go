@@ -210,7 +210,8 @@ func (c callbackCase) play(t *testing.T, s *site) {
 	}
 }
 
-// checkCounters: every case was counted under its provider and outcome.
+// checkCounters: every case was counted under its provider and outcome, a
+// refused one under its reason, too.
 func (s *site) checkCounters(t *testing.T, cases []callbackCase) {
 	t.Helper()
 	want := map[string]float64{}
@@ -219,13 +220,21 @@ func (s *site) checkCounters(t *testing.T, cases []callbackCase) {
 		if c.reason == domain.ReasonUnknownChannel {
 			provider = "none"
 		}
-		want[provider+" "+string(c.outcome)]++
+		want["received "+provider+" "+string(c.outcome)]++
+		if c.outcome == domain.OutcomeRefused {
+			want["refused "+provider+" "+string(c.reason)]++
+		}
 	}
 	got := map[string]float64{}
 	families, err := s.metrics.Gather()
 	s.ok(err)
 	for _, f := range families {
-		if f.GetName() != "counterfoil_received_total" {
+		name, second := "received", "outcome"
+		switch f.GetName() {
+		case "counterfoil_received_total":
+		case "counterfoil_refused_total":
+			name, second = "refused", "reason"
+		default:
 			continue
 		}
 		for _, m := range f.GetMetric() {
@@ -233,7 +242,7 @@ func (s *site) checkCounters(t *testing.T, cases []callbackCase) {
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			got[labels["provider"]+" "+labels["outcome"]] = m.GetCounter().GetValue()
+			got[name+" "+labels["provider"]+" "+labels[second]] = m.GetCounter().GetValue()
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -13,6 +13,7 @@ import (
 // address of a stranger.
 type metrics struct {
 	received *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	handle   *prometheus.HistogramVec
 	requests *prometheus.CounterVec
 	balances prometheus.Counter // the one of requests that counts answered balances
@@ -24,6 +25,10 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 			Name: "counterfoil_received_total",
 			Help: "Callbacks by provider and outcome.",
 		}, []string{"provider", "outcome"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "counterfoil_refused_total",
+			Help: "Refused callbacks by provider and reason; probe is a signature that the provider made wrong on purpose.",
+		}, []string{"provider", "reason"}),
 		handle: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "counterfoil_handle_seconds",
 			Help:    "Time from a callback's first byte to its answer.",
@@ -34,7 +39,7 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 			Help: "Requests to /v1 by operation and status class.",
 		}, []string{"operation", "class"}),
 	}
-	for _, c := range []prometheus.Collector{m.received, m.handle, m.requests} {
+	for _, c := range []prometheus.Collector{m.received, m.refused, m.handle, m.requests} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -43,10 +48,13 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) callback(provider string, o domain.Outcome, took time.Duration) {
+func (m *metrics) callback(provider string, o domain.Outcome, why domain.Reason, took time.Duration) {
 	if provider == "" {
 		provider = "none"
 	}
 	m.received.WithLabelValues(provider, string(o)).Inc()
+	if o == domain.OutcomeRefused {
+		m.refused.WithLabelValues(provider, string(why)).Inc()
+	}
 	m.handle.WithLabelValues(provider).Observe(took.Seconds())
 }

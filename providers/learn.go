@@ -17,4 +17,9 @@ type Learner interface {
 	// OnLearned sets what records the channel's settings with new keys in them,
 	// before any of these is used; none of them is when it fails.
 	OnLearned(record func(context.Context, domain.ChannelConfigured) error)
+	// Refresh asks the provider for its keys now, so that the first message under
+	// a new one need not be refused. Nothing is asked where the channel's
+	// protocol or account has none to ask for. KindUnavailable when no answer
+	// could be trusted, KindDenied when the provider refuses our account.
+	Refresh(context.Context) error
 }

@@ -65,6 +65,10 @@ func (a *App) Run(ctx context.Context, tasks ...Task) error {
 		}
 	})
 	g.Go(func() error { return a.watchStores(ctx) })
+	g.Go(func() error {
+		keepKeys(ctx, a.Channels, a.Logger)
+		return nil
+	})
 	for _, t := range tasks {
 		g.Go(func() error { return t(ctx) })
 	}

@@ -3,6 +3,8 @@ package assembly
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/ledger"
@@ -35,7 +37,37 @@ func (a *App) recordLearned(id domain.ChannelID) {
 		return
 	}
 	learner.OnLearned(func(ctx context.Context, cfg domain.ChannelConfigured) error {
-		cfg.Test = a.Config.Channels[string(id)].Test
+		cfg.Test, cfg.Corrections = a.Config.Channels[string(id)].Test, a.Config.Channels[string(id)].Corrections
 		return a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "new key"})
 	})
+}
+
+// How often providers are asked for their keys, and after how long again where
+// that failed. A new certificate is announced days before it signs.
+const (
+	keysEvery = 12 * time.Hour
+	keysAgain = 5 * time.Minute
+)
+
+// keepKeys asks the providers for their keys now and from then on. What a
+// message under an unknown key causes meanwhile is the channel's own affair.
+func keepKeys(ctx context.Context, channels map[domain.ChannelID]providers.Channel, logger *slog.Logger) {
+	for ctx.Err() == nil {
+		wait := keysEvery
+		for id, ch := range channels {
+			learner, ok := ch.(providers.Learner)
+			if !ok {
+				continue
+			}
+			if err := learner.Refresh(ctx); err != nil && ctx.Err() == nil {
+				wait = keysAgain
+				logger.WarnContext(ctx, "the provider's keys could not be fetched; they are asked for again",
+					slog.String("channel", string(id)), slog.String("kind", domain.KindOf(err).String()), slog.String("error", err.Error()))
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
 }

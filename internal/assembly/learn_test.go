@@ -49,6 +49,7 @@ func TestLearnedKeysAreRecorded(t *testing.T) {
 	t.Parallel()
 	cfg := installation(t, "")
 	ch, face := wechat(t)
+	ch.Corrections = &domain.CorrectionPolicy{Item: domain.NewMoney(100, domain.CNY)}
 	cfg.Channels = map[string]config.Channel{"wechat": ch}
 	open := func() *assembly.App {
 		t.Helper()
@@ -75,7 +76,7 @@ func TestLearnedKeysAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := settings(app)
-	if len(after.PublicKeys) != len(before.PublicKeys)+1 || after.Revision != before.Revision+1 || !after.Test {
+	if len(after.PublicKeys) != len(before.PublicKeys)+1 || after.Revision != before.Revision+1 || !after.Test || after.Corrections == nil {
 		t.Errorf("recorded %+v, before %+v", after, before)
 	}
 	if err := app.Close(); err != nil {

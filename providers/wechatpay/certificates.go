@@ -39,7 +39,8 @@ func (c *Channel) missKey(serial string) {
 
 // Refresh downloads WeChat's platform certificates (certificate download page of
 // v3) and adds those that are new; nothing is ever taken away, since old
-// evidence needs old keys. KindUnavailable when no answer could be trusted.
+// evidence needs old keys. KindUnavailable when no answer could be trusted. v2
+// has none, and a merchant whom WeChat has given a public key has none either.
 //
 // The first download has no key to verify its answer with. Like the official
 // SDK's, it rests on the certificates being sealed with the APIv3 key, which
@@ -47,11 +48,14 @@ func (c *Channel) missKey(serial string) {
 // one of them or under a key that was known before.
 func (c *Channel) Refresh(ctx context.Context) error {
 	if c.v3 == nil {
-		return domain.E(domain.KindInvalid, "v2 has no platform certificates")
+		return nil
 	}
 	r, err := c.askV3(ctx, http.MethodGet, certificatesTarget, "")
 	if err != nil {
 		return err
+	}
+	if r.status == http.StatusNotFound && c.v3.platform.publicKeyID() != "" {
+		return nil
 	}
 	if r.status != http.StatusOK {
 		return c.failure(r)

@@ -111,7 +111,15 @@ func TestDownloadThatCannotBeTrusted(t *testing.T) {
 			t.Errorf("%s: %d keys were taken", name, n)
 		}
 	}
-	wantKind(t, newChannel(t, configV2()).Refresh(t.Context()), domain.KindInvalid)
+	if err := newChannel(t, configV2()).Refresh(t.Context()); err != nil {
+		t.Errorf("v2 has no certificates to ask for: %v", err)
+	}
+	cfg := withoutKeys()
+	cfg.PlatformKeys = []PlatformKey{{ID: publicKeyID, PEM: publicPEM(platformKeyOnce())}}
+	g.prepare(certificatesTarget, reply{status: 404, body: `{"code":"RESOURCE_NOT_EXISTS"}`})
+	if err := g.channel(t, cfg).Refresh(t.Context()); err != nil {
+		t.Errorf("a merchant with a public key has no certificates: %v", err)
+	}
 }
 
 // TestRotation: a callback with an unknown serial is refused and makes the

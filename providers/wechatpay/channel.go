@@ -108,7 +108,7 @@ func (c *Channel) Format(f fmt.State, _ rune) { fmt.Fprint(f, "wechatpay channel
 // LogValue is the channel's name.
 func (c *Channel) LogValue() slog.Value { return slog.StringValue(string(c.cfg.Channel)) }
 
-// Probe reports whether a request carries one of WeChat's deliberately wrong
-// signatures. It fails to verify like any wrong one and comes again with a
-// right one, so this is for metrics and alerts only.
-func Probe(h http.Header) bool { return strings.HasPrefix(h.Get(HeaderSignature), ProbePrefix) }
+// probes reports whether a request carries one of WeChat's deliberately wrong
+// signatures. It fails to verify like any wrong one and comes again with a right
+// one: only the reason of the refusal is another, so that nobody is alarmed.
+func probes(h http.Header) bool { return strings.HasPrefix(h.Get(HeaderSignature), ProbePrefix) }

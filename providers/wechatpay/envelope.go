@@ -81,6 +81,9 @@ func (c *Channel) openEnvelope(e envelope) (strictjson.Members, error) {
 func (c *Channel) readV3(r providers.Request) (said, domain.Reason, error) {
 	key, unknown, err := c.v3.proven(r.Header, r.Body, r.ReceivedAt)
 	if err != nil {
+		if probes(r.Header) {
+			return said{}, domain.ReasonProbe, err
+		}
 		c.missKey(unknown)
 		return said{}, domain.ReasonWrongSignature, err
 	}

@@ -231,7 +231,8 @@ func wantRefused(t *testing.T, c *Channel, r providers.Request, reason domain.Re
 		return
 	}
 	kind := domain.KindInvalid
-	if reason == domain.ReasonWrongSignature || reason == domain.ReasonForeignMerchant || reason == domain.ReasonStale {
+	if reason == domain.ReasonWrongSignature || reason == domain.ReasonForeignMerchant || reason == domain.ReasonStale ||
+		reason == domain.ReasonProbe {
 		kind = domain.KindForged
 	}
 	if refusal.Reason != reason || domain.KindOf(err) != kind {

@@ -176,7 +176,6 @@ func forgedV3(t *testing.T) map[providertest.Forgery][]providers.Request {
 			signedBy(strangerKey(), platformSerial, body), signedBy(merchantKeyOnce(), platformSerial, body),
 			signedBy(strangerKey(), merchantSerial, body), signedBy(key, strings.ToLower(platformSerial), body),
 			withSign(good, good.Header.Get(HeaderSignature), good.Header.Get(HeaderSignature)),
-			withSign(good, ProbePrefix+good.Header.Get(HeaderSignature)),
 		},
 		providertest.OtherAlgorithm: {
 			otherType, withSign(good, base64.StdEncoding.EncodeToString(mac.Sum(nil))), withSign(good, base64.StdEncoding.EncodeToString(pss)),

@@ -48,7 +48,7 @@ func TestFaultsOfCallbacks(t *testing.T) {
 		{fault: stage.Fault{Class: stage.Twice}, paid: 2, v2: true},
 		{fault: stage.Fault{Class: stage.ExtraField}, paid: 1},
 		{fault: stage.Fault{Class: stage.ExtraField}, paid: 1, v2: true},
-		{fault: stage.Fault{Class: stage.Probe}, paid: 1, refused: []domain.Reason{domain.ReasonWrongSignature}, refusals: 1},
+		{fault: stage.Fault{Class: stage.Probe}, paid: 1, refused: []domain.Reason{domain.ReasonProbe}, refusals: 1},
 		{fault: stage.Fault{Class: stage.Forged}, paid: 1, refused: []domain.Reason{domain.ReasonWrongSignature}, refusals: 3},
 		{fault: stage.Fault{Class: stage.Forged}, paid: 1, refused: []domain.Reason{domain.ReasonWrongSignature}, refusals: 4, v2: true},
 		{fault: stage.Fault{Class: stage.Forged, Unpaid: true}, refused: []domain.Reason{domain.ReasonWrongSignature}, refusals: 3},
