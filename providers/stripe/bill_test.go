@@ -338,3 +338,19 @@ func TestBillAmounts(t *testing.T) {
 		}
 	}
 }
+
+// TestBillRoundAndRound: a list that leads nowhere is left soon.
+func TestBillRoundAndRound(t *testing.T) {
+	t.Parallel()
+	start := billDay.Start(time.UTC).Unix()
+	for name, at := range map[string]int64{"in the day": start + 7, "out of it": start - 1} {
+		always := fmt.Sprintf(`{"object":"list","has_more":true,"data":[%s]}`, transaction(1, at, "charge", 1000, 37, ""))
+		a := &api{answers: map[string]string{pathTransactions: always}}
+		if _, err := asking(t, a, nil).FetchBill(t.Context(), question(billDay), io.Discard); domain.KindOf(err) != domain.KindUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+		if asked := len(a.bills()); asked > 30 {
+			t.Errorf("%s: asked %d times", name, asked)
+		}
+	}
+}

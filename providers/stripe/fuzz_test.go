@@ -1,10 +1,14 @@
 package stripe
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/providers"
@@ -141,6 +145,58 @@ func FuzzBill(f *testing.F) {
 		}
 		if good && !strings.Contains(bill, objectEnd) {
 			t.Fatalf("a bill without an end: %q", bill)
+		}
+	})
+}
+
+// answering is an API that answers the same to everything, and counts.
+type answering struct {
+	body  string
+	asked int
+}
+
+func (a *answering) RoundTrip(*http.Request) (*http.Response, error) {
+	a.asked++
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.body))}, nil
+}
+
+// FuzzFetchBill gives a channel any bytes as the answer to each of its questions
+// for a bill. It comes to an end, and what it writes without an error is a bill
+// that it reads again.
+func FuzzFetchBill(f *testing.F) {
+	start := billDay.Start(newChannel(f, config()).zone).Unix()
+	list := func(more bool, rows ...string) string {
+		return fmt.Sprintf(`{"object":"list","has_more":%t,"data":[%s]}`, more, strings.Join(rows, ","))
+	}
+	row := transaction(1, start, "charge", 1000, 37, source(chargeSource))
+	f.Add(list(false))
+	f.Add(list(false, row))
+	f.Add(list(true, row))
+	f.Add(list(false, payoutRow("po_1", start, true)))
+	f.Add(list(true, payoutRow("po_1", start+86399, true), payoutRow("po_2", start, true)))
+	f.Add(list(false, transaction(2, start+9, "adjustment", -5, 0, `,"source":{"object":"dispute","currency":"jpy","amount":1e3}`), row))
+	f.Fuzz(func(t *testing.T, body string) {
+		api := &answering{body: body}
+		c, err := New(config(), &http.Client{Transport: api}, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.wait = func(context.Context, time.Duration) error { return nil }
+		var bill strings.Builder
+		file, err := c.FetchBill(t.Context(), question(billDay), &bill)
+		if api.asked > 5000 {
+			t.Fatalf("asked %d times", api.asked)
+		}
+		if err != nil {
+			if kind := domain.KindOf(err); kind != domain.KindUnavailable && kind != domain.KindInternal {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, err := range c.ReadBill(strings.NewReader(bill.String()), file) {
+			if err != nil && strings.Contains(err.Error(), "end") {
+				t.Fatalf("%v in %q", err, bill.String())
+			}
 		}
 	})
 }

@@ -117,6 +117,9 @@ func (c *Channel) ascending(ctx context.Context, path string, query url.Values, 
 	if err != nil {
 		return err
 	}
+	if err := c.inTime(p, from, to); err != nil {
+		return err
+	}
 	if p.more && to-from > 1 {
 		middle := from + (to-from)/2
 		if err := c.ascending(ctx, path, query, from, middle, each); err != nil {
@@ -131,12 +134,27 @@ func (c *Channel) ascending(ctx context.Context, path string, query url.Values, 
 	return c.tell(rows, from, to, each)
 }
 
+// inTime checks a page that may be thrown away: one that has always more, of
+// whatever time, would be halved for ever.
+func (c *Channel) inTime(p page, from, to int64) error {
+	for _, v := range p.data {
+		if at, err := within(v).number("created"); err != nil || at < from || at >= to {
+			return c.unusable("lists what was not asked for")
+		}
+	}
+	return nil
+}
+
 // rest is the rows of a page and, where the list has more although its time is
 // one second, of the pages behind it.
 func (c *Channel) rest(ctx context.Context, path string, query url.Values, p page, r response) ([]row, error) {
 	rows := p.rows(r)
 	defer query.Del("starting_after")
+	seen := map[string]bool{}
 	for p.more {
+		if err := c.fresh(p, seen); err != nil {
+			return nil, err
+		}
 		if len(rows) > maxASecond {
 			return nil, c.unusable("lists more than %d objects of one second", maxASecond)
 		}
@@ -148,6 +166,18 @@ func (c *Channel) rest(ctx context.Context, path string, query url.Values, p pag
 		rows = append(rows, p.rows(r)...)
 	}
 	return rows, nil
+}
+
+// fresh checks that a page leads on: one that came before leads back.
+func (c *Channel) fresh(p page, seen map[string]bool) error {
+	for _, v := range p.data {
+		id := within(v).text("id")
+		if seen[id] {
+			return c.unusable("lists %s twice", quoted(id))
+		}
+		seen[id] = true
+	}
+	return nil
 }
 
 func (p page) rows(from response) []row {
