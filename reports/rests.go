@@ -124,7 +124,7 @@ type collector struct {
 }
 
 func (c *collector) add(k restOf, i RestItem) {
-	age := c.now.Sub(i.Since)
+	age := max(0, c.now.Sub(i.Since)) // a provider's clock may run ahead
 	if age < c.older {
 		return
 	}
