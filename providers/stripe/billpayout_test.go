@@ -136,8 +136,15 @@ func TestPayoutsPassOver(t *testing.T) {
 		at   int64
 		want string
 	}{
-		{"txn_a", 1, "po_1"}, {"txn_x", 1, ""}, {"", 2, ""}, {"txn_b", 3, "po_1"}, {"txn_y", 3, ""}, {"txn_c", 3, "po_1"}, {"txn_d", 4, "po_1"},
-		{"txn_d", 4, ""}, {"txn_z", 9, ""},
+		{"txn_a", 1, "po_1"},
+		{"txn_x", 1, ""},
+		{"", 2, ""},
+		{"txn_b", 3, "po_1"},
+		{"txn_y", 3, ""},
+		{"txn_c", 3, "po_1"},
+		{"txn_d", 4, "po_1"},
+		{"txn_d", 4, ""},
+		{"txn_z", 9, ""},
 	} {
 		if got, err := p.of(s.id, s.at); err != nil || got != s.want {
 			t.Errorf("%s went into %q, %v", s.id, got, err)
