@@ -97,6 +97,9 @@ func (f *folding) add(e Event) error {
 	if opened, ok := e.Fact.(domain.LedgerOpened); ok {
 		h.Ledger, h.Mode = opened.Ledger, opened.Mode
 	}
+	if closed, ok := e.Fact.(domain.PeriodClosed); ok && closed.Period == string(f.Scope.Period) {
+		f.r.Closed = &Close{ProposedBy: closed.ProposedBy, ApprovedBy: closed.By, At: e.Recorded, Event: e.ID}
+	}
 	f.basis.note(e)
 	if b, ok := Of(e.Fact, e.ID, e.Stream, e.Recorded); ok {
 		b.Evidence = f.basis.of(e)

@@ -246,13 +246,21 @@ type OpenSum struct {
 	Amount domain.Money           `json:"amount,omitzero"` // at stake
 }
 
+// Close says who closed the period. It takes no bookings any more.
+type Close struct {
+	ProposedBy string    `json:"proposed_by"`
+	ApprovedBy string    `json:"approved_by"`
+	At         time.Time `json:"at"`
+	Event      domain.ID `json:"event"`
+}
+
 // Report is what a month, or one comparison, came to.
 type Report struct {
 	Scope       Scope        `json:"scope"`
 	Zone        string       `json:"zone"` // of its days and times
 	Software    string       `json:"software"`
 	Head        Head         `json:"head"`
-	Closed      bool         `json:"closed"` // the period was closed by two people
+	Closed      *Close       `json:"closed,omitempty"` // nil while the period is open
 	Runs        []Run        `json:"runs"`
 	Unfinished  []Unfinished `json:"unfinished"`
 	Open        []OpenSum    `json:"open"`

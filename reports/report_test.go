@@ -136,6 +136,22 @@ func TestMonth(t *testing.T) {
 	}
 }
 
+// A month that was closed says by whom; another month's closing does not.
+func TestClosedPeriod(t *testing.T) {
+	t.Parallel()
+	a := newAuthor()
+	a.put("periods", domain.PeriodClosed{Period: "2026-09", ProposedBy: "amy", By: "bob"})
+	if r := a.report(t, october, nil); r.Closed != nil {
+		t.Errorf("%+v", r.Closed)
+	}
+	a.put("periods", domain.PeriodClosed{Period: "2026-10", ProposedBy: "amy", By: "bob"})
+	r := a.report(t, october, nil)
+	var page bytes.Buffer
+	if err := r.HTML(&page, LangEn); err != nil || r.Closed == nil || r.Closed.ApprovedBy != "bob" || !strings.Contains(page.String(), "closed by amy, bob") {
+		t.Errorf("%+v, %v", r.Closed, err)
+	}
+}
+
 // A channel's report has that channel's movements alone, a run's that run.
 func TestScope(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -14,6 +13,10 @@ type Column struct {
 	En, Zh string
 	Width  float64 // in characters, for workbooks
 }
+
+// exact is an amount as text: all its digits, whatever a program makes of
+// numbers.
+type exact string
 
 // Sheet is a table of a report: what the workbook and CSV hold of it.
 type Sheet struct {
@@ -65,10 +68,10 @@ func (r *Report) summary() Sheet {
 	add := func(section, item string, count, amount any) {
 		row := []any{section, item, count, amount, "", ""}
 		if m, ok := amount.(domain.Money); ok && m.Currency() != "" {
-			row[4], row[5] = string(m.Currency()), m.Amount()
+			row[4], row[5] = string(m.Currency()), exact(m.Amount())
 		}
-		if t, ok := amount.(fmt.Stringer); ok && row[5] == "" {
-			row[3], row[5] = "", t.String()
+		if t, ok := amount.(words); ok {
+			row[3], row[5] = "", string(t)
 		}
 		s.Rows = append(s.Rows, row)
 	}
@@ -93,15 +96,13 @@ func (r *Report) summary() Sheet {
 		add("Check 校验", "All books together, must be 0 全部账户合计须为零", "", t)
 	}
 	for _, e := range r.evidence() {
-		add("Evidence 凭据", e[0], "", text(e[1]))
+		add("Evidence 凭据", e[0], "", words(e[1]))
 	}
 	return s
 }
 
-// text is a Stringer for words.
-type text string
-
-func (t text) String() string { return string(t) }
+// words stand where an amount would.
+type words string
 
 // trial is the sum of all closing balances in each currency.
 func (r *Report) trial() []domain.Money {
@@ -128,6 +129,9 @@ func (r *Report) evidence() [][2]string {
 	}
 	if h.Root != "" {
 		out = append(out, [2]string{"Tree root 树根 (SHA-256)", h.Root}, [2]string{"Events under the root 树根覆盖", strconv.FormatUint(h.Sealed, 10)})
+	}
+	if c := r.Closed; c != nil {
+		out = append(out, [2]string{"Period closed by 关账", c.ProposedBy + ", " + c.ApprovedBy + ", " + wall(c.At, r.zone)})
 	}
 	return append(out, [2]string{"Software 软件", r.Software})
 }
@@ -232,7 +236,7 @@ func (r *Report) books() Sheet {
 		{"Book", "科目", 34}, {"Currency", "币种", 9}, {"Opening", "期初", 18}, {"Debits", "借方", 18}, {"Credits", "贷方", 18}, {"Closing", "期末", 18}, {"Closing, exact", "期末精确值", 24},
 	}}
 	for _, b := range r.Books {
-		s.Rows = append(s.Rows, []any{b.Book, string(b.Closing.Currency()), b.Opening, b.Debits, b.Credits, b.Closing, b.Closing.Amount()})
+		s.Rows = append(s.Rows, []any{b.Book, string(b.Closing.Currency()), b.Opening, b.Debits, b.Credits, b.Closing, exact(b.Closing.Amount())})
 	}
 	return s
 }
@@ -253,7 +257,7 @@ func MovementRows(b Booking) [][]any {
 	for i, p := range b.Postings {
 		out[i] = []any{
 			b.Date, b.Value, b.Recorded, word(b.Type), string(b.Channel), b.OrderNo, b.TradeNo, b.Ref, p.Book, string(p.Wallet),
-			p.Amount, string(p.Amount.Currency()), p.Amount.Amount(), b.Evidence, b.Event.String(),
+			p.Amount, string(p.Amount.Currency()), exact(p.Amount.Amount()), b.Evidence, b.Event.String(),
 		}
 	}
 	return out

@@ -259,6 +259,8 @@ func (w *Workbook) cell(v any) (any, error) {
 		return excelize.Cell{StyleID: w.styles["instant"], Value: serial(v.Add(time.Duration(offset) * time.Second))}, nil
 	case int:
 		return excelize.Cell{StyleID: w.styles["count"], Value: v}, nil
+	case exact:
+		return string(v), nil
 	case string:
 		if v == "" {
 			return nil, nil //nolint:nilnil // an empty cell
