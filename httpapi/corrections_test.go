@@ -190,7 +190,7 @@ func TestCorrectionOfADifference(t *testing.T) {
 	s.ok(err)
 	before := len(s.events())
 	a := s.call("wang", http.MethodPost, corrections+"/"+first.text("id")+"/approve", "{}")
-	if a.status != http.StatusConflict || !strings.Contains(a.body, "is resolved already: the bill does not show it any more") || len(s.facts(before)) > 0 {
+	if a.status != http.StatusConflict || !strings.Contains(string(a.body), "is resolved already: the bill does not show it any more") || len(s.facts(before)) > 0 {
 		t.Errorf("approved when it had vanished: %d %s", a.status, a.body)
 	}
 
@@ -239,7 +239,7 @@ func TestCorrectionOfARun(t *testing.T) {
 		{"wang", http.StatusOK, "issued", ""},
 	} {
 		a := s.call(c.key, http.MethodPost, target+"/approve", `{"reason":"seen"}`)
-		if a.status != c.status || c.state != "" && (a.text("state") != c.state || a.text("seconded_by") != "li") || !strings.Contains(a.body, c.says) {
+		if a.status != c.status || c.state != "" && (a.text("state") != c.state || a.text("seconded_by") != "li") || !strings.Contains(string(a.body), c.says) {
 			t.Errorf("%s: %d %s", c.key, a.status, a.body)
 		}
 	}
@@ -272,12 +272,12 @@ func TestCorrectionsThatAreRefused(t *testing.T) {
 		"not a day":   {wish("reverse", "B1", "TB1", "value_date", "2026-02-30"), http.StatusUnprocessableEntity, "is not a day"},
 		"other money": {wish("reverse", "B1", "TB9"), http.StatusNotFound, "TB9"},
 	} {
-		if a := s.call("li", http.MethodPost, corrections, c.body); a.status != c.status || !strings.Contains(a.body, c.says) {
+		if a := s.call("li", http.MethodPost, corrections, c.body); a.status != c.status || !strings.Contains(string(a.body), c.says) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
 	s.ok(s.ledger.Configure(t.Context(), limited, ledger.By{Actor: "system"}))
-	if a := s.call("li", http.MethodPost, corrections, wish("reverse", "B1", "TB1")); a.status != http.StatusForbidden || !strings.Contains(a.body, "limit of 1.00 CNY for one correction") {
+	if a := s.call("li", http.MethodPost, corrections, wish("reverse", "B1", "TB1")); a.status != http.StatusForbidden || !strings.Contains(string(a.body), "limit of 1.00 CNY for one correction") {
 		t.Errorf("above the limit: %d %s", a.status, a.body)
 	}
 }

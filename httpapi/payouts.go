@@ -51,8 +51,9 @@ type payoutInput struct {
 }
 
 type arriveInput struct {
-	payoutInput
-	Body struct {
+	Channel string `path:"channel" doc:"Channel id"`
+	ID      string `path:"id" doc:"The provider's number of the payout"`
+	Body    struct {
 		Reason    string `json:"reason" minLength:"1" maxLength:"2000" doc:"What shows it, for auditors: e.g. which statement"`
 		Amount    *Money `json:"amount,omitempty" doc:"As the bank has it; another amount than was sent is refused"`
 		At        string `json:"at,omitempty" format:"date-time" doc:"When the bank credited it; without it now"`

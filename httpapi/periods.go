@@ -89,16 +89,16 @@ type periodOutput struct{ Body PeriodStatus }
 type closingOutput struct{ Body Closing }
 
 type proposeCloseInput struct {
-	periodInput
-	Body struct {
+	Period string `path:"period" doc:"YYYY-MM"`
+	Body   struct {
 		Reason string   `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the one who approves and for auditors"`
 		Accept []string `json:"accept,omitempty" maxItems:"200" doc:"Names of incomplete runs to close with; run:<channel> stands for all of a channel"`
 	}
 }
 
 type decideCloseInput struct {
-	periodInput
-	Body struct {
+	Period string `path:"period" doc:"YYYY-MM"`
+	Body   struct {
 		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why; a rejection needs it"`
 	}
 }

@@ -1,0 +1,210 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+)
+
+// april is when March is over everywhere; the site begins on 14 March.
+var april = time.Date(2026, 4, 2, 0, 0, 0, 0, time.UTC)
+
+// officers makes keys of two persons who see and decide, and of a service.
+func (s *site) officers() {
+	s.tb.Helper()
+	for name, k := range map[string]operations.APIKey{
+		"li": {Person: "li"}, "wang": {Person: "wang"}, "robot": {Person: "wang", Service: true},
+		"narrow": {Person: "wu", Channels: []string{string(now)}},
+	} {
+		k.ID, k.SHA256, k.CreatedAt = name, s.hashOf(name), s.clock.now()
+		k.Scopes = []operations.Scope{operations.ScopeCorrections, operations.ScopeReconcile, operations.ScopeBalancesRead}
+		s.ok(s.ops.PutAPIKey(s.tb.Context(), k))
+	}
+}
+
+// march is a month: a payment of 7.30, fees of 0.10 and a payout of 5.00.
+func march(t *testing.T) *site {
+	t.Helper()
+	s := newSite(t)
+	s.officers()
+	s.place(now, "A1", "7.30")
+	if w := s.serve(get(now, signed(callback("A1", "TA1", "7.30")))); w.Body.String() != "success" {
+		t.Fatal(w.Code, w.Body)
+	}
+	by := ledger.By{Actor: "reconciler", Cause: "bill-1"}
+	_, err := s.ledger.BookBill(t.Context(), now, domain.BookedBill{
+		Day: "2026-03-14", Bill: "trade", Run: "bill-1", Charges: []domain.Charge{{Currency: domain.CNY, Fees: "0.1"}},
+	}, by)
+	s.ok(err)
+	_, err = s.ledger.BookMovements(t.Context(), now, "2026-03-14", []domain.Movement{
+		{Kind: domain.LinePayout, PayoutID: "po/1", Amount: domain.NewMoney(500, domain.CNY), Bill: "funds", Run: "bill-2"},
+	}, by)
+	s.ok(err)
+	s.settled()
+	return s
+}
+
+// TestBooks: the trial balance of a month, of all and as of a place in the log.
+func TestBooks(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	a := s.call("li", http.MethodGet, "/v1/books?period=2026-03", "")
+	if a.status != http.StatusOK || a.text("sums.0.closing") != "0.00" || a.text("sums.0.debit") != a.text("sums.0.credit") || a.text("sums.0.debit") != "12.40" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	want := map[string]string{"assets:psp:epay-now": "2.20", "assets:transit": "5.00", "expenses:fee:epay-now": "0.10", "liabilities:wallet": "-7.30"}
+	rows, _ := a.field("books").([]any)
+	for i := range rows {
+		at := "books." + string(rune('0'+i))
+		if a.text(at+".closing") != want[a.text(at+".book")] || a.text(at+".opening") != "0.00" {
+			t.Errorf("%s %s holds %s", at, a.text(at+".book"), a.text(at+".closing"))
+		}
+	}
+	if len(rows) != len(want) {
+		t.Errorf("%d books, want %d", len(rows), len(want))
+	}
+	if a := s.call("li", http.MethodGet, "/v1/books?period=2026-04", ""); a.text("books.0.opening") != "2.20" || a.text("books.0.debit") != "0.00" {
+		t.Errorf("the month after: %s", a.body)
+	}
+	if a := s.call("li", http.MethodGet, "/v1/books?as_of_time=2026-03-14T11:59:59Z", ""); a.status != http.StatusOK || len(a.field("books").([]any)) != 0 {
+		t.Errorf("before everything: %d %s", a.status, a.body)
+	}
+	for target, status := range map[string]int{"/v1/books?period=2026-3": http.StatusUnprocessableEntity, "/v1/books?as_of_position=x": http.StatusUnprocessableEntity} {
+		if a := s.call("li", http.MethodGet, target, ""); a.status != status {
+			t.Errorf("%s: %d %s", target, a.status, a.body)
+		}
+	}
+	if a := s.call("narrow", http.MethodGet, "/v1/books", ""); a.status != http.StatusForbidden {
+		t.Errorf("a key of one channel: %d %s", a.status, a.body)
+	}
+}
+
+// TestPayouts: a payout is on its way until a person has seen it at the bank.
+func TestPayouts(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	const path = "/v1/payouts/epay-now/po%2F1"
+	if a := s.call("narrow", http.MethodGet, "/v1/payouts?channel=epay-now&state=sent", ""); a.text("payouts.0.id") != "po/1" || a.text("payouts.0.amount.amount") != "5.00" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for _, c := range []struct {
+		key, target, body string
+		status            int
+	}{
+		{"robot", path + "/arrived", `{"reason":"statement"}`, http.StatusForbidden},
+		{"li", path + "/arrived", `{}`, http.StatusUnprocessableEntity},
+		{"li", path + "/arrived", `{"reason":"statement","amount":{"amount":"4.99","currency":"CNY"}}`, http.StatusUnprocessableEntity},
+		{"li", "/v1/payouts/epay-now/po_9/arrived", `{"reason":"statement"}`, http.StatusNotFound},
+		{"narrow", "/v1/payouts/epay-ask/po_9/arrived", `{"reason":"statement"}`, http.StatusForbidden},
+		{"li", path + "/arrived", `{"reason":"statement of March","reference":"B-7","statement":"` + strings.Repeat("ab", 32) + `"}`, http.StatusOK},
+		{"li", path + "/arrived", `{"reason":"statement of March"}`, http.StatusOK},
+		{"wang", path + "/arrived", `{"reason":"statement of March"}`, http.StatusConflict},
+	} {
+		if a := s.call(c.key, http.MethodPost, c.target, c.body); a.status != c.status {
+			t.Errorf("%s %s %s: %d %s", c.key, c.target, c.body, a.status, a.body)
+		}
+	}
+	a := s.call("li", http.MethodGet, path, "")
+	if a.text("state") != "arrived" || a.text("arrived_by") != "li" || a.text("reference") != "B-7" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.call("li", http.MethodGet, "/v1/payouts?state=sent", ""); a.field("has_more") != false || len(a.field("payouts").([]any)) != 0 {
+		t.Errorf("still on the way: %s", a.body)
+	}
+	if a := s.call("li", http.MethodGet, "/v1/books", ""); !strings.Contains(string(a.body), `"book":"assets:bank"`) {
+		t.Errorf("the bank has nothing: %s", a.body)
+	}
+}
+
+// TestPeriodClose: one person proposes, another one closes, and late money goes
+// to the next month.
+func TestPeriodClose(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	s.ok(s.ops.PutBillRun(t.Context(), operations.BillRun{
+		ID: "bill-9", Channel: now, Day: "2026-03-20", Bill: "trade", State: operations.RunIncomplete, Cause: operations.CauseBillMissing, StartedAt: s.clock.now(),
+	}))
+	const path = "/v1/periods/2026-03"
+	if a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done"}`); a.status != http.StatusConflict || !strings.Contains(string(a.body), "is not over in Asia/Shanghai") {
+		t.Errorf("in March: %d %s", a.status, a.body)
+	}
+	s.clock.add(april.Sub(s.clock.now()))
+	if a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done"}`); a.status != http.StatusConflict || !strings.Contains(string(a.body), "run:epay-now:2026-03-20:trade (bill_missing)") {
+		t.Errorf("with an incomplete run: %d %s", a.status, a.body)
+	}
+	if a := s.call("robot", http.MethodPost, path+"/propose", `{"reason":"done"}`); a.status != http.StatusForbidden {
+		t.Errorf("a service: %d %s", a.status, a.body)
+	}
+	a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done","accept":["run:epay-now"]}`)
+	if a.status != http.StatusCreated || a.text("state") != "proposed" || a.text("incomplete.0.what") != "bill_missing" || a.text("totals.0.moved") != "2.20" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := s.call("wang", http.MethodPost, path+"/approve", `{}`); a.status != http.StatusConflict || !strings.Contains(string(a.body), "too fresh") {
+		t.Errorf("at once: %d %s", a.status, a.body)
+	}
+	s.clock.add(domain.PeriodGrace + domain.PeriodSettle)
+	for key, status := range map[string]int{"li": http.StatusForbidden, "robot": http.StatusForbidden, "narrow": http.StatusForbidden} {
+		if a := s.call(key, http.MethodPost, path+"/approve", `{}`); a.status != status {
+			t.Errorf("%s approves: %d %s", key, a.status, a.body)
+		}
+	}
+	if a := s.call("wang", http.MethodPost, path+"/approve", `{"reason":"checked"}`); a.status != http.StatusOK || a.text("state") != "closed" || a.text("decided_by") != "wang" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := s.call("wang", http.MethodPost, path+"/reject", `{"reason":"oh"}`); a.status != http.StatusConflict {
+		t.Errorf("rejected when closed: %d %s", a.status, a.body)
+	}
+	if a := s.call("wang", http.MethodGet, path, ""); a.text("state") != "closed" || a.text("closings.0.proposed_by") != "li" || a.text("sums.0.closing") != "0.00" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.call("li", http.MethodGet, "/v1/periods?state=closed", ""); a.text("closings.0.period") != "2026-03" || a.field("has_more") != false {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	_, err := s.ledger.BookBill(t.Context(), now, domain.BookedBill{
+		Day: "2026-03-14", Bill: "trade", Run: "bill-3", Charges: []domain.Charge{{Currency: domain.CNY, Fees: "0.3"}},
+	}, ledger.By{Actor: "reconciler"})
+	s.ok(err)
+	s.settled()
+	if a := s.call("li", http.MethodGet, "/v1/books?period=2026-03", ""); !strings.Contains(string(a.body), `"book":"expenses:fee:epay-now","currency":"CNY","opening":"0.00","debit":"0.10"`) {
+		t.Errorf("the closed month: %s", a.body)
+	}
+	if a := s.call("li", http.MethodGet, "/v1/books?period=2026-04", ""); !strings.Contains(string(a.body), `"book":"expenses:fee:epay-now","currency":"CNY","opening":"0.10","debit":"0.20"`) {
+		t.Errorf("the open month: %s", a.body)
+	}
+}
+
+// TestPeriodRejected: a no keeps the month open, and it can be proposed again.
+func TestPeriodRejected(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	s.clock.add(april.Sub(s.clock.now()))
+	const path = "/v1/periods/2026-03"
+	for _, c := range []struct {
+		key, verb, body string
+		status          int
+	}{
+		{"wang", "reject", `{"reason":"why not"}`, http.StatusNotFound},
+		{"li", "propose", `{"reason":"done"}`, http.StatusCreated},
+		{"wang", "propose", `{"reason":"done"}`, http.StatusConflict},
+		{"wang", "reject", `{}`, http.StatusUnprocessableEntity},
+		{"robot", "reject", `{"reason":"no"}`, http.StatusForbidden},
+		{"wang", "reject", `{"reason":"fees are missing"}`, http.StatusOK},
+		{"wang", "reject", `{"reason":"fees are missing"}`, http.StatusOK},
+		{"wang", "approve", `{}`, http.StatusConflict},
+		{"wang", "propose", `{"reason":"done now"}`, http.StatusCreated},
+	} {
+		if a := s.call(c.key, http.MethodPost, path+"/"+c.verb, c.body); a.status != c.status {
+			t.Errorf("%s %s: %d %s", c.key, c.verb, a.status, a.body)
+		}
+	}
+	if a := s.call("li", http.MethodGet, "/v1/periods?limit=1", ""); a.field("has_more") != true || a.text("closings.0.proposed_by") != "wang" {
+		t.Errorf("%s", a.body)
+	} else if b := s.call("li", http.MethodGet, "/v1/periods?limit=1&cursor="+a.text("next_cursor"), ""); b.text("closings.0.state") != "rejected" || b.field("has_more") != false {
+		t.Errorf("%s", b.body)
+	}
+}
