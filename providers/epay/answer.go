@@ -3,6 +3,7 @@ package epay
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/internal/strictjson"
@@ -23,7 +24,8 @@ const (
 // verdict is what an answer says and how well it is proven.
 type verdict struct {
 	found  bool
-	notice domain.Notice // of the message only; nothing of the delivery
+	notice domain.Notice   // of the message only; nothing of the delivery
+	also   []domain.Notice // what was refunded of it
 	scheme string
 	key    string
 	grade  domain.Grade
@@ -120,8 +122,32 @@ func (c *Channel) readFound(members strictjson.Members, about asked) (verdict, e
 	if tradeNo == "" && notice.Status != domain.StatusWaiting {
 		notice.Doubts = []domain.Doubt{domain.DoubtNoTradeNo}
 	}
-	v.found, v.notice = true, notice
-	return v, nil
+	v.found = true
+	v.notice, v.also, err = c.takenBack(members, notice)
+	return v, err
+}
+
+// takenBack splits an order that was refunded into its payment and all that was
+// given back so far: V2 tells that sum in refundmoney (Rainbow Epay, order query
+// of V2), under its signature. V1 tells no sum, so how much went back is unknown
+// and never assumed to be all.
+func (c *Channel) takenBack(members strictjson.Members, n domain.Notice) (domain.Notice, []domain.Notice, error) {
+	text, told := members.Text(fieldRefundMoney)
+	if c.cfg.Version != V2 || n.Status != domain.StatusRefunded || !told || text == "" {
+		return n, nil, nil
+	}
+	sum, err := domain.ParseMoney(text, c.cfg.Currency)
+	if err != nil {
+		return n, nil, c.unusable("answered with a refund that cannot be read: %w", err)
+	}
+	if !sum.IsPositive() || sum.Minor() > n.Amount.Minor() {
+		return n, nil, c.unusable("answered that %s were refunded of %s", sum, n.Amount)
+	}
+	back := n
+	back.About, back.Status, back.Amount, back.Total = domain.AboutRefund, domain.StatusSucceeded, sum, true
+	back.Index, back.OccurredAt = 1, time.Time{} // when is not told
+	n.Status = domain.StatusPaid
+	return n, []domain.Notice{back}, nil
 }
 
 // answerNotice reads what happened to the order. Numbers may be JSON numbers

@@ -17,6 +17,7 @@ const (
 	fieldMoney       = "money"
 	fieldTradeStatus = "trade_status"
 	fieldEndTime     = "endtime"
+	fieldRefundMoney = "refundmoney"
 	fieldTimestamp   = "timestamp"
 	fieldNotifyURL   = "notify_url"
 	fieldReturnURL   = "return_url"

@@ -84,7 +84,11 @@ func (c *Channel) Query(ctx context.Context, q providers.Question) (providers.An
 	now := c.clock()
 	answer := providers.Answer{Found: v.found, Notice: v.notice, Evidence: c.queryEvidence(request, shown, r, v, now)}
 	if v.found {
+		answer.Also = v.also
 		answer.Notice.Delivery, answer.Notice.Run, answer.Notice.ReceivedAt = q.Delivery, q.Run, now
+	}
+	for i := range answer.Also {
+		answer.Also[i].Delivery, answer.Also[i].Run, answer.Also[i].ReceivedAt = q.Delivery, q.Run, now
 	}
 	return answer, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -333,6 +334,84 @@ func TestQueryV2Forged(t *testing.T) {
 		if _, err := c.Query(t.Context(), question()); domain.KindOf(err) != kind {
 			t.Errorf("code %d: %v, want %s", code, err, kind)
 		}
+	}
+}
+
+// signedAnswer is a V2 answer, changed and signed by the gateway.
+func signedAnswer(t *testing.T, changes map[string]string) string {
+	t.Helper()
+	fields := map[string]string{}
+	for piece := range strings.SplitSeq(rsaVectors[2].text, "&") {
+		name, value, _ := strings.Cut(piece, "=")
+		fields[name] = value
+	}
+	maps.Copy(fields, changes)
+	var p Params
+	for name, value := range fields {
+		p = append(p, Param{name, value})
+	}
+	sign, err := SignRSA(Text(p), testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields["sign"], fields["sign_type"] = sign, "RSA"
+	b, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// V2 tells how much went back: money came first, then it went. V1 does not, and
+// nobody makes up a sum.
+func TestQueryRefunded(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	c := g.channel(t, gatewayV2())
+	for text, fen := range map[string]int64{"0.3": 30, "0.30": 30, "1.00": 100} {
+		g.body = signedAnswer(t, map[string]string{"status": "2", "refundmoney": text})
+		got, err := c.Query(t.Context(), question())
+		if err != nil || got.Notice.Status != domain.StatusPaid || got.Notice.ProviderStatus != "2" || len(got.Also) != 1 {
+			t.Fatalf("%s: %+v, %v", text, got, err)
+		}
+		back := got.Also[0]
+		if back.About != domain.AboutRefund || back.Status != domain.StatusSucceeded || !back.Total || back.Amount != domain.NewMoney(fen, domain.CNY) ||
+			back.TradeNo != got.Notice.TradeNo || back.OrderNo != order || back.Index != 1 || back.Delivery != got.Notice.Delivery || !back.OccurredAt.IsZero() {
+			t.Errorf("%s: %+v", text, back)
+		}
+		again, err := c.Reverify(got.Evidence)
+		if err != nil || len(again) != 2 || !providers.SameContent(again[1], back) {
+			t.Errorf("%s: from its evidence %+v, %v", text, again, err)
+		}
+	}
+	for name, changes := range map[string]map[string]string{
+		"more than came":    {"refundmoney": "1.01"},
+		"nothing":           {"refundmoney": "0.00"},
+		"an exponent":       {"refundmoney": "1e0"},
+		"below zero":        {"refundmoney": "-0.30"},
+		"half a fen":        {"refundmoney": "0.305"},
+		"in Arabic digits":  {"refundmoney": "\u0660.\u0663"},
+		"in the other case": {"refundmoney": "0.30", "Refundmoney": "0.40"},
+	} {
+		changes["status"] = "2"
+		g.body = signedAnswer(t, changes)
+		if got, err := c.Query(t.Context(), question()); domain.KindOf(err) != domain.KindUnavailable || got.Found {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	unknown := func(c *Channel, body string) {
+		t.Helper()
+		g.body = body
+		got, err := c.Query(t.Context(), question())
+		if err != nil || got.Notice.Status != domain.StatusRefunded || len(got.Also) != 0 {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+	unknown(c, signedAnswer(t, map[string]string{"status": "2"}))
+	unknown(g.channel(t, configV1()), strings.Replace(paidRow, `"status":"1"`, `"status":"2","refundmoney":"0.30"`, 1))
+	g.body = signedAnswer(t, map[string]string{"refundmoney": "0.30"}) // paid, whatever else it says
+	if got, err := c.Query(t.Context(), question()); err != nil || got.Notice.Status != domain.StatusPaid || len(got.Also) != 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

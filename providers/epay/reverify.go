@@ -29,7 +29,7 @@ func (c *Channel) Reverify(e domain.Evidence) ([]domain.Notice, error) {
 	if !v.found {
 		return nil, nil
 	}
-	return []domain.Notice{v.notice}, nil
+	return append([]domain.Notice{v.notice}, v.also...), nil
 }
 
 func (c *Channel) again(e domain.Evidence) (verdict, error) {
