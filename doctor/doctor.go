@@ -138,6 +138,7 @@ func Examine(ctx context.Context, in Installation, tell func(Finding)) error {
 			func(ctx context.Context) []Finding { return e.callbackAddress(ctx, c) },
 			func(ctx context.Context) []Finding { return e.gateway(ctx, c) },
 			func(ctx context.Context) []Finding { return e.lastCallback(ctx, c) },
+			func(ctx context.Context) []Finding { return e.rhythm(ctx, c) },
 		)
 	}
 	for _, found := range together(ctx, checks) {
