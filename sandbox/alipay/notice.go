@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"counterfoil/domain"
@@ -50,6 +51,7 @@ const (
 	withSHA1      signing = "with SHA-1"
 	thenChanged   signing = "and changed afterwards"
 	withOtherType signing = "under another sign_type"
+	asReturned    signing = "as the browser brings it"
 )
 
 // message is what a notice of the trade says now. The caller holds Face.mu.
@@ -178,9 +180,13 @@ func (f *Face) send(ctx context.Context, o *order, msg message, shot stage.Shot)
 
 // signed is the body of a notice.
 func (msg message) signed(key *rsa.PrivateKey, now string) (string, error) {
-	p := msg.fields.With("notify_time", now)
-	if msg.manner == inGBK {
-		p = toGBK(p)
+	p := msg.fields
+	switch msg.manner {
+	case asReturned:
+	case inGBK:
+		p = toGBK(p.With("notify_time", now))
+	default:
+		p = p.With("notify_time", now)
 	}
 	text, signType := wire.NoticeText(p), wire.SignRSA2
 	switch msg.manner {
@@ -199,7 +205,7 @@ func (msg message) signed(key *rsa.PrivateKey, now string) (string, error) {
 		return wire.Encode(p.With("sign_type", "RSA").With("sign", sign)), err
 	case withOtherType:
 		signType = "RSA"
-	case rightly, inGBK, thenChanged:
+	case rightly, inGBK, thenChanged, asReturned:
 	}
 	sign, err := wire.Sign(text, key)
 	if err != nil {
@@ -271,6 +277,9 @@ func (f *Face) spoofs(o *order, fault stage.Fault) []message {
 		msg.fields = msg.fields.With("gmt_payment", clock(f.stage.Books()))
 	}
 	switch fault.Class {
+	case ReturnReplay:
+		brought := message{kind: string(ReturnReplay), fields: o.returned(), manner: asReturned}
+		return slices.Repeat([]message{brought}, fault.Copies)
 	case stage.OtherPID:
 		msg.fields = msg.fields.With("app_id", "2021999999999999").With("auth_app_id", "2021999999999999")
 		return []message{msg}

@@ -97,6 +97,7 @@ func TestFaultsOfNotices(t *testing.T) {
 		{fault: stage.Fault{Class: stage.OtherPID}, paid: 1, last: domain.StatusPaid, refused: map[domain.Reason]int{domain.ReasonForeignMerchant: 1}},
 		{fault: stage.Fault{Class: stage.WrongStatus}, paid: 2, last: domain.StatusPaid},
 		{fault: stage.Fault{Class: stage.WrongStatus, Status: "TRADE_CLOSED", Unpaid: true}, paid: 1, last: domain.StatusClosed},
+		{fault: stage.Fault{Class: ReturnReplay}, paid: 1, last: domain.StatusPaid, refused: map[domain.Reason]int{domain.ReasonUnreadable: 2}},
 		{fault: stage.Fault{Class: RefundFirst}, paid: 2, last: domain.StatusPaid},
 		{fault: stage.Fault{Class: Scanned}},
 	} {

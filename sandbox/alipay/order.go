@@ -118,7 +118,21 @@ func (o *order) backURL() string {
 	if o.returnURL == "" || !o.wasPaid() {
 		return o.returnURL
 	}
-	fields := wire.Params{
+	fields := o.returned()
+	sign, err := wire.Sign(wire.NoticeText(fields), o.m.signers[len(o.m.signers)-1])
+	if err != nil {
+		return o.returnURL
+	}
+	join := "?"
+	if strings.Contains(o.returnURL, "?") {
+		join = "&"
+	}
+	return o.returnURL + join + wire.Encode(fields.With("sign_type", wire.SignRSA2).With("sign", sign))
+}
+
+// returned are the fields that the browser brings back.
+func (o *order) returned() wire.Params {
+	return wire.Params{
 		{Name: "app_id", Value: o.m.AppID},
 		{Name: "auth_app_id", Value: o.m.AppID},
 		{Name: "charset", Value: "utf-8"},
@@ -130,15 +144,6 @@ func (o *order) backURL() string {
 		{Name: "trade_no", Value: o.id},
 		{Name: "version", Value: "1.0"},
 	}
-	sign, err := wire.Sign(wire.NoticeText(fields), o.m.signers[len(o.m.signers)-1])
-	if err != nil {
-		return o.returnURL
-	}
-	join := "?"
-	if strings.Contains(o.returnURL, "?") {
-		join = "&"
-	}
-	return o.returnURL + join + wire.Encode(fields.With("sign_type", wire.SignRSA2).With("sign", sign))
 }
 
 // clock is a time as Alipay writes it.
