@@ -97,11 +97,11 @@ func (b *bill) tradeLine() (line domain.BillLine, ours bool) {
 	}
 	if line.ProviderStatus == wordSuccess {
 		line.Kind, line.Status = domain.LinePayment, domain.StatusPaid
-		line.Amount, line.Net = b.gross(colOrderAmount, order, cur), (settled - fee).rounded(cur)
+		line.Amount, line.Net = b.gross(colOrderAmount, order, cur), net(settled, fee, cur)
 	} else {
 		b.backLine(&line, asked)
 		if line.Status != domain.StatusFailed {
-			line.Net = (-out - fee).rounded(cur)
+			line.Net = net(-out, fee, cur)
 		}
 		order, settled = asked, out
 	}

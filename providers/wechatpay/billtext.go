@@ -207,6 +207,12 @@ func (f fixed) rounded(c domain.Currency) domain.Money {
 	return domain.NewMoney(int64((f+half)/unit), c)
 }
 
+// net is what moves on the balance: WeChat takes a fee in whole fen, halves up,
+// of an amount that is whole itself.
+func net(moved, fee fixed, c domain.Currency) domain.Money {
+	return domain.NewMoney(moved.rounded(c).Minor()-fee.rounded(c).Minor(), c)
+}
+
 // plus is f + g; false beyond what can be counted.
 func (f fixed) plus(g fixed) (fixed, bool) {
 	sum := f + g
