@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -357,5 +358,43 @@ func TestBillRoundAndRound(t *testing.T) {
 		if asked := len(a.bills()); asked > 30 {
 			t.Errorf("%s: asked %d times", name, asked)
 		}
+	}
+}
+
+// TestBillMemory: a long bill needs no more memory than a short one.
+func TestBillMemory(t *testing.T) { //nolint:paralleltest // it looks at the heap of the whole process
+	const rows = 60_000
+	start := billDay.Start(time.UTC).Unix()
+	c := newChannel(t, config())
+	pr, pw := io.Pipe()
+	go func() {
+		for i := range rows {
+			line, err := c.line(mustObject(transaction(i, start+int64(i), "charge", 1000, 37, source(chargeSource))), "po_1")
+			if err != nil {
+				t.Error(err)
+			}
+			pw.Write(append(line, '\n'))
+		}
+		b := biller{c: c, w: pw, rows: rows}
+		pw.CloseWithError(b.end(billDay))
+	}()
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	count := 0
+	for l, err := range c.ReadBill(pr, providers.BillFile{Question: question(billDay)}) {
+		if err != nil || l.PayoutID != "po_1" {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		if count++; count%20_000 == 0 {
+			runtime.GC()
+			runtime.ReadMemStats(&now)
+			if grown := int64(now.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+				t.Fatalf("%d bytes held after %d rows", grown, count)
+			}
+		}
+	}
+	if count != rows {
+		t.Errorf("%d rows", count)
 	}
 }

@@ -267,6 +267,9 @@ func TestAlipayFaultsInTwoPairsOfEyes(t *testing.T) {
 		{sandbox.Finished, 2, 0, 0},
 		// A sign_type that was changed on the way is not looked at by the library.
 		{stage.Forged, 2, 4, 5},
+		// The return's fields are signed with the same key: a notice without a
+		// trade_status is for the shop to notice.
+		{sandbox.ReturnReplay, 3, 0, 2},
 		// Nor whose notice it is: that check is the shop's.
 		{stage.OtherPID, 2, 0, 1},
 	} {
