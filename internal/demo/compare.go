@@ -111,12 +111,36 @@ func (v *verdict) compareOrder(name string, o order, paid []stage.Payment, credi
 	}
 	if o.till.refunds {
 		v.compareBack(name, o.till, paid, line)
+	} else {
+		v.compareShown(name, paid)
+	}
+}
+
+// compareShown: a refund of which the provider tells no amount is shown to
+// people once it is asked about, and nothing else is.
+func (v *verdict) compareShown(name string, paid []stage.Payment) {
+	refunded := false
+	for _, p := range paid {
+		refunded = refunded || (len(p.Refunds) > 0 && !p.Forgot)
+	}
+	shown := v.log.missing[name]
+	if refunded {
+		v.shown++
+	}
+	switch {
+	case refunded && shown == 0:
+		v.wrong("%s was refunded, and nobody is shown that", name)
+	case !refunded && shown > 0:
+		v.wrong("%s was not refunded, and people are shown that it was", name)
 	}
 }
 
 // compareBack holds what the log says left again against each payment.
 func (v *verdict) compareBack(name string, t till, paid []stage.Payment, line *line) {
 	for _, p := range paid {
+		if p.Forgot {
+			continue // nobody can ask any more
+		}
 		ours := v.log.trades[t.channel+"/"+p.TradeNo]
 		if ours == nil {
 			ours = &trade{}

@@ -84,6 +84,38 @@ func TestEveryDifferenceIsSeen(t *testing.T) {
 	}
 }
 
+// V1 of Epay tells no amount: its refund is for people, and only its refund.
+func TestRefundOfUnknownAmount(t *testing.T) {
+	t.Parallel()
+	cny := func(minor int64) domain.Money { return domain.NewMoney(minor, domain.CNY) }
+	for name, c := range map[string]struct {
+		refunds []stage.Refund
+		shown   int
+		forgot  bool
+		want    string
+	}{
+		"shown":          {refunds: []stage.Refund{{Amount: cny(1000)}}, shown: 1},
+		"not shown":      {refunds: []stage.Refund{{Amount: cny(1000)}}, want: "nobody is shown"},
+		"nobody can ask": {refunds: []stage.Refund{{Amount: cny(1000)}}, forgot: true},
+		"nothing":        {},
+		"made up":        {shown: 1, want: "was not refunded"},
+	} {
+		orders := map[string]order{"epay/A1": {
+			till: till{channel: "epay", face: "epay", currency: domain.CNY}, orderNo: "A1", account: "user:1", amount: cny(1000),
+		}}
+		truth := map[string][]stage.Payment{"epay/A1": {{
+			TradeNo: "1", OrderNo: "A1", Amount: cny(1000), Placed: cny(1000), Due: true, Accepted: true, Refunds: c.refunds, Forgot: c.forgot,
+		}}}
+		log := newJournal()
+		log.credits["epay/A1"] = []credit{{"user:1", cny(1000)}}
+		log.missing["epay/A1"] = c.shown
+		v := compare(orders, truth, log)
+		if v.good() != (c.want == "") || !strings.Contains(strings.Join(v.faults, "\n"), c.want) || v.due["user:1"].String() != "10.00 CNY" {
+			t.Errorf("%s: %v, due %s", name, v.faults, v.due["user:1"])
+		}
+	}
+}
+
 // The journal adds up by hand what the events say.
 func TestTheJournalAddsUp(t *testing.T) {
 	t.Parallel()

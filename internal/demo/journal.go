@@ -17,6 +17,7 @@ type journal struct {
 	parkedMoney                purse
 	credits                    map[string][]credit // by channel/order_no
 	trades                     map[string]*trade   // by channel/trade_no
+	missing                    map[string]int      // refunds over unknown amounts that people were shown, by channel/order_no
 }
 
 type credit struct {
@@ -30,7 +31,7 @@ type trade struct {
 }
 
 func newJournal() *journal {
-	return &journal{parkedMoney: purse{}, credits: map[string][]credit{}, trades: map[string]*trade{}}
+	return &journal{parkedMoney: purse{}, credits: map[string][]credit{}, trades: map[string]*trade{}, missing: map[string]int{}}
 }
 
 // trade is that of a payment of the same channel as the event's stream.
@@ -71,8 +72,12 @@ func (j *journal) add(line []byte) error {
 			j.parkedMoney.add(f.Amount)
 		}
 	case domain.DiscrepancyFound:
-		if f.Kind == domain.MissingCredit {
+		switch f.Kind {
+		case domain.MissingCredit:
 			j.healed++
+		case domain.RefundMissing:
+			j.missing[nameOf(e.Stream)]++
+		default:
 		}
 	default:
 		j.back(e.Stream, f)

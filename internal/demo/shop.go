@@ -66,6 +66,10 @@ func (p *shop) open(ctx context.Context) error {
 		switch i {
 		case p.o.Payments / 2:
 			close(crash)
+		case p.o.Payments * 3 / 4:
+			if err := p.payOut(); err != nil {
+				return err
+			}
 		case p.o.Payments / 3:
 			if err := p.rotate(); err != nil {
 				return err
@@ -94,7 +98,14 @@ func (p *shop) draw(i int) order {
 		account:   fmt.Sprintf("user:%d", p.rand.IntN(max(2, p.o.Payments/20))),
 		abandoned: p.rand.IntN(33) == 0,
 	}
-	if f, err := p.box.Face(t.face); err == nil && t.refunds {
+	switch f, err := p.box.Face(t.face); {
+	case err != nil:
+	case t.face == sandbox.Name:
+		o.fate = drawGatewayFate(p.rand, t)
+		if i > p.o.Payments*3/5 {
+			o.fate = stays // we ask an hour after the credit, which is six seconds here
+		}
+	default:
 		o.fate, o.told = drawFate(p.rand, f), drawTelling(p.rand, f)
 	}
 	return o
@@ -152,7 +163,7 @@ func (p *shop) sell(ctx context.Context, o order) error {
 		return nil
 	}
 	if o.till.face == sandbox.Name {
-		_, err = p.box.PayByNumber(o.till.merchant, o.orderNo)
+		err = p.payAtGateway(ctx, o)
 	} else {
 		err = p.pay(o)
 	}

@@ -19,7 +19,7 @@ type till struct {
 	merchant string // the account there
 	currency domain.Currency
 	confirm  string // confirm_by_query; empty leaves the provider's default
-	refunds  bool   // the provider tells of refunds by itself
+	refunds  bool   // the provider tells how much was refunded; else people have to book it
 }
 
 // gateways are the accounts at the Epay gateway: confirmed by query, believed,
@@ -31,7 +31,7 @@ var gateways = []struct {
 }{
 	{till{channel: "epay-asked", merchant: "1001", confirm: "always"}, sandbox.V1, sandbox.Rainbow},
 	{till{channel: "epay-plain", merchant: "1002", confirm: "never"}, sandbox.V1, sandbox.Epusdt},
-	{till{channel: "epay-rsa", merchant: "2001", confirm: "never"}, sandbox.V2, sandbox.Rainbow},
+	{till{channel: "epay-rsa", merchant: "2001", confirm: "never", refunds: true}, sandbox.V2, sandbox.Rainbow},
 }
 
 // openTills lists the channels of the demo, of every mounted provider.

@@ -21,6 +21,7 @@ type verdict struct {
 	placed    int
 	forgotten int // due, but deleted at the gateway before anyone could ask
 	lost      int // paid, and no callback was ever taken
+	shown     int // refunded over an amount that the provider does not tell
 	due       map[string]purse
 	lines     []*line
 	planted   map[sandbox.Class]int
@@ -98,6 +99,7 @@ func (v *verdict) printCounts(w io.Writer) {
 	row(v.log.healed, "healed by asking the provider")
 	row(v.forgotten, "deleted at the gateway before anyone could ask (people decide)")
 	row(v.log.refunds, fmt.Sprintf("refunds booked, %d of them taken back because they failed", v.log.bounced))
+	row(v.shown, "refunds of which the gateway tells no amount, shown to people")
 	row(v.log.disputes, "disputes that took money away")
 	_ = t.Flush()
 }
