@@ -28,6 +28,11 @@ var scopeOf = map[string]operations.Scope{
 	"reject-correction": operations.ScopeCorrections,
 	"prove-inclusion":   operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
 	"show-tree-key": operations.ScopeEventsRead,
+	"show-books":    operations.ScopeBalancesRead,
+	"list-payouts":  operations.ScopeReconcile, "show-payout": operations.ScopeReconcile, "arrive-payout": operations.ScopeCorrections,
+	"list-periods": operations.ScopeReconcile, "show-period": operations.ScopeReconcile,
+	"propose-period-close": operations.ScopeCorrections, "approve-period-close": operations.ScopeCorrections,
+	"reject-period-close": operations.ScopeCorrections,
 }
 
 // route is an operation of the served description.
@@ -53,7 +58,7 @@ func (s *site) routes() []route {
 }
 
 func (r route) target() string {
-	return strings.NewReplacer("{channel}", string(now), "{order_no}", "A1", "{account}", "user:42", "{id}", "x").Replace(r.path)
+	return strings.NewReplacer("{channel}", string(now), "{order_no}", "A1", "{account}", "user:42", "{id}", "x", "{period}", "2026-03").Replace(r.path)
 }
 
 // TestScopes: every operation needs its scope and no other, and none is open.

@@ -71,7 +71,7 @@ func (s *Server) registerPayouts(api huma.API) {
 	}, operations.ScopeReconcile, s.listPayouts)
 	operation(s, api, huma.Operation{
 		OperationID: "show-payout", Method: http.MethodGet, Path: "/v1/payouts/{channel}/{id}", Summary: "Show a payout",
-		Description: "How far one payout has come.", Errors: []int{http.StatusNotFound},
+		Description: "How far one payout has come: sent by a bill, arrived by a person's word, or failed.", Errors: []int{http.StatusNotFound},
 	}, operations.ScopeReconcile, s.showPayout)
 	operation(s, api, huma.Operation{
 		OperationID: "arrive-payout", Method: http.MethodPost, Path: "/v1/payouts/{channel}/{id}/arrived", Summary: "Say that a payout arrived",
