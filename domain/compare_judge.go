@@ -169,8 +169,15 @@ func (c *comparison) countOurs(o *OurLine) error {
 }
 
 // Explain says what a payment that only the bill has means for the order it
-// names, as our books stand now. Other differences are left as they are.
+// names, as our books stand now, and that people took back what the bill says was
+// never paid. Other differences are left as they are.
 func (p Payment) Explain(d Difference) Difference {
+	if d.Ours != nil && d.Ours.Kind == LinePayment && (d.Theirs == nil || !d.Theirs.moved()) {
+		if t, _ := p.Trade(d.Ours.TradeNo); t.State == TradeReversed {
+			d.Kind, d.State, d.Note = Timing, DifferenceSettled, "people took it back"
+		}
+		return d
+	}
 	if d.Kind != OnlyTheirs || d.Theirs == nil || d.Theirs.Kind != LinePayment {
 		return d
 	}
@@ -212,4 +219,23 @@ func (p Payment) Has(b *BillLine) bool {
 	case LineDisputeWithdrawn, LineDisputeReinstated, LineFee, LinePayout, LinePayoutFailed, LineOther:
 	}
 	return false
+}
+
+// Homeless is what is to be done with parked money whose order is there by now,
+// unpaid and for the same amount: it goes to the order's account, if people say
+// so. ok is false where nothing speaks for it, or where people were asked.
+func (p Payment) Homeless() (ask Correction, ok bool) {
+	if !p.IsPlaced() || p.IsSettled() || p.Closed == ClosedMerchant {
+		return ask, false
+	}
+	i := slices.IndexFunc(p.Trades, func(t Trade) bool {
+		return t.State == TradeParked && t.TradeNo != "" && t.Refunded.IsZero() && t.Amount == p.Placed.Amount
+	})
+	if i < 0 || slices.ContainsFunc(p.Proposals, func(q Proposal) bool { return q.Ask.TradeNo == p.Trades[i].TradeNo && q.Ask.Action == ActionAllocate }) {
+		return ask, false
+	}
+	return Correction{
+		Action: ActionAllocate, TradeNo: p.Trades[i].TradeNo, Account: p.Placed.Account,
+		Reason: "the money came before its order was placed: same order number, same amount, and the provider confirms it",
+	}, true
 }

@@ -55,11 +55,14 @@ type BillConfig struct {
 	Policies     map[domain.ChannelID]BillPolicy  // DefaultBillPolicy where there is none
 	MaxItems     int                              // differences and waiting lines that one run may judge; 0 means 5,000
 	MaxPercent   int                              // open differences in a hundred lines that one run may judge; 0 means 20
+	MaxProposals int                              // corrections that one run may propose; 0 means 20
 	AskPerSecond float64                          // questions about single payments, to one channel
 	Answers      bool                             // compare channels without bills by asking about each payment of the day
 	Since        func(domain.ChannelID) time.Time // before its day no bill is caught up with; nil means no such bound
 	CatchUp      int                              // days back for which missing bills are caught up with; 0 means 31
 	TempDir      string                           // for sorting; empty is the system's
+
+	MaxProposalPercent int // corrections proposed for a hundred lines; 0 means 5
 }
 
 // few is how many open differences are judged whatever their share of the day.
@@ -85,6 +88,12 @@ func NewComparer(d BillDeps, cfg BillConfig) (*Comparer, error) {
 	if cfg.CatchUp == 0 {
 		cfg.CatchUp = 31
 	}
+	if cfg.MaxProposals == 0 {
+		cfg.MaxProposals = 20
+	}
+	if cfg.MaxProposalPercent == 0 {
+		cfg.MaxProposalPercent = 5
+	}
 	switch {
 	case cfg.Holder == "":
 		return nil, domain.EField(domain.KindInvalid, "holder", "a comparer needs a name")
@@ -92,6 +101,10 @@ func NewComparer(d BillDeps, cfg BillConfig) (*Comparer, error) {
 		return nil, domain.EField(domain.KindInvalid, "max_items", "%d: at least 1", cfg.MaxItems)
 	case cfg.MaxPercent < 0 || cfg.MaxPercent > 100:
 		return nil, domain.EField(domain.KindInvalid, "max_percent", "%d: 1 to 100", cfg.MaxPercent)
+	case cfg.MaxProposals < 0:
+		return nil, domain.EField(domain.KindInvalid, "max_proposals", "%d: at least 1", cfg.MaxProposals)
+	case cfg.MaxProposalPercent < 0 || cfg.MaxProposalPercent > 100:
+		return nil, domain.EField(domain.KindInvalid, "max_proposal_percent", "%d: 1 to 100", cfg.MaxProposalPercent)
 	case cfg.CatchUp < 0:
 		return nil, domain.EField(domain.KindInvalid, "catch_up", "%d: at least 1", cfg.CatchUp)
 	case cfg.AskPerSecond <= 0:
@@ -222,10 +235,10 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 		return run, err
 	}
 	var tally domain.BillTally
-	result, err := c.compare(ctx, &run, src, &tally)
+	found, err := c.compare(ctx, &run, src, &tally)
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {
-		err = because(operations.CauseOurs, c.conclusion(ctx, &run, result, &tally))
+		err = because(operations.CauseOurs, c.conclusion(ctx, &run, found, &tally))
 	}
 	run.EndedAt, run.Progress = domain.Instant(c.Clock()), operations.BillProgress{}
 	if err == nil {
@@ -237,18 +250,28 @@ func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSour
 	return run, c.Bills.PutBillRun(ctx, run)
 }
 
-// conclusion books what the bill says and writes down what the run found.
-func (c *Comparer) conclusion(ctx context.Context, run *operations.BillRun, result operations.BillResult, t *domain.BillTally) error {
+// findings are what a comparison came to before anything is written down.
+type findings struct {
+	operations.BillResult
+	proposals []proposal
+}
+
+// conclusion books what the bill says, proposes what people are to decide and
+// writes down what the run found.
+func (c *Comparer) conclusion(ctx context.Context, run *operations.BillRun, found findings, t *domain.BillTally) error {
 	differing, err := c.book(ctx, run, t)
 	if err != nil {
 		return err
 	}
 	for _, m := range differing {
-		c.found(&result, run, movedOtherwise(m))
+		c.found(&found.BillResult, run, movedOtherwise(m))
+	}
+	if err := c.propose(ctx, run, found.proposals); err != nil {
+		return err
 	}
 	run.State, run.EndedAt, run.Progress = operations.RunComplete, domain.Instant(c.Clock()), operations.BillProgress{}
-	result.Run = *run
-	return c.close(ctx, result)
+	found.Run = *run
+	return c.close(ctx, found.BillResult)
 }
 
 // close tells the log first and then the operations store: a run that dies in

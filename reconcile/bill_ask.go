@@ -32,6 +32,7 @@ func newAsker(d BillDeps, perSecond float64) *asker {
 type verdict struct {
 	difference domain.Difference
 	mended     string
+	said       domain.Notice // the provider's answer; the zero Notice for none
 }
 
 // explain asks about a difference, takes the answer into the books and says
@@ -61,7 +62,7 @@ func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch provide
 		return verdict{}, because(operations.CauseOurs, err)
 	}
 	d = named(d, orderNo)
-	v := verdict{difference: d, mended: mended(d, after, facts)}
+	v := verdict{difference: d, mended: mended(d, after, facts), said: answer.Notice}
 	if v.mended != "" && d.Kind == domain.MissingCredit {
 		run.Healed++
 	}

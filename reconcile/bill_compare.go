@@ -12,40 +12,55 @@ import (
 	"counterfoil/providers"
 )
 
-// compare is the whole of a run but for booking and writing it down. Every error
-// has its cause.
+// compare is the whole of a run but for booking, proposing and writing it down.
+// Every error has its cause.
 func (c *Comparer) compare(
 	ctx context.Context, run *operations.BillRun, src billSource, t *domain.BillTally,
-) (operations.BillResult, error) {
+) (found findings, err error) {
 	policy, err := c.policy(src.channel(), run.Day)
 	if err != nil {
-		return operations.BillResult{}, because(operations.CauseOurs, err)
+		return found, because(operations.CauseOurs, err)
 	}
 	b, err := c.take(ctx, run, src)
 	if err != nil {
-		return operations.BillResult{}, err
+		return found, err
 	}
 	if run.Bill == string(providers.BillFunds) && c.threeWay(run.Channel) {
-		return c.compareFlow(ctx, run, policy, b, t)
+		found.BillResult, err = c.compareFlow(ctx, run, policy, b, t)
+	} else {
+		found, err = c.compareBooks(ctx, run, policy, b, t)
 	}
+	if err != nil {
+		return found, err
+	}
+	return found, c.checkBooks(ctx, run, t, &found.BillResult)
+}
+
+// compareBooks compares a bill with the books.
+func (c *Comparer) compareBooks(
+	ctx context.Context, run *operations.BillRun, policy domain.ComparePolicy, b bill, t *domain.BillTally,
+) (found findings, err error) {
 	pool, err := c.Bills.Carried(ctx, run.Channel, run.Bill, run.Day)
 	if err != nil {
-		return operations.BillResult{}, because(operations.CauseOurs, err)
+		return found, because(operations.CauseOurs, err)
 	}
 	if err := c.catchUpRows(ctx, run); err != nil {
-		return operations.BillResult{}, because(operations.CauseOurs, err)
+		return found, because(operations.CauseOurs, err)
 	}
 	var sum domain.Compared
 	differences, err := c.pass(ctx, run, &sum, domain.Compare(
 		c.ours(ctx, run, policy, pool), paced(ctx, c, run, c.theirs(ctx, run, b, t)), policy, &sum))
 	if err != nil {
-		return operations.BillResult{}, err
+		return found, err
 	}
-	out, err := c.conclude(ctx, run, src.channel(), differences)
+	ch := b.src.channel()
+	out, toReverse, err := c.conclude(ctx, run, ch, differences)
 	if err != nil {
-		return out, err
+		return found, err
 	}
-	return out, c.checkBooks(ctx, run, t, &out)
+	found.BillResult = out
+	found.proposals, err = c.proposals(ctx, run, ch, toReverse)
+	return found, err
 }
 
 // catchUpRows waits until the projection has what the log has now: a payment

@@ -10,19 +10,19 @@ import (
 
 // conclude turns differences into what is written down: rows for people, and
 // the pool for the next bills. Before a person is asked, the provider is: about
-// each difference that its single query can explain or mend.
+// each difference that its single query can explain or mend. toReverse is what
+// it positively said was never paid.
 func (c *Comparer) conclude(
 	ctx context.Context, run *operations.BillRun, ch providers.Channel, ds []domain.Difference,
-) (operations.BillResult, error) {
-	var out operations.BillResult
+) (out operations.BillResult, toReverse []proposal, err error) {
 	run.Kinds, run.Differing = map[domain.DiscrepancyKind]int64{}, 0
 	for i, d := range ds {
 		if err := c.note(ctx, run, operations.PhaseAsking, int64(i), int64(len(ds))); err != nil {
-			return out, err
+			return out, nil, err
 		}
 		verdict, err := c.asks.explain(ctx, run, ch, d)
 		if err != nil {
-			return out, err
+			return out, nil, err
 		}
 		d = verdict.difference
 		if carried, ok := carriedOf(run, d); ok {
@@ -32,8 +32,11 @@ func (c *Comparer) conclude(
 			continue
 		}
 		c.foundMended(&out, run, d, verdict.mended)
+		if p, ok := refuted(run, d, verdict.said, out.Found[len(out.Found)-1].ID); ok && verdict.mended == "" {
+			toReverse = append(toReverse, p)
+		}
 	}
-	return out, unanswered(run)
+	return out, toReverse, unanswered(run)
 }
 
 // found adds a difference to what a run found.

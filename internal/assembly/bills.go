@@ -34,6 +34,7 @@ func (a *App) Comparer(ctx context.Context, holder string, reg prometheus.Regist
 		Channels: a.Channels, Logger: a.Logger, Metrics: reg, Clock: a.Clock,
 	}, reconcile.BillConfig{
 		Holder: holder, Policies: policies, MaxItems: b.MaxItems, MaxPercent: b.MaxPercent, CatchUp: b.CatchUp, Answers: b.Answers,
+		MaxProposals: b.MaxProposals, MaxProposalPercent: b.MaxProposalPercent,
 		AskPerSecond: a.Config.Reconciler.AskPerSecond, TempDir: a.Config.Dir,
 		Since: func(ch domain.ChannelID) time.Time { return since[ch] },
 	})
@@ -44,7 +45,7 @@ func (a *App) billPolicies() (map[domain.ChannelID]reconcile.BillPolicy, error) 
 	out := make(map[domain.ChannelID]reconcile.BillPolicy, len(a.Channels))
 	for _, id := range a.Config.ChannelIDs() {
 		ch := a.Config.Channels[string(id)]
-		p := reconcile.BillPolicy{Cut: ch.BillCut, Wait: ch.BillWaitDays, Apart: ch.BillApart}
+		p := reconcile.BillPolicy{Cut: ch.BillCut, Wait: ch.BillWaitDays, Apart: ch.BillApart, NoFunds: ch.FundFlow != nil && !*ch.FundFlow}
 		var err error
 		if p.FeeRate, err = reconcile.ParseRate(ch.FeeRate); err != nil {
 			return nil, inField("channels."+string(id)+".fee_rate", err)

@@ -14,11 +14,15 @@ type Bills struct {
 	CatchUp    int    `koanf:"catch_up"`    // days back for which missing bills are fetched
 	MaxItems   int    `koanf:"max_items"`   // differences that one run may judge
 	MaxPercent int    `koanf:"max_percent"` // of a day's lines that may differ before something else must be wrong
-	Answers    bool   `koanf:"ask_instead"` // where a provider makes no bills, ask about each payment of the day
+
+	MaxProposals       int `koanf:"max_proposals"`        // corrections that one run may propose to people
+	MaxProposalPercent int `koanf:"max_proposal_percent"` // of a day's lines for which it may
+
+	Answers bool `koanf:"ask_instead"` // where a provider makes no bills, ask about each payment of the day
 }
 
 func billsDefaults() Bills {
-	return Bills{Archive: "archive", CatchUp: 31, MaxItems: 5000, MaxPercent: 20}
+	return Bills{Archive: "archive", CatchUp: 31, MaxItems: 5000, MaxPercent: 20, MaxProposals: 20, MaxProposalPercent: 5}
 }
 
 func (b *Bills) finish(dir string) error {
@@ -31,6 +35,10 @@ func (b *Bills) finish(dir string) error {
 		return domain.EField(domain.KindInvalid, "bills.max_items", "%d: must be 1 to 100000", b.MaxItems)
 	case b.MaxPercent < 1 || b.MaxPercent > 100:
 		return domain.EField(domain.KindInvalid, "bills.max_percent", "%d: must be 1 to 100", b.MaxPercent)
+	case b.MaxProposals < 1 || b.MaxProposals > 10_000:
+		return domain.EField(domain.KindInvalid, "bills.max_proposals", "%d: must be 1 to 10000", b.MaxProposals)
+	case b.MaxProposalPercent < 1 || b.MaxProposalPercent > 100:
+		return domain.EField(domain.KindInvalid, "bills.max_proposal_percent", "%d: must be 1 to 100", b.MaxProposalPercent)
 	}
 	if !filepath.IsAbs(b.Archive) {
 		b.Archive = filepath.Join(dir, b.Archive)

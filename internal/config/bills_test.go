@@ -17,6 +17,9 @@ func TestBillsAreChecked(t *testing.T) {
 		"bills.catch_up":    func(b *Bills) { b.CatchUp = 366 },
 		"bills.max_items":   func(b *Bills) { b.MaxItems = 0 },
 		"bills.max_percent": func(b *Bills) { b.MaxPercent = 101 },
+
+		"bills.max_proposals":        func(b *Bills) { b.MaxProposals = 0 },
+		"bills.max_proposal_percent": func(b *Bills) { b.MaxProposalPercent = 0 },
 	} {
 		b := billsDefaults()
 		change(&b)
@@ -31,7 +34,7 @@ func TestBillsAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	b := Bills{Archive: "/mnt/bills", CatchUp: 1, MaxItems: 1, MaxPercent: 1}
+	b := Bills{Archive: "/mnt/bills", CatchUp: 1, MaxItems: 1, MaxPercent: 1, MaxProposals: 1, MaxProposalPercent: 1}
 	if err := b.finish("/srv/pay"); err != nil || b.Archive != "/mnt/bills" {
 		t.Errorf("%+v, %v", b, err)
 	}

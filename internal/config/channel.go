@@ -83,6 +83,7 @@ type Channel struct {
 	BillApart    time.Duration `koanf:"bill_apart"`     // how far the two times of a movement may lie apart; 0 does not look
 	FeeRate      string        `koanf:"fee_rate"`       // of a payment, e.g. "0.006"; empty does not look
 	FeeWithin    string        `koanf:"fee_within"`     // how far a fee may lie from the rate, e.g. "0.01"
+	FundFlow     *bool         `koanf:"fund_flow"`      // fetch the fund flow beside the trade bill; left out: yes
 
 	// What Confirm says.
 	ConfirmMode  domain.ConfirmMode `koanf:"-"`

@@ -1,0 +1,183 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"counterfoil/domain"
+	"counterfoil/ledger"
+	"counterfoil/operations"
+)
+
+// proposals are the open proposals of an order, as "action trade by-run".
+func (b *books) proposals(order string) (out []domain.Proposal) {
+	b.t.Helper()
+	v, err := b.ledger.Payment(b.t.Context(), atBank, order)
+	must(b.t, err)
+	for _, q := range v.Payment.Proposals {
+		if q.State == domain.ProposalOpen {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func unspent(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }
+
+// approve is one person's yes.
+func (b *books) approve(order string, id domain.ID, person string) {
+	b.t.Helper()
+	_, err := b.ledger.Approve(b.t.Context(), atBank, order, id, person, "seen", unspent, ledger.By{Actor: "person:" + person})
+	must(b.t, err)
+}
+
+// denied is a payment that was called paid, stands in our books, and of which the
+// bank says that it was closed.
+func (b *books) denied(order, trade string) {
+	m := b.paid(order, trade, "7.30")
+	m.status = domain.StatusClosed
+	b.bank.has(m)
+}
+
+// What the provider positively says was never paid is proposed to people, with
+// the difference that it repairs; two of them take it back, and then the books
+// and the bill agree.
+func TestRunProposesReversal(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.denied("O1", "T1")
+	b.paid("O2", "T2", "9.00")
+	had := b.payments()
+	run := b.compared(today, operations.RunComplete, "")
+	b.wantFound("status_mismatch open T1/")
+	open := b.proposals("O1")
+	if len(open) != 1 || run.Proposed != 1 || !open[0].Ask.ByRun || open[0].Ask.By != run.ID || open[0].Ask.Action != domain.ActionReverse {
+		t.Fatalf("proposed %+v, %+v", open, run)
+	}
+	rows, err := b.ops.Discrepancies(t.Context(), operations.DiscrepancyFilter{Limit: 1})
+	must(t, err)
+	if open[0].Ask.Discrepancy != rows[0].ID || !strings.Contains(open[0].Ask.Reason, "closed") {
+		t.Errorf("%+v repairs %s", open[0].Ask, rows[0].ID)
+	}
+	b.wantState(atBank, "O1", domain.StateCredited)
+	if again := b.compared(today, operations.RunComplete, ""); again.Proposed != 0 || len(b.proposals("O1")) != 1 {
+		t.Errorf("proposed again: %+v", again)
+	}
+	if got := b.payments() - had; got > 3 {
+		t.Errorf("%d events for what the provider said once and a proposal", got)
+	}
+	b.approve("O1", open[0].ID(), "li")
+	b.wantState(atBank, "O1", domain.StateCredited)
+	b.approve("O1", open[0].ID(), "wang")
+	b.wantState(atBank, "O1", domain.StateReversed)
+	if run := b.compared(today, operations.RunComplete, ""); run.Differing != 0 || run.Proposed != 0 {
+		t.Errorf("after it was taken back: %+v", run)
+	}
+	b.wantFound("status_mismatch resolved T1/")
+	if run := b.compared(today.Add(1), operations.RunComplete, ""); run.Differing != 0 {
+		t.Errorf("the next day: %+v", run)
+	}
+}
+
+// Absence proposes nothing: what the provider no longer knows is asked of people.
+func TestAbsenceProposesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	b.paid("O1", "T1", "7.30")
+	b.bank.set(func() { delete(b.bank.moves, "T1/") })
+	run := b.compared(today, operations.RunComplete, "")
+	b.wantFound("only_ours open T1/")
+	if run.Proposed != 0 || len(b.proposals("O1")) > 0 {
+		t.Errorf("%+v proposes %+v", run, b.proposals("O1"))
+	}
+}
+
+// Parked money whose order was placed too late for the rule is proposed for the
+// order's account, once the provider confirms it.
+func TestRunProposesAllocation(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	m := move{order: "O1", trade: "T1", amount: yuan(t, "7.30"), day: today}
+	b.bank.has(m)
+	b.called(m)
+	b.clock.step(time.Hour)
+	b.placeOnly(atBank, "O1", "7.30")
+	other := move{order: "O2", trade: "T2", amount: yuan(t, "7.30"), day: today}
+	b.bank.has(other)
+	b.called(other)
+	b.clock.step(time.Hour)
+	b.placeOnly(atBank, "O2", "7.31")
+	b.wantState(atBank, "O1", domain.StateParked)
+	b.bank.set(func() { b.bank.mute = true })
+	b.compared(today, operations.RunIncomplete, operations.CauseUnanswered)
+	if len(b.proposals("O1")) > 0 {
+		t.Fatal("proposed without the provider's word")
+	}
+	b.bank.set(func() { b.bank.mute = false })
+	run := b.compared(today, operations.RunComplete, "")
+	open := b.proposals("O1")
+	if len(open) != 1 || open[0].Ask.Action != domain.ActionAllocate || open[0].Ask.Amount != m.amount || run.Proposed != 1 {
+		t.Fatalf("proposed %+v, %+v", open, run)
+	}
+	if got := b.proposals("O2"); len(got) > 0 {
+		t.Errorf("of another amount: %+v", got)
+	}
+	b.approve("O1", open[0].ID(), "li")
+	b.approve("O1", open[0].ID(), "wang")
+	b.wantState(atBank, "O1", domain.StateCredited)
+}
+
+// A run that would propose too much proposes nothing, by number and by share.
+func TestTooManyProposals(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		denied, paid, items, percent int
+		state                        operations.RunState
+	}{
+		"at the bounds":    {8, 0, 8, 50, operations.RunComplete},
+		"one too many":     {8, 0, 7, 100, operations.RunIncomplete},
+		"too many percent": {8, 0, 8, 49, operations.RunIncomplete},
+		"few":              {fewProposals, 0, 20, 1, operations.RunComplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t, func(_ *BillDeps, cfg *BillConfig) {
+				cfg.MaxProposals, cfg.MaxProposalPercent, cfg.MaxPercent = c.items, c.percent, 100
+			})
+			for i := range c.denied {
+				b.denied(fmt.Sprint("O", i), fmt.Sprint("T", i))
+			}
+			cause := map[operations.RunState]operations.BillCause{operations.RunIncomplete: operations.CauseTooMany}[c.state]
+			run := b.compared(today, c.state, cause)
+			want := int64(0)
+			if c.state == operations.RunComplete {
+				want = int64(c.denied)
+			}
+			open := int64(0)
+			for i := range c.denied {
+				open += int64(len(b.proposals(fmt.Sprint("O", i))))
+			}
+			if open != want || run.Proposed != want || c.state == operations.RunIncomplete && len(b.found()) > 0 {
+				t.Errorf("%d proposed, %d noted; %+v", open, run.Proposed, run)
+			}
+		})
+	}
+}
+
+// What the channel's limits do not allow is left to people.
+func TestRunsKeepTheLimits(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	set := b.bank.Config()
+	set.Corrections = &domain.CorrectionPolicy{Item: yuan(t, "7.29")}
+	must(t, b.ledger.Configure(t.Context(), set, ledger.By{Actor: "system", Cause: "config"}))
+	b.denied("O1", "T1")
+	run := b.compared(today, operations.RunComplete, "")
+	b.wantFound("status_mismatch open T1/")
+	if run.Proposed != 0 || len(b.proposals("O1")) > 0 {
+		t.Errorf("%+v", run)
+	}
+}
