@@ -210,7 +210,7 @@ func payoutOf(around map[domain.Day]operations.BillRun, id string) (p domain.Pay
 	}
 	made := around[day]
 	for on := first.Add(-1); on <= day; on = on.Add(1) {
-		if r, compared := around[on]; !compared || on != day && r.StartedAt.Before(made.StartedAt) && !r.Final {
+		if r, compared := around[on]; !compared || on != day && r.StartedAt.Before(made.StartedAt) {
 			return p, day, false
 		}
 	}
