@@ -20,6 +20,7 @@ type balancesInput struct {
 	AsOf        string `query:"as_of_position" doc:"The balance as the log stood at this position"`
 	AsOfTime    string `query:"as_of_time" format:"date-time" doc:"The balance as the log stood at this instant"`
 	MinPosition string `query:"min_position" doc:"Wait (2 s at most) until the projection has reached this position"`
+	ValueDate   string `query:"value_date" format:"date" doc:"Only money that belongs to this day or an earlier one; with as_of_… what was believed then about that day"`
 	IfNoneMatch string `header:"If-None-Match" doc:"An ETag of before: the answer is 304 when nothing was appended since"`
 }
 
@@ -68,7 +69,7 @@ func (s *Server) registerAccounts(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: showBalancesID, Method: http.MethodGet, Path: "/v1/accounts/{account}/balances",
 		Summary:     "Show an account's balances",
-		Description: "Money received for the account less refunds, disputes and corrections, per currency, now or as of a moment.",
+		Description: "Money received for the account less refunds, disputes and corrections, per currency, now, as of a moment, or as it was believed at a moment about a day.",
 		Responses:   map[string]*huma.Response{"304": {Description: "Nothing was appended since the ETag given"}},
 	}, operations.ScopeBalancesRead, s.showBalances)
 	operation(s, api, huma.Operation{
@@ -139,6 +140,11 @@ func (s *Server) showBalances(ctx context.Context, in *balancesInput) (*balances
 	at, err := momentOf(in.AsOf, in.MinPosition, in.AsOfTime)
 	if err != nil {
 		return nil, err
+	}
+	if in.ValueDate != "" {
+		if at.ValueDate, err = domain.ParseDay(in.ValueDate); err != nil {
+			return nil, inField("value_date", err)
+		}
 	}
 	var rows []projections.Balance
 	var position eventstore.Position

@@ -46,6 +46,9 @@ func TestBalances(t *testing.T) {
 		"?as_of_time=" + t1.Format(time.RFC3339): "7.30", "?as_of_time=" + t2.Format(time.RFC3339): "8.00",
 		"?as_of_time=" + t1.Add(-time.Second).Format(time.RFC3339): "", "?as_of_time=0001-01-01T00:00:00Z": "",
 		"?as_of_time=2026-03-14T20:00:00%2B08:00": "7.30",
+		"?value_date=2100-01-01":                  "8.00", "?value_date=2000-01-01": "",
+		"?value_date=2100-01-01&as_of_position=" + p1.String(): "7.30", "?value_date=2100-01-01&as_of_time=" + t1.Format(time.RFC3339): "7.30",
+		"?value_date=2100-01-01&as_of_position=0": "", "?value_date=2000-01-01&min_position=" + p2.String(): "",
 	} {
 		a := s.balance(query)
 		if a.status != http.StatusOK || a.text("balances.0.amount") != want {
@@ -57,7 +60,7 @@ func TestBalances(t *testing.T) {
 	}
 	for query, status := range map[string]int{
 		"?as_of_position=x": 422, "?as_of_position=-1": 422, "?as_of_position=01": 422, "?as_of_position=": 422, "?as_of=1": 422,
-		"?as_of_time=now": 422, "?as_of_position=1&min_position=1": 422, "?as_of_position=1&as_of_position=2": 422,
+		"?as_of_time=now": 422, "?value_date=2026-02-30": 422, "?value_date=today": 422, "?as_of_position=1&min_position=1": 422, "?as_of_position=1&as_of_position=2": 422,
 	} {
 		if a := s.balance(query); a.status != status || a.text("errors.0.field") == "" {
 			t.Errorf("%s: %d %s", query, a.status, a.body)

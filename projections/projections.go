@@ -12,13 +12,18 @@ import (
 	"counterfoil/eventstore"
 )
 
-// AsOf names a moment of the log: the zero value is "now". At most one field
-// is set. Min asks to wait (at most two seconds) until the projection has
-// reached a position, else KindUnavailable.
+// AsOf names a moment of the log: the zero value is "now". At most one of the
+// first three fields is set. Min asks to wait (at most two seconds) until the
+// projection has reached a position, else KindUnavailable.
+//
+// ValueDate is the other time: only what belongs to that day or an earlier one
+// counts. With a moment of the log it asks what was believed then about that
+// day.
 type AsOf struct {
-	Position eventstore.Position
-	Time     time.Time
-	Min      eventstore.Position
+	Position  eventstore.Position
+	Time      time.Time
+	Min       eventstore.Position
+	ValueDate domain.Day
 }
 
 // Balance is what an account has in one currency: money received for it less

@@ -65,6 +65,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newPeriodsCommand(p),
 		newPayoutsCommand(p),
 		newPaymentsCommand(p),
+		newBalancesCommand(p),
 		newProjectionsCommand(p),
 		newConfigCommand(p),
 		newCatalogCommand(p),

@@ -21,6 +21,8 @@ func (d *DB) Checkpoint(context.Context) (eventstore.Position, error) {
 // it.
 func (d *DB) Balances(ctx context.Context, account domain.AccountID, at projections.AsOf) ([]projections.Balance, eventstore.Position, error) {
 	switch {
+	case at.ValueDate != "":
+		return d.balancesOfDay(ctx, account, at)
 	case !at.Time.IsZero():
 		return d.balancesAtTime(ctx, account, at.Time)
 	case at.Position != 0:
