@@ -59,6 +59,8 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerPeriods(api)
 	s.registerReports(api)
 	s.registerRests(api)
+	s.registerConfig(api)
+	s.registerActs(api)
 	return api.OpenAPI()
 }
 

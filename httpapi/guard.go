@@ -19,6 +19,7 @@ type caller struct {
 	server  *Server
 	key     operations.APIKey
 	request string // its id
+	remote  string // address it comes from
 }
 
 type callerContext struct{}
@@ -53,6 +54,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.refuse(w, r, c, "none", err)
 			return
 		}
+		c.remote = s.proxies.client(r)
+		s.login(r.Context(), c)
 		if account, ok := plainBalances(r); ok {
 			s.serveBalances(w, r, c, account)
 			return

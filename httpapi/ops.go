@@ -11,8 +11,9 @@ import (
 )
 
 // Ops is the listener for operators, meant for loopback: liveness, readiness,
-// metrics and version. ready says what keeps the process from its work.
-func Ops(reg *prometheus.Registry, software string, ready func(context.Context) error) http.Handler {
+// metrics and version. ready says what keeps the process from its work; notes
+// what does not, and people should know all the same.
+func Ops(reg *prometheus.Registry, software string, ready func(context.Context) error, notes ...func() []string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -22,15 +23,22 @@ func Ops(reg *prometheus.Registry, software string, ready func(context.Context) 
 			say(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
-		say(w, http.StatusOK, "ready")
+		var all []string
+		for _, of := range notes {
+			all = append(all, of()...)
+		}
+		say(w, http.StatusOK, "ready", all...)
 	})
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, software) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	return mux
 }
 
-func say(w http.ResponseWriter, status int, text string) {
+func say(w http.ResponseWriter, status int, text string, notes ...string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"status": text})
+	_ = json.NewEncoder(w).Encode(struct {
+		Status string   `json:"status"`
+		Notes  []string `json:"notes,omitempty"`
+	}{text, notes})
 }

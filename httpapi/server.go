@@ -43,6 +43,8 @@ type Deps struct {
 	// CompareBills compares a channel's bills of one day; nil where there is no
 	// comparer.
 	CompareBills func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error)
+	// Acts records what people do; nil where nobody asks who used a key.
+	Acts func(ctx context.Context, a domain.Act, by ledger.By) error
 	// Tree is the tamper-evident log; nil where there is none.
 	Tree *tamperlog.Folder
 	// Ready says what keeps the process from its work, nil for nothing.
@@ -65,6 +67,7 @@ type Server struct {
 	proxies proxies
 	metrics *metrics
 	keys    *keyring
+	logins  logins
 	stop    chan struct{} // closed by Drain
 	drain   func()
 

@@ -168,6 +168,7 @@ func (f *folder) one(e *event) error {
 	if pay != nil {
 		f.correct(e, pay)
 	}
+	f.act(e)
 	f.books(e)
 	return f.post(e)
 }

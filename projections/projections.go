@@ -131,6 +131,7 @@ type Duplicate struct {
 // Reader reads the rows.
 type Reader interface {
 	Corrections
+	Acts
 	Books
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)

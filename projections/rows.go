@@ -122,6 +122,7 @@ type Changes struct {
 	Payouts   []PayoutStage
 	Periods   []PeriodStep
 	Arrivals  []ArrivalRow
+	Acts      []ActRow
 }
 
 // Writer is what the Runner needs of an adapter. Only the Runner that holds

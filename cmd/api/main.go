@@ -48,7 +48,7 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	}
 	return app.Run(ctx,
 		assembly.Serve(cfg.Listen, api.Handler(), app.Logger, limited),
-		assembly.Serve(cfg.OpsListen, httpapi.Ops(reg, assembly.Software, app.Ready), app.Logger, nil),
+		assembly.Serve(cfg.OpsListen, httpapi.Ops(reg, assembly.Software, app.Ready, app.Notes), app.Logger, nil),
 	)
 }
 
@@ -67,7 +67,7 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 		CompareBills: func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error) {
 			return comparer.Backfill(ctx, ch, day, day)
 		},
-		Tree: app.Tree(),
+		Tree: app.Tree(), Acts: app.Ledger.Act,
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,
 		TrustedProxies: app.Config.Limits.TrustedProxies, TreePublic: app.Config.Tree.Public,

@@ -79,7 +79,7 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 	}
 	ready := func(ctx context.Context) error { return errors.Join(app.Ready(ctx), sealer.Ready(ctx)) }
 	return app.Run(ctx, jobs.run(app.Logger), held.atOnce, sealer.Run,
-		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, ready), app.Logger, nil))
+		assembly.Serve(cfg.Reconciler.OpsListen, httpapi.Ops(reg, assembly.Software, ready, app.Notes), app.Logger, nil))
 }
 
 // job is something done on a schedule, never twice at once.

@@ -84,6 +84,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.Runner = projections.NewRunner(a.Events, a.Rows, projections.Config{Log: a.Logger})
 	a.Ledger, err = ledger.Open(ctx, a.Events, a.Ops, ledger.Config{
 		Software: Software, Clock: a.Clock, Timeout: a.Config.Limits.ReplyWithin * 7 / 8, Orders: a.Rows,
+		Process: process(),
 	})
 	if err = a.whose(err); err != nil {
 		return err
@@ -117,9 +118,7 @@ func (a *App) configure(ctx context.Context) error {
 		return err
 	}
 	for _, id := range a.Config.ChannelIDs() {
-		cfg := a.Channels[id].Config()
-		cfg.Test, cfg.Corrections = a.Config.Channels[string(id)].Test, a.Config.Channels[string(id)].Corrections
-		if err := a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "config"}); err != nil {
+		if err := a.put(ctx, a.Channels[id].Config(), "config"); err != nil {
 			return err
 		}
 		a.recordLearned(id)

@@ -44,13 +44,16 @@ func (a *App) Comparer(ctx context.Context, holder string, reg prometheus.Regist
 func (a *App) billPolicies() (map[domain.ChannelID]reconcile.BillPolicy, error) {
 	out := make(map[domain.ChannelID]reconcile.BillPolicy, len(a.Channels))
 	for _, id := range a.Config.ChannelIDs() {
-		ch := a.Config.Channels[string(id)]
-		p := reconcile.BillPolicy{Cut: ch.BillCut, Wait: ch.BillWaitDays, Apart: ch.BillApart, NoFunds: ch.FundFlow != nil && !*ch.FundFlow}
+		ch, t := a.Config.Channels[string(id)], a.tolerance(id)
+		p := reconcile.BillPolicy{
+			Cut: time.Duration(t.Cut) * time.Second, Wait: t.WaitDays, Apart: time.Duration(t.Apart) * time.Second,
+			NoFunds: ch.FundFlow != nil && !*ch.FundFlow,
+		}
 		var err error
-		if p.FeeRate, err = reconcile.ParseRate(ch.FeeRate); err != nil {
+		if p.FeeRate, err = reconcile.ParseRate(t.FeeRate); err != nil {
 			return nil, inField("channels."+string(id)+".fee_rate", err)
 		}
-		if p.FeeWithin, err = reconcile.ParseRate(ch.FeeWithin); err != nil {
+		if p.FeeWithin, err = reconcile.ParseRate(t.FeeWithin); err != nil {
 			return nil, inField("channels."+string(id)+".fee_within", err)
 		}
 		out[id] = p

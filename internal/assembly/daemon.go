@@ -69,6 +69,7 @@ func (a *App) Run(ctx context.Context, tasks ...Task) error {
 		keepKeys(ctx, a.Channels, a.Logger)
 		return nil
 	})
+	g.Go(func() error { return a.tend(ctx) })
 	for _, t := range tasks {
 		g.Go(func() error { return t(ctx) })
 	}

@@ -37,8 +37,7 @@ func (a *App) recordLearned(id domain.ChannelID) {
 		return
 	}
 	learner.OnLearned(func(ctx context.Context, cfg domain.ChannelConfigured) error {
-		cfg.Test, cfg.Corrections = a.Config.Channels[string(id)].Test, a.Config.Channels[string(id)].Corrections
-		return a.Ledger.Configure(ctx, cfg, ledger.By{Actor: "system", Cause: "new key"})
+		return a.put(ctx, cfg, "new key")
 	})
 }
 

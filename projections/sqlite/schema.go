@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 6
+const schemaVersion = 7
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -91,6 +91,11 @@ CREATE TABLE periods(
 CREATE TABLE arrivals(
   channel INTEGER NOT NULL, hour INTEGER NOT NULL, n INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY(channel, hour)) WITHOUT ROWID;
+CREATE TABLE acts(
+  position INTEGER PRIMARY KEY, event BLOB NOT NULL, stream TEXT NOT NULL, type TEXT NOT NULL, what TEXT NOT NULL,
+  person TEXT NOT NULL, recorded INTEGER NOT NULL, fact TEXT NOT NULL);
+CREATE INDEX acts_person ON acts(person, position);
+CREATE INDEX acts_erased ON acts(position) WHERE type = '`+domain.TypeEvidenceErased+`';
 CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 `
 

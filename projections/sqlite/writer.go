@@ -212,6 +212,7 @@ func (w *writer) changes(c projections.Changes) error {
 		{"what periods moved", w.turnovers},
 		{"payouts", w.payouts},
 		{"periods", w.periods},
+		{"acts", w.acts},
 		{"arrivals", w.arrivals},
 		{"clock", w.clock},
 	}
