@@ -207,7 +207,7 @@ func (f *Face) announce(o *order, fault stage.Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch fault.Class {
-	case stage.Forged, stage.OtherPID, stage.WrongStatus, ReturnReplay:
+	case stage.Forged, stage.OtherPID, stage.WrongStatus, ReturnReplay, Ambiguous:
 		genuine := o.wasPaid() && !fault.Unpaid
 		msgs := f.spoofs(o, fault)
 		f.stage.After(0, func(ctx context.Context) {

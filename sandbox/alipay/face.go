@@ -51,6 +51,7 @@ const (
 	OddSubject    stage.Class = "odd_subject"    // a goods name with +, &, blanks and Chinese
 	GBK           stage.Class = "gbk"            // a notice in the charset GBK
 	Coupon        stage.Class = "coupon"         // Money of the price is a coupon of the merchant's own, and never reaches him
+	Ambiguous     stage.Class = "ambiguous"      // the genuine text of an order of Money, cut anew so that it names this one
 	ReturnReplay  stage.Class = "return_replay"  // the payer sends the signed fields of the return address as notices, Copies times
 	RefundFirst   stage.Class = "refund_first"   // half of it is refunded, and that is told before the payment is
 	QueryBusy     stage.Class = "query_busy"     // Copies answers are 20000, with status 200
@@ -66,6 +67,7 @@ func (f *Face) Classes() stage.Classes {
 		Scanned: {}, Finished: {Delay: time.Hour}, FinishedOnce: {}, EmptySigned: {}, EmptyUnsigned: {}, OddSubject: {}, GBK: {},
 		Coupon:             {Money: "0.10"},
 		ReturnReplay:       {Copies: 2},
+		Ambiguous:          {Spoof: true, Money: "0.01"},
 		RefundFirst:        {Delay: time.Minute},
 		stage.QueryMissing: {Query: true, Copies: 2}, stage.QueryUnsigned: {Query: true, Copies: 2},
 		stage.QueryForged: {Query: true, Copies: 2}, stage.QueryLimited: {Query: true, Copies: 2},

@@ -52,6 +52,7 @@ const (
 	thenChanged   signing = "and changed afterwards"
 	withOtherType signing = "under another sign_type"
 	asReturned    signing = "as the browser brings it"
+	cutAnew       signing = "and cut anew"
 )
 
 // message is what a notice of the trade says now. The caller holds Face.mu.
@@ -205,14 +206,18 @@ func (msg message) signed(key *rsa.PrivateKey, now string) (string, error) {
 		return wire.Encode(p.With("sign_type", "RSA").With("sign", sign)), err
 	case withOtherType:
 		signType = "RSA"
-	case rightly, inGBK, thenChanged, asReturned:
+	case rightly, inGBK, thenChanged, asReturned, cutAnew:
 	}
 	sign, err := wire.Sign(text, key)
 	if err != nil {
 		return "", err
 	}
-	if msg.manner == thenChanged {
+	switch msg.manner {
+	case thenChanged:
 		p = raised(p)
+	case cutAnew:
+		p = cut(text)
+	default:
 	}
 	return wire.Encode(p.With("sign_type", signType).With("sign", sign)), nil
 }
@@ -277,6 +282,8 @@ func (f *Face) spoofs(o *order, fault stage.Fault) []message {
 		msg.fields = msg.fields.With("gmt_payment", clock(f.stage.Books()))
 	}
 	switch fault.Class {
+	case Ambiguous:
+		return f.recut(o, fault.Money)
 	case ReturnReplay:
 		brought := message{kind: string(ReturnReplay), fields: o.returned(), manner: asReturned}
 		return slices.Repeat([]message{brought}, fault.Copies)

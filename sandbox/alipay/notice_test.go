@@ -1,11 +1,13 @@
 package alipay
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/providers"
 	"counterfoil/sandbox/stage"
 )
 
@@ -97,6 +99,7 @@ func TestFaultsOfNotices(t *testing.T) {
 		{fault: stage.Fault{Class: stage.OtherPID}, paid: 1, last: domain.StatusPaid, refused: map[domain.Reason]int{domain.ReasonForeignMerchant: 1}},
 		{fault: stage.Fault{Class: stage.WrongStatus}, paid: 2, last: domain.StatusPaid},
 		{fault: stage.Fault{Class: stage.WrongStatus, Status: "TRADE_CLOSED", Unpaid: true}, paid: 1, last: domain.StatusClosed},
+		{fault: stage.Fault{Class: Ambiguous}, paid: 2, last: domain.StatusPaid, doubts: 1},
 		{fault: stage.Fault{Class: ReturnReplay}, paid: 1, last: domain.StatusPaid, refused: map[domain.Reason]int{domain.ReasonUnreadable: 2}},
 		{fault: stage.Fault{Class: RefundFirst}, paid: 2, last: domain.StatusPaid},
 		{fault: stage.Fault{Class: Scanned}},
@@ -212,6 +215,31 @@ func TestFire(t *testing.T) {
 		}
 		if got := w.face.Books()[0].Planted; got[GBK] != 1 || got[stage.Repeated] != 1 || got[Scanned] != 1 {
 			t.Errorf("planted %v", got)
+		}
+	})
+}
+
+// TestAmbiguous: the text of a cheap order, cut anew, names the victim and its
+// amount under a signature that holds; the adapter doubts it, and what it says
+// of the trade is not what Alipay answers. The cheap order was really paid.
+func TestAmbiguous(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.pay("A1", stage.Fault{Class: Ambiguous, Unpaid: true})
+		if len(w.came) != 1 || w.came[0].reason != "" {
+			t.Fatalf("came %+v", w.came)
+		}
+		n := w.came[0].notices[0]
+		if n.OrderNo != "A1" || n.Amount != fen(1000) || n.Status != domain.StatusPaid || len(n.Doubts) < 2 {
+			t.Errorf("%+v", n)
+		}
+		a, err := w.channel.Query(context.Background(), providers.Question{OrderNo: "A1", TradeNo: n.TradeNo})
+		if err == nil && a.Found && a.Notice.Status == domain.StatusPaid && a.Notice.OrderNo == "A1" {
+			t.Errorf("confirmed: %+v", a)
+		}
+		b := w.face.Books()[0]
+		if len(b.Payments) != 1 || b.Payments[0].Due || b.Payments[0].Amount != fen(1) || b.Payments[0].TradeNo != n.TradeNo {
+			t.Errorf("truth %+v", b.Payments)
 		}
 	})
 }

@@ -33,6 +33,7 @@ type order struct {
 	paid      int64 // fen that the order was paid with; 0 until then
 	coupon    int64 // of these, what the merchant gave himself
 	state     string
+	bait      bool // an attacker's own, which no merchant placed
 	scanned   bool // the payer has opened the cashier: before that the trade does not exist
 	openedAt  time.Time
 	paidAt    time.Time
@@ -107,7 +108,7 @@ func (r *refund) view() stage.Refund {
 func (o *order) truth() stage.Payment {
 	return stage.Payment{
 		TradeNo: o.id, OrderNo: o.no, Amount: fen(o.paid), Placed: fen(o.total), PaidAt: o.paidAt, Accepted: o.accepted,
-		Due: o.paid == o.total, Refunds: o.refundViews(),
+		Due: o.paid == o.total && !o.bait, Refunds: o.refundViews(),
 	}
 }
 
@@ -186,13 +187,18 @@ func (f *Face) add(m *merchant, o order) (*order, error) {
 		}
 		return same, nil
 	}
+	return f.made(m, o), nil
+}
+
+// made takes an order in. The caller holds f.mu.
+func (f *Face) made(m *merchant, o order) *order {
 	made := &o
 	made.m, made.state, made.openedAt, made.id = m, waiting, f.stage.Books(), f.number()
 	m.byNo[o.no] = made
 	m.list = append(m.list, made)
 	f.orders[made.id] = made
 	f.all = append(f.all, made)
-	return made, nil
+	return made
 }
 
 func (f *Face) order(id string) (*order, error) {
