@@ -300,9 +300,20 @@ func (f *folding) finishDifferences() {
 		r.Differences = append(r.Differences, *d)
 	}
 	slices.SortFunc(r.Differences, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Channel, b.Channel), a.FoundAt.Compare(b.FoundAt), slices.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(openFirst(a, b), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Channel, b.Channel), a.FoundAt.Compare(b.FoundAt),
+			slices.Compare(a.ID[:], b.ID[:]))
 	})
 	r.Open = openSums(r.Differences)
+}
+
+func openFirst(a, b Difference) int {
+	switch {
+	case a.Open == b.Open:
+		return 0
+	case a.Open:
+		return -1
+	}
+	return 1
 }
 
 // wanted reports whether a difference belongs into the report: one of the
