@@ -30,6 +30,7 @@ type BillRun struct {
 	Final      bool                `json:"final" doc:"The provider will not change it any more"`
 	Position   eventstore.Position `json:"position" doc:"Place in the log up to which the books were compared"`
 	Rows       int64               `json:"rows" doc:"Lines of the bill read so far"`
+	Progress   *Progress           `json:"progress,omitempty" doc:"How far it has come, while it runs"`
 	Ours       int64               `json:"our_lines" doc:"Movements of the day in our books"`
 	Theirs     int64               `json:"their_lines" doc:"Lines of the bill"`
 	Matched    int64               `json:"matched" doc:"Movements on which both agree"`
@@ -41,8 +42,30 @@ type BillRun struct {
 	Healed     int64               `json:"healed" doc:"Payments credited on the provider's answer after the bill named them"`
 	Asked      int64               `json:"asked" doc:"Questions about single payments"`
 	Unanswered int64               `json:"unanswered" doc:"Of these, without an answer"`
+	Proposed   int64               `json:"proposed" doc:"Corrections that it proposed to people"`
+	Against    string              `json:"against,omitempty" doc:"Of a fund flow: hash of the trade bill it was compared with, which stands for our side then"`
+	Balances   []BillBalance       `json:"balances" doc:"What the bill says of the balance at the provider"`
 	Kinds      map[string]int64    `json:"kinds" doc:"Differences seen, by kind; those that were mended on the way among them"`
 	Totals     []BillTotal         `json:"totals" doc:"What each currency came to on both sides"`
+}
+
+// Progress is how far a running comparison has come.
+type Progress struct {
+	Phase   string    `json:"phase" doc:"fetching, reading, comparing, asking or booking"`
+	Done    int64     `json:"done" doc:"Bytes fetched or read, lines compared, questions asked"`
+	Of      int64     `json:"of" doc:"Of so many; 0 where nobody knows"`
+	Rate    float64   `json:"lines_per_second" doc:"Lines of the bill a second, the last that was measured"`
+	Left    *float64  `json:"seconds_left,omitempty" doc:"Until the phase ends, at its speed so far"`
+	NotedAt time.Time `json:"noted_at" doc:"When this was noted"`
+}
+
+// BillBalance is what a bill says of the balance in one currency.
+type BillBalance struct {
+	Currency string `json:"currency" doc:"ISO 4217 code, or USDT, USDC, QUOTA"`
+	Opening  string `json:"opening" doc:"At the day's beginning"`
+	In       string `json:"in" doc:"All that came"`
+	Out      string `json:"out" doc:"All that went"`
+	Closing  string `json:"closing" doc:"At the day's end"`
 }
 
 // BillTotal is what one currency came to on both sides.
@@ -203,6 +226,7 @@ func billRow(r operations.BillRun) BillRun {
 		Waiting: r.Waiting, Settled: r.Settled, Noted: r.Noted, Tolerated: r.ToleratedTimes + r.ToleratedFees,
 		Differing: r.Differing, Healed: r.Healed, Asked: r.Asked, Unanswered: r.Unanswered,
 		Kinds: make(map[string]int64, len(r.Kinds)), Totals: make([]BillTotal, len(r.Totals)),
+		Proposed: r.Proposed, Against: r.Against, Balances: make([]BillBalance, len(r.Balances)), Progress: progressOf(r),
 	}
 	if !r.EndedAt.IsZero() {
 		out.EndedAt = &r.EndedAt
@@ -210,11 +234,30 @@ func billRow(r operations.BillRun) BillRun {
 	for k, n := range r.Kinds {
 		out.Kinds[string(k)] = n
 	}
+	for i, b := range r.Balances {
+		out.Balances[i] = BillBalance{
+			Currency: string(b.Currency), Opening: b.Opening.Amount(), In: b.In.Amount(), Out: b.Out.Amount(), Closing: b.Closing.Amount(),
+		}
+	}
 	for i, t := range r.Totals {
 		out.Totals[i] = BillTotal{
 			Currency: string(t.Currency), OurPayments: t.OurPayments.Amount(), TheirPayments: t.TheirPayments.Amount(),
 			OurRefunds: t.OurRefunds.Amount(), TheirRefunds: t.TheirRefunds.Amount(), Fees: t.Fees, Tolerated: t.Tolerated,
 		}
+	}
+	return out
+}
+
+// progressOf is nil for a run that has ended or has not noted anything yet.
+func progressOf(r operations.BillRun) *Progress {
+	p := r.Progress
+	if r.State != operations.RunRunning || p.Phase == "" {
+		return nil
+	}
+	out := &Progress{Phase: string(p.Phase), Done: p.Done, Of: p.Of, Rate: p.Rate, NotedAt: p.At}
+	if left, ok := p.Left(); ok {
+		seconds := left.Seconds()
+		out.Left = &seconds
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/httpapi"
@@ -197,5 +198,42 @@ func TestCompareBills(t *testing.T) {
 				t.Errorf("%s, %s: %d", key, target, a.status)
 			}
 		}
+	}
+}
+
+// A run that is under way tells how far it has come, as a bill and as a run.
+func TestBillProgress(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	at := s.clock.now()
+	run := operations.BillRun{
+		ID: "bill-7", Channel: now, Day: "2026-03-13", Bill: "trade", State: operations.RunRunning, StartedAt: at, Rows: 600_000,
+		Progress: operations.BillProgress{
+			Phase: operations.PhaseReading, Done: 30, Of: 120, Since: at, At: at.Add(10 * time.Second), Rate: 60_000,
+		},
+	}
+	s.ok(s.ops.PutBillRun(t.Context(), run))
+	for _, target := range []string{"/v1/reconciliations/bills/bill-7", "/v1/reconciliations/bill-7"} {
+		a := s.call("admin", http.MethodGet, target, "")
+		for path, want := range map[string]string{
+			"rows": "600000", "progress.phase": "reading", "progress.lines_per_second": "60000", "progress.seconds_left": "30",
+		} {
+			if got := a.text(path); got != want {
+				t.Errorf("%s: %s is %q, want %q", target, path, got, want)
+			}
+		}
+	}
+	run.State, run.Progress = operations.RunComplete, operations.BillProgress{}
+	run.Balances = []domain.BillBalance{{
+		Currency: domain.CNY, Opening: domain.NewMoney(100, domain.CNY), In: domain.NewMoney(730, domain.CNY),
+		Out: domain.NewMoney(30, domain.CNY), Closing: domain.NewMoney(800, domain.CNY),
+	}}
+	s.ok(s.ops.PutBillRun(t.Context(), run))
+	a := s.call("admin", http.MethodGet, "/v1/reconciliations/bills/bill-7", "")
+	if a.field("progress") != nil || a.text("balances.0.closing") != "8.00" {
+		t.Errorf("%s", a.body)
+	}
+	if a := s.call("admin", http.MethodGet, "/v1/reconciliations/bill-8", ""); a.status != http.StatusNotFound {
+		t.Errorf("an unknown run: %d", a.status)
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,7 +15,7 @@ import (
 // Run is one pass of the reconciler.
 type Run struct {
 	ID         string     `json:"id" doc:"Id of the run"`
-	Kind       string     `json:"kind" doc:"sweep"`
+	Kind       string     `json:"kind" doc:"sweep; or bill, a comparison with a bill, which /v1/reconciliations/bills shows whole"`
 	State      string     `json:"state" doc:"running, complete, or incomplete when a provider did not answer"`
 	StartedAt  time.Time  `json:"started_at" doc:"When it began"`
 	EndedAt    *time.Time `json:"ended_at,omitempty" doc:"When it ended; absent while it runs"`
@@ -27,6 +28,8 @@ type Run struct {
 	Unanswered int        `json:"unanswered" doc:"Questions without an answer"`
 	Differing  int        `json:"differing" doc:"Differences found, other than heals"`
 	Note       string     `json:"note,omitempty" doc:"For people"`
+	Rows       int64      `json:"rows,omitempty" doc:"Lines of the bill read so far"`
+	Progress   *Progress  `json:"progress,omitempty" doc:"How far a comparison has come, while it runs"`
 }
 
 type listRunsInput struct {
@@ -78,11 +81,26 @@ func (s *Server) listRuns(ctx context.Context, in *listRunsInput) (*listRunsOutp
 }
 
 func (s *Server) showRun(ctx context.Context, in *runInput) (*runOutput, error) {
+	if strings.HasPrefix(in.ID, "bill-") {
+		b, err := s.showBill(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return &runOutput{Body: runOfBill(b.Body)}, nil
+	}
 	r, err := s.Ops.Run(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &runOutput{Body: runRow(r)}, nil
+}
+
+// runOfBill is a comparison with a bill in the form of every run.
+func runOfBill(b BillRun) Run {
+	return Run{
+		ID: b.ID, Kind: "bill", State: b.State, StartedAt: b.StartedAt, EndedAt: b.EndedAt, Asked: int(b.Asked), Healed: int(b.Healed),
+		Unanswered: int(b.Unanswered), Differing: int(b.Differing), Note: b.Note, Rows: b.Rows, Progress: b.Progress,
+	}
 }
 
 func (s *Server) runSweep(ctx context.Context, _ *struct{}) (*runOutput, error) {

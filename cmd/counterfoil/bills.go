@@ -72,6 +72,7 @@ func (p *program) backfill(ctx context.Context, r remote, s span) error {
 	if err != nil {
 		return err
 	}
+	defer p.follow(ctx, c, query("/v1/reconciliations/bills", "channel", s.channel, "state", string(operations.RunRunning), "limit", "1"))()
 	var all []httpapi.BillRun
 	for day := from; day <= to && err == nil; day = day.Add(1) {
 		var out struct {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"counterfoil/httpapi"
 )
 
 // A difference is told before a bill that could not be had.
@@ -83,5 +85,35 @@ func TestDiscrepanciesListExitCodes(t *testing.T) {
 	if code, out, _ := runWith(t, http.StatusOK, `{"id":"d1","state":"resolved","resolution":"agreed"}`,
 		"discrepancies", "resolve", "d1", "--reason", "agreed"); code != exitOK || !strings.Contains(out, "agreed") {
 		t.Errorf("resolved: exit %d, %s", code, out)
+	}
+}
+
+// A run is watched to its end, and its end is the exit status.
+func TestWatchedRun(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]int{
+		`{"id":"bill-7","state":"complete"}`:                         exitOK,
+		`{"id":"bill-7","state":"complete","differing":2}`:           exitDiffers,
+		`{"id":"bill-7","state":"incomplete","cause":"bill_broken"}`: exitIncomplete,
+	} {
+		code, out, errs := runWith(t, http.StatusOK, answer, "reconcile", "show", "--watch", "bill-7")
+		if code != want || errs != "" || !strings.Contains(out, "bill-7") {
+			t.Errorf("%s: exit %d, want %d\n%s%s", answer, code, want, out, errs)
+		}
+	}
+	for _, args := range [][]string{{"--watch"}, {"--watch", "sweep-1"}} {
+		if code, _, errs := runWith(t, http.StatusOK, `{}`, append([]string{"reconcile", "show"}, args...)...); code != exitUsage || errs == "" {
+			t.Errorf("%v: exit %d, %s", args, code, errs)
+		}
+	}
+}
+
+func TestProgressInWords(t *testing.T) {
+	t.Parallel()
+	left := 61.2
+	run := httpapi.BillRun{Channel: "wx", Day: "2026-11-21", Bill: "trade", Rows: 600_000}
+	run.Progress = &httpapi.Progress{Phase: "reading", Done: 3, Of: 9, Rate: 200_000, Left: &left}
+	if got, want := atText(run), "wx 2026-11-21 trade: reading, 600000 lines, 200000 a second, 1m1s left"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

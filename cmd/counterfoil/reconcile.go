@@ -62,14 +62,26 @@ func (p *program) runReconciliation(ctx context.Context, r remote) error {
 
 func newReconcileShowCommand(p *program, r *remote) *cobra.Command {
 	var limit int
+	var watch bool
 	cmd := &cobra.Command{
 		Use: "show [ID]", Short: "List sweeps, or show one run of any kind",
+		Long: `Lists sweeps, or shows one run of any kind. With --watch it waits until the
+comparison of that id has ended, and shows how far it has come where standard
+error is a terminal; its exit status is then that of the comparison: 0 all agree,
+3 differences are open, 4 it is incomplete.`,
 		Example: `  counterfoil reconcile show --dir /srv/pay --limit 10
-  counterfoil reconcile show sweep-20261122T050000Z-1f2e --dir /srv/pay --output json`,
+  counterfoil reconcile show sweep-20261122T050000Z-1f2e --dir /srv/pay --output json
+  counterfoil reconcile show --watch bill-20261122T021500.000Z-1f2e3d4c --dir /srv/pay`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: p.begin(func(ctx context.Context, args []string) error { return p.showRuns(ctx, *r, args, limit) }),
+		RunE: p.begin(func(ctx context.Context, args []string) error {
+			if watch {
+				return p.watchRun(ctx, *r, args)
+			}
+			return p.showRuns(ctx, *r, args, limit)
+		}),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` runs, 200 or fewer")
+	cmd.Flags().BoolVar(&watch, "watch", false, "wait until the comparison has ended")
 	p.addOutput(cmd, "table")
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/robfig/cron/v3"
@@ -27,12 +28,28 @@ func billJobs(ctx context.Context, app *assembly.App, holder string, reg prometh
 		if err != nil {
 			return nil, domain.EField(domain.KindInvalid, "channels."+string(id)+".bill_schedule", "%s", err.Error())
 		}
-		jobs = append(jobs, job{"bills of " + string(id), at, func(ctx context.Context) error {
+		jobs = append(jobs, job{"bills of " + string(id), &atStart{Schedule: at}, func(ctx context.Context) error {
 			_, err := comparer.CatchUpChannel(ctx, id)
 			return err
 		}})
 	}
 	return jobs, nil
+}
+
+// atStart is a schedule that also comes at once when it is begun: a bill that the
+// process before was cut off in the middle of is taken up without waiting.
+type atStart struct {
+	cron.Schedule
+	begun bool
+}
+
+// Next is the next time after t. The scheduler asks from one goroutine.
+func (a *atStart) Next(t time.Time) time.Time {
+	if !a.begun {
+		a.begun = true
+		return t.Add(time.Second)
+	}
+	return a.Schedule.Next(t)
 }
 
 // billSchedule reads five cron fields in a zone.

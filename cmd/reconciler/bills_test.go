@@ -30,3 +30,20 @@ func TestBillScheduleIsInTheChannelsZone(t *testing.T) {
 		}
 	}
 }
+
+// Bills are looked for at once when the daemon begins, and then on schedule.
+func TestBillsAreLookedForAtStart(t *testing.T) {
+	t.Parallel()
+	at, err := billSchedule("0 9 * * *", "Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &atStart{Schedule: at}
+	begin := time.Date(2026, 3, 13, 12, 0, 0, 0, time.UTC)
+	if got := s.Next(begin); got.Sub(begin) > time.Second {
+		t.Errorf("begun at %s, first at %s", begin, got)
+	}
+	if got, want := s.Next(begin), time.Date(2026, 3, 14, 1, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("then at %s, want %s", got, want)
+	}
+}

@@ -38,6 +38,16 @@ func draw(w io.Writer, what string) *Bar {
 	)}
 }
 
+// Shown reports whether anybody sees the bar.
+func (b *Bar) Shown() bool { return b != nil && b.bar != nil }
+
+// Tell says what the bar is at.
+func (b *Bar) Tell(what string) {
+	if b.Shown() {
+		b.bar.Describe(what)
+	}
+}
+
 // Set shows that done of total is reached. A total of 0 is not known yet. It is
 // for one goroutine at a time.
 func (b *Bar) Set(done, total uint64) {
