@@ -23,6 +23,7 @@ type checker struct {
 	notified map[ack]int
 	decided  map[ack]domain.Money // credited, allocated or parked and confirmed
 	moved    map[ack]domain.Money // credited or allocated
+	back     map[ack]domain.Money // refunded
 }
 
 // stream is one payment.
@@ -38,7 +39,7 @@ type stream struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, streams: map[domain.Stream]*stream{}, books: map[string]domain.Money{}, notified: map[ack]int{},
-		decided: map[ack]domain.Money{}, moved: map[ack]domain.Money{},
+		decided: map[ack]domain.Money{}, moved: map[ack]domain.Money{}, back: map[ack]domain.Money{},
 	}
 }
 
@@ -145,11 +146,39 @@ func (c *checker) fact(s *stream, f domain.Fact) {
 		}
 	case domain.PaymentHeld:
 		line += " held " + f.TradeNo
+	case domain.PaymentRefunded:
+		line += fmt.Sprintf(" refunded %s %s", f.TradeNo, f.Amount)
+		c.gaveBack(s, f)
 	case domain.LedgerOpened, domain.ChannelConfigured:
-	default: // refunds, disputes, bills and people's acts have no part in this workload
+	default: // disputes, bills and people's acts have no part in this workload
 		c.w.fail("%s: a %s out of nowhere", s.name, f.FactType())
 	}
 	c.w.note("  %s", line)
+}
+
+// gaveBack asserts that a refund is known by the gateway's answer, and that the
+// gateway has given back as much: V2 tells the sum.
+func (c *checker) gaveBack(s *stream, f domain.PaymentRefunded) {
+	ch := s.payment.Placed.Channel
+	a := ack{ch, "", f.TradeNo, true}
+	sum := f.Amount
+	if was, ok := c.back[a]; ok {
+		var err error
+		sum, err = sum.Add(was)
+		c.w.do(err)
+	}
+	c.back[a] = sum
+	o, err := c.w.box.Order(f.TradeNo)
+	c.w.do(err)
+	if ch != signed || f.Source != domain.SourceQuery || o.Refunded == "" {
+		c.w.fail("%s: a refund of %s out of nowhere", s.name, f.Amount)
+		return
+	}
+	gone, err := domain.ParseMoney(o.Refunded, domain.CNY)
+	c.w.do(err)
+	if sum.Minor() > gone.Minor() {
+		c.w.fail("%s: %s are booked as refunded of trade %s, the gateway gave %s back", s.name, sum, f.TradeNo, gone)
+	}
 }
 
 func (c *checker) ownCredit(s *stream, account domain.AccountID, m domain.Money) {
@@ -264,6 +293,10 @@ func (w *world) checkAtTheEnd() {
 			case known:
 				sum, err := psp[ch].Add(m)
 				w.do(err)
+				if back, gone := w.check.back[ack{ch, "", p.TradeNo, true}]; gone {
+					sum, err = sum.Sub(back)
+					w.do(err)
+				}
 				psp[ch] = sum
 			case !w.excused(ch, p):
 				w.fail("%s: trade %s of order %s over %s is paid, and not in the books", ch, p.TradeNo, p.OutTradeNo, p.Money)
