@@ -88,7 +88,7 @@ fuzz: ## every fuzz target for its share of FUZZ_SECONDS
 	@mkdir -p bin/fuzz; targets=$$(grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's#/[^/]*_test.go:func # #'); \
 	share=$$(($(FUZZ_SECONDS) / $$(wc -l <<<"$$targets"))); \
 	while read -r pkg target; do \
-		case $$pkg in ./providers/*) least=$(FUZZ_FOREIGN);; *) least=1;; esac; \
+		case $$pkg in ./providers/*|./tamperlog) least=$(FUZZ_FOREIGN);; *) least=1;; esac; \
 		printf '%s %s %d\n' $$pkg $$target $$((share > least ? share : least)); \
 	done <<<"$$targets" | xargs -P 2 -L 1 tools/fuzz
 
