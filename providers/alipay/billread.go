@@ -165,7 +165,8 @@ func (b *bill) remark(text string) error {
 			return b.corrupt("names another merchant")
 		}
 	case strings.HasPrefix(text, "#起始日期"):
-		if !strings.Contains(text, "["+chineseDay(b.day)+" 00:00:00]") {
+		begin, _, _ := strings.Cut(text, "终止日期") // the end is the beginning of the next day's bill
+		if !strings.Contains(begin, "["+chineseDay(b.day)+" 00:00:00]") {
 			return b.corrupt("names another day than %s", b.day)
 		}
 	default:
