@@ -80,9 +80,16 @@ func (r *Report) summary() Sheet {
 		item string
 		n    int
 	}{
-		{"Our lines 我方笔数", sum.Ours}, {"Their lines 账单笔数", sum.Theirs}, {"Matched 相符", sum.Matched}, {"Waiting for a later bill 待后续账单", sum.Waiting},
-		{"Found on another day's bill 次日账单补平", sum.Settled}, {"Tolerated 容差内", sum.Tolerated}, {"Healed 自动补单", sum.Healed},
-		{"Comparisons 对账次数", len(r.Runs)}, {"Comparisons not finished 未完成对账", len(r.Unfinished)}, {"Corrections 更正", len(r.Corrections)},
+		{"Our lines 我方笔数", sum.Ours},
+		{"Their lines 账单笔数", sum.Theirs},
+		{"Matched 相符", sum.Matched},
+		{"Waiting for a later bill 待后续账单", sum.Waiting},
+		{"Found on another day's bill 次日账单补平", sum.Settled},
+		{"Tolerated 容差内", sum.Tolerated},
+		{"Healed 自动补单", sum.Healed},
+		{"Comparisons 对账次数", len(r.Runs)},
+		{"Comparisons not finished 未完成对账", len(r.Unfinished)},
+		{"Corrections 更正", len(r.Corrections)},
 	} {
 		add("Reconciliation 对账", c.item, c.n, "")
 	}
@@ -123,9 +130,14 @@ func (r *Report) trial() []domain.Money {
 func (r *Report) evidence() [][2]string {
 	h := r.Head
 	out := [][2]string{
-		{"Report 报表", r.Title()}, {"Days 日期", string(r.Scope.From) + " – " + string(r.Scope.To)}, {"Zone 时区", r.Zone},
-		{"As of 截至", wall(h.AsOf, r.zone)}, {"Ledger 账本", h.Ledger.String() + " (" + string(h.Mode) + ")"},
-		{"Head position 日志位置", h.Position.String()}, {"Last event 末条事件", h.Event.String()}, {"Events 事件数", strconv.FormatUint(h.Events, 10)},
+		{"Report 报表", r.Title()},
+		{"Days 日期", string(r.Scope.From) + " – " + string(r.Scope.To)},
+		{"Zone 时区", r.Zone},
+		{"As of 截至", wall(h.AsOf, r.zone)},
+		{"Ledger 账本", h.Ledger.String() + " (" + string(h.Mode) + ")"},
+		{"Head position 日志位置", h.Position.String()},
+		{"Last event 末条事件", h.Event.String()},
+		{"Events 事件数", strconv.FormatUint(h.Events, 10)},
 	}
 	if h.Root != "" {
 		out = append(out, [2]string{"Tree root 树根 (SHA-256)", h.Root}, [2]string{"Events under the root 树根覆盖", strconv.FormatUint(h.Sealed, 10)})
@@ -146,10 +158,26 @@ func wall(t time.Time, zone *time.Location) string {
 
 func (r *Report) runs() Sheet {
 	s := Sheet{Name: "Runs", Zh: "对账批次", Columns: []Column{
-		{"Channel", "渠道", 16}, {"Day", "账单日", 12}, {"Bill", "账单", 11}, {"Import", "版本", 8}, {"State", "状态", 12}, {"Counts", "计入", 8},
-		{"Ours", "我方", 10}, {"Theirs", "对方", 10}, {"Matched", "相符", 10}, {"Waiting", "待定", 10}, {"Settled", "补平", 10}, {"Tolerated", "容差", 10},
-		{"Differing", "差异", 10}, {"Healed", "自动补单", 10}, {"At", "完成时间", 20}, {"Run", "批次号", 40}, {"Cause", "原因", 30}, {"Bill SHA-256", "账单哈希", 66},
-		{"Bytes", "字节", 12}, {"Position", "日志位置", 12},
+		{"Channel", "渠道", 16},
+		{"Day", "账单日", 12},
+		{"Bill", "账单", 11},
+		{"Import", "版本", 8},
+		{"State", "状态", 12},
+		{"Counts", "计入", 8},
+		{"Ours", "我方", 10},
+		{"Theirs", "对方", 10},
+		{"Matched", "相符", 10},
+		{"Waiting", "待定", 10},
+		{"Settled", "补平", 10},
+		{"Tolerated", "容差", 10},
+		{"Differing", "差异", 10},
+		{"Healed", "自动补单", 10},
+		{"At", "完成时间", 20},
+		{"Run", "批次号", 40},
+		{"Cause", "原因", 30},
+		{"Bill SHA-256", "账单哈希", 66},
+		{"Bytes", "字节", 12},
+		{"Position", "日志位置", 12},
 	}}
 	for _, x := range r.Runs {
 		s.Rows = append(s.Rows, []any{
@@ -175,10 +203,25 @@ func yes(b bool) string {
 
 func (r *Report) differences() Sheet {
 	s := Sheet{Name: "Differences", Zh: "差异", Columns: []Column{
-		{"Channel", "渠道", 16}, {"Day", "账单日", 12}, {"Kind", "类型", 20}, {"State", "状态", 10}, {"Age", "时长", 8}, {"Line", "业务", 12},
-		{"Order", "商户单号", 28}, {"Trade", "渠道单号", 30}, {"Refund or dispute", "退款/争议号", 24}, {"Ours", "我方金额", 16}, {"Theirs", "对方金额", 16},
-		{"At stake", "差额", 16}, {"Currency", "币种", 9}, {"Found at", "发现时间", 20}, {"Found by", "发现批次", 40}, {"Resolved at", "解决时间", 20},
-		{"Resolved by", "解决人/批次", 40}, {"How", "处理", 40}, {"Id", "差异号", 38},
+		{"Channel", "渠道", 16},
+		{"Day", "账单日", 12},
+		{"Kind", "类型", 20},
+		{"State", "状态", 10},
+		{"Age", "时长", 8},
+		{"Line", "业务", 12},
+		{"Order", "商户单号", 28},
+		{"Trade", "渠道单号", 30},
+		{"Refund or dispute", "退款/争议号", 24},
+		{"Ours", "我方金额", 16},
+		{"Theirs", "对方金额", 16},
+		{"At stake", "差额", 16},
+		{"Currency", "币种", 9},
+		{"Found at", "发现时间", 20},
+		{"Found by", "发现批次", 40},
+		{"Resolved at", "解决时间", 20},
+		{"Resolved by", "解决人/批次", 40},
+		{"How", "处理", 40},
+		{"Id", "差异号", 38},
 	}}
 	for _, d := range r.Differences {
 		state := "resolved"
@@ -195,9 +238,23 @@ func (r *Report) differences() Sheet {
 
 func (r *Report) corrections() Sheet {
 	s := Sheet{Name: "Corrections", Zh: "更正", Columns: []Column{
-		{"Action", "动作", 12}, {"State", "状态", 12}, {"Automatic", "自动", 10}, {"Channel", "渠道", 16}, {"Order", "商户单号", 28}, {"Trade", "渠道单号", 30},
-		{"Account", "账户", 22}, {"From", "原账户", 22}, {"Amount", "金额", 16}, {"Currency", "币种", 9}, {"Proposed by", "提出", 26},
-		{"Proposed at", "提出时间", 20}, {"Why", "理由", 40}, {"Decided by", "复核", 20}, {"Decided at", "复核时间", 20}, {"Words", "复核意见", 40}, {"Event", "事件号", 38},
+		{"Action", "动作", 12},
+		{"State", "状态", 12},
+		{"Automatic", "自动", 10},
+		{"Channel", "渠道", 16},
+		{"Order", "商户单号", 28},
+		{"Trade", "渠道单号", 30},
+		{"Account", "账户", 22},
+		{"From", "原账户", 22},
+		{"Amount", "金额", 16},
+		{"Currency", "币种", 9},
+		{"Proposed by", "提出", 26},
+		{"Proposed at", "提出时间", 20},
+		{"Why", "理由", 40},
+		{"Decided by", "复核", 20},
+		{"Decided at", "复核时间", 20},
+		{"Words", "复核意见", 40},
+		{"Event", "事件号", 38},
 	}}
 	for _, c := range r.Corrections {
 		s.Rows = append(s.Rows, []any{
@@ -210,8 +267,16 @@ func (r *Report) corrections() Sheet {
 
 func (r *Report) charges() Sheet {
 	s := Sheet{Name: "Fees", Zh: "手续费与优惠", Columns: []Column{
-		{"Kind", "类型", 14}, {"Channel", "渠道", 16}, {"Day", "账单日", 12}, {"Amount", "金额", 16}, {"Currency", "币种", 9}, {"Exact on the bill", "账单精确值", 20},
-		{"Bill", "账单", 11}, {"Run", "批次号", 40}, {"Bill SHA-256", "账单哈希", 66}, {"Event", "事件号", 38},
+		{"Kind", "类型", 14},
+		{"Channel", "渠道", 16},
+		{"Day", "账单日", 12},
+		{"Amount", "金额", 16},
+		{"Currency", "币种", 9},
+		{"Exact on the bill", "账单精确值", 20},
+		{"Bill", "账单", 11},
+		{"Run", "批次号", 40},
+		{"Bill SHA-256", "账单哈希", 66},
+		{"Event", "事件号", 38},
 	}}
 	for _, c := range r.Charges {
 		s.Rows = append(s.Rows, []any{
@@ -245,9 +310,21 @@ func (r *Report) books() Sheet {
 // MovementRows.
 func Movements() Sheet {
 	return Sheet{Name: "Movements", Zh: "分录", Columns: []Column{
-		{"Day", "记账日", 12}, {"Value date", "起息日", 12}, {"Recorded", "入账时间", 20}, {"What", "业务", 22}, {"Channel", "渠道", 16}, {"Order", "商户单号", 28},
-		{"Trade", "渠道单号", 30}, {"Reference", "关联号", 24}, {"Book", "科目", 34}, {"Wallet", "账户", 22}, {"Amount", "金额", 16}, {"Currency", "币种", 9},
-		{"Exact", "精确值", 20}, {"Evidence SHA-256", "凭据哈希", 66}, {"Event", "事件号", 38},
+		{"Day", "记账日", 12},
+		{"Value date", "起息日", 12},
+		{"Recorded", "入账时间", 20},
+		{"What", "业务", 22},
+		{"Channel", "渠道", 16},
+		{"Order", "商户单号", 28},
+		{"Trade", "渠道单号", 30},
+		{"Reference", "关联号", 24},
+		{"Book", "科目", 34},
+		{"Wallet", "账户", 22},
+		{"Amount", "金额", 16},
+		{"Currency", "币种", 9},
+		{"Exact", "精确值", 20},
+		{"Evidence SHA-256", "凭据哈希", 66},
+		{"Event", "事件号", 38},
 	}}
 }
 

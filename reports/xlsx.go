@@ -159,8 +159,11 @@ func (w *Workbook) finish(r *Report) error {
 		return err
 	}
 	for _, p := range []struct{ name, value string }{
-		{"counterfoil_run", r.Scope.Run}, {"counterfoil_period", string(r.Scope.Period)}, {"counterfoil_position", r.Head.Position.String()},
-		{"counterfoil_root", r.Head.Root}, {"counterfoil_ledger", r.Head.Ledger.String()},
+		{"counterfoil_run", r.Scope.Run},
+		{"counterfoil_period", string(r.Scope.Period)},
+		{"counterfoil_position", r.Head.Position.String()},
+		{"counterfoil_root", r.Head.Root},
+		{"counterfoil_ledger", r.Head.Ledger.String()},
 	} {
 		if p.value == "" {
 			continue

@@ -67,7 +67,7 @@ func (p *program) exportReport(ctx context.Context, q reports.Query, out string)
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor is small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // intoFile hands write a new file, or standard output for "". A file that could
@@ -128,7 +128,7 @@ func sealedRoot(cfg config.Config) (sealed uint64, root []byte, err error) {
 func bookZone(cfg config.Config, channel string) *time.Location {
 	var zones []string
 	for id, ch := range cfg.Channels {
-		if channel == "" || string(id) == channel {
+		if channel == "" || id == channel {
 			zones = append(zones, ch.Zone)
 		}
 	}
