@@ -119,8 +119,9 @@ func besideChannel(f domain.Fact) domain.ChannelID {
 		return f.Channel
 	case domain.PayoutFailed:
 		return f.Channel
+	default:
+		return ""
 	}
-	return ""
 }
 
 // besideHome is the stream that a fact of the books belongs into.

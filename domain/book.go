@@ -31,6 +31,10 @@ type BookedBill struct {
 	SHA256    string // of the bill
 	Charges   []Charge
 	Exchanges []Exchange
+
+	// NoDiscounts says that this import knows nothing of discounts: what is
+	// booked of them stays.
+	NoDiscounts bool
 }
 
 // Charge is what a bill charged in one currency. The sums are decimals with at
@@ -154,20 +158,29 @@ func (b *Book) charges(bill BookedBill) ([]Charge, error) {
 		}
 		said[ch.Currency] = true
 	}
-	gone := map[Currency]bool{}
-	for k := range b.fees {
-		gone[k.currency] = gone[k.currency] || k.bill == bill.Bill && !said[k.currency]
-	}
-	for k := range b.discounts {
-		gone[k.currency] = gone[k.currency] || k.bill == bill.Bill && !said[k.currency]
-	}
-	for currency, is := range gone {
-		if is {
+	for currency := range b.currencies(bill.Bill) {
+		if !said[currency] {
 			out = append(out, Charge{Currency: currency, Fees: "0", Discounts: "0"})
 		}
 	}
 	slices.SortFunc(out, func(x, y Charge) int { return cmp.Compare(x.Currency, y.Currency) })
 	return out, nil
+}
+
+// currencies are those in which charges are booked of a kind of bill.
+func (b *Book) currencies(bill string) map[Currency]bool {
+	out := map[Currency]bool{}
+	for k := range b.fees {
+		if k.bill == bill {
+			out[k.currency] = true
+		}
+	}
+	for k := range b.discounts {
+		if k.bill == bill {
+			out[k.currency] = true
+		}
+	}
+	return out
 }
 
 func (b *Book) charge(c Context, bill BookedBill, ch Charge) ([]Fact, error) {
@@ -181,7 +194,7 @@ func (b *Book) charge(c Context, bill BookedBill, ch Charge) ([]Fact, error) {
 			facts = append(facts, f)
 		}
 	}
-	if ch.Discounts != "" {
+	if ch.Discounts != "" && !bill.NoDiscounts {
 		f, due, err := b.discount(c, bill, ch)
 		if err != nil {
 			return nil, err

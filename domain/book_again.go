@@ -28,8 +28,9 @@ func (b *Book) Again(c Context, f Fact) (Fact, error) {
 		}, nil)
 		again.Line = f.Line // the provider's number of the line may have been none
 		return owed(again, !f.Amount.IsZero(), nil)
+	default:
+		return nil, E(KindCorrupt, "a %s does not stand in a book", f.FactType())
 	}
-	return nil, E(KindCorrupt, "a %s does not stand in a book", f.FactType())
 }
 
 // owed is a decision's fact as one that can be compared.
@@ -67,8 +68,9 @@ func (p *Payout) Again(c Context, f Fact) (Fact, error) {
 			Amount: f.Amount, At: f.Dates.at(), Reference: f.Reference, Statement: f.Statement, Reason: f.Reason, By: f.By,
 		})
 		return owed(again, again != nil, err)
+	default:
+		return nil, E(KindCorrupt, "a %s does not stand in a payout's stream", f.FactType())
 	}
-	return nil, E(KindCorrupt, "a %s does not stand in a payout's stream", f.FactType())
 }
 
 func (p *Payout) line(c Context, day Day, m Movement) (Fact, error) {

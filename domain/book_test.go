@@ -109,7 +109,8 @@ func TestFeesRounded(t *testing.T) {
 	b.Charges[0].Moved = domain.NewMoney(1003, domain.CNY)
 	f, _ := bookBill(t, &book, b)[0].(domain.FeesBooked)
 	want := []domain.Posting{
-		{Book: "expenses:fee:epay-main", Amount: ten}, {Book: "expenses:fee:rounding", Amount: domain.NewMoney(3, domain.CNY)},
+		{Book: "expenses:fee:epay-main", Amount: ten},
+		{Book: "expenses:fee:rounding", Amount: domain.NewMoney(3, domain.CNY)},
 		{Book: "assets:psp:epay-main", Amount: domain.NewMoney(-1003, domain.CNY)},
 	}
 	if !slices.Equal(f.Postings, want) || f.Total.Minor() != 1003 {
@@ -150,6 +151,20 @@ func TestGoneCurrency(t *testing.T) {
 	}
 	if sums.String() != "12.60 CNY, -1.38 USD" {
 		t.Errorf("the balance got %s back", sums.String())
+	}
+}
+
+// TestNoDiscounts: an import that knows nothing of discounts leaves them.
+func TestNoDiscounts(t *testing.T) {
+	t.Parallel()
+	var book domain.Book
+	b := bill("0.60")
+	b.Charges[0].Discounts = "2"
+	bookBill(t, &book, b)
+	b.Charges, b.Run, b.NoDiscounts = nil, "run-2", true
+	fs := bookBill(t, &book, b)
+	if len(fs) != 1 || fs[0].FactType() != domain.TypeFeesBooked {
+		t.Errorf("booked %+v", fs)
 	}
 }
 

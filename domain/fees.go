@@ -55,7 +55,8 @@ func (FeesBooked) FactType() string { return TypeFeesBooked }
 func (DiscountBooked) FactType() string { return TypeDiscountBooked }
 
 // One run books the charges of a bill once in each currency.
-func (f FeesBooked) key() string     { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
+func (f FeesBooked) key() string { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
+
 func (f DiscountBooked) key() string { return f.Run + "/" + f.Bill + "/" + string(f.Total.currency) }
 
 // maxFees bounds the digits of a sum of fees.

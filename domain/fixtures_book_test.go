@@ -14,8 +14,10 @@ func bookFixtures() map[string]domain.Fact {
 	yen, dollars := domain.NewMoney(700, domain.JPY), domain.NewMoney(138, domain.USD)
 	nothing := domain.NewMoney(0, domain.CNY)
 	exchange := []domain.Posting{
-		{Book: "assets:psp:epay-main", Amount: ten.Neg()}, {Book: "equity:conversion", Amount: ten},
-		{Book: "equity:conversion", Amount: dollars.Neg()}, {Book: "assets:psp:epay-main", Amount: dollars},
+		{Book: "assets:psp:epay-main", Amount: ten.Neg()},
+		{Book: "equity:conversion", Amount: ten},
+		{Book: "equity:conversion", Amount: dollars.Neg()},
+		{Book: "assets:psp:epay-main", Amount: dollars},
 	}
 	totals := []domain.PeriodTotal{
 		{Book: "assets:psp:epay-main", Opening: five, Closing: ten}, {Book: "liabilities:wallet", Opening: five.Neg(), Closing: ten.Neg()},

@@ -67,7 +67,7 @@ func (c *Comparer) bookings(run *operations.BillRun, kinds []string, t *domain.B
 		bill.Exchanges = nil
 		return []domain.BookedBill{bill}
 	}
-	trade := domain.BookedBill{Day: run.Day, Bill: kinds[0], Run: run.ID, SHA256: run.SHA256}
+	trade := domain.BookedBill{Day: run.Day, Bill: kinds[0], Run: run.ID, SHA256: run.SHA256, NoDiscounts: true}
 	for i, charge := range bill.Charges {
 		trade.Charges = append(trade.Charges, domain.Charge{Currency: charge.Currency, Fees: "0"})
 		bill.Charges[i].Discounts = ""

@@ -169,11 +169,13 @@ func queryPeriods(ctx context.Context, c *conn, where string, args ...any) ([]pr
 
 // decidedPeriod reads who decided on a proposal, where somebody did.
 func decidedPeriod(p *projections.Period, r row) error {
-	typ := map[domain.PeriodState]string{
-		domain.PeriodShut: domain.TypePeriodClosed, domain.PeriodDenied: domain.TypePeriodRejected,
-	}[p.State]
-	if typ == "" {
+	typ := domain.TypePeriodClosed
+	switch p.State {
+	case domain.PeriodProposed, domain.PeriodSuperseded:
 		return nil
+	case domain.PeriodDenied:
+		typ = domain.TypePeriodRejected
+	case domain.PeriodShut:
 	}
 	f, err := domain.DecodeFact(typ, []byte(r.str(4)))
 	switch f := f.(type) {
