@@ -51,13 +51,25 @@ func (p *shop) payAtGateway(ctx context.Context, o order) error {
 		return nil // refunded before it was credited, it never would be
 	}
 	whole := o.amount.Minor()
-	for _, part := range map[fate][]int64{partly: {40}, fully: {100}, twice: {30, 20}}[o.fate] {
+	for _, part := range parts(o.fate) {
 		amount := domain.NewMoney(max(1, whole*part/100), o.amount.Currency())
 		if err := p.box.Refund(paid.TradeNo, amount); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// parts are the refunds of a fate at the gateway, in hundredths of the payment.
+func parts(f fate) []int64 {
+	switch f {
+	case partly:
+		return []int64{40}
+	case twice:
+		return []int64{30, 20}
+	default:
+		return []int64{100}
+	}
 }
 
 // delivered waits a moment for the payment's callback to be taken.
