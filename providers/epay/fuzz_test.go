@@ -1,6 +1,7 @@
 package epay
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -109,6 +110,47 @@ func FuzzQueryReply(f *testing.F) {
 		if status != 200 || n.OrderNo != order || n.Amount.Currency() != domain.CNY || v.grade != domain.GradeC ||
 			(n.Status == domain.StatusPaid) != (n.ProviderStatus == "1") || (n.Status == domain.StatusPaid && !n.Amount.IsPositive()) {
 			t.Fatalf("%q is read as %+v", body, n)
+		}
+	})
+}
+
+// FuzzSignedReply gives a V2 channel any texts in an answer that the gateway
+// signed rightly.
+func FuzzSignedReply(f *testing.F) {
+	f.Add("1", "1.00", "", "2016080615134334902")
+	f.Add("2", "1.00", "0.30", "2016080615134334902")
+	f.Add("2", "1e2", "NaN", "")
+	f.Add("3", "0.00", "-1", "\u0661")
+	c := newChannel(f, gatewayV2())
+	f.Fuzz(func(t *testing.T, status, money, back, tradeNo string) {
+		members := map[string]string{
+			"code": "0", "pid": "1001", "out_trade_no": order, "status": status, "money": money, "refundmoney": back, "trade_no": tradeNo,
+		}
+		var p Params
+		for name, value := range members {
+			p = append(p, Param{name, value})
+		}
+		sign, err := SignRSA(Text(p), testKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		members["sign"] = sign
+		body, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := c.readAnswer(response{status: 200, body: body}, asked{orderNo: order})
+		if err != nil {
+			return
+		}
+		n := v.notice
+		if n.Status == domain.StatusPaid && (!n.Amount.IsPositive() || (n.ProviderStatus != "1" && n.ProviderStatus != "2")) {
+			t.Fatalf("%s is read as %+v", body, n)
+		}
+		for _, a := range v.also {
+			if n.Status != domain.StatusPaid || !a.Total || !a.Amount.IsPositive() || a.Amount.Minor() > n.Amount.Minor() || a.TradeNo != n.TradeNo {
+				t.Fatalf("%s is read as %+v and %+v", body, n, a)
+			}
 		}
 	})
 }

@@ -150,6 +150,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(200, []byte(refundAnswer))
 	f.Add(404, []byte(noOrder))
 	f.Add(500, []byte("<html>"))
+	f.Add(200, []byte(orderV2()))
+	f.Add(200, []byte(answerV2(Field{"out_trade_no", "1409811653"}, Field{"refund_count", "1"}, Field{"refund_id_0", "5"}, Field{"out_refund_no_0", "R1409811653"},
+		Field{"refund_fee_0", "40"}, Field{"refund_status_0", "SUCCESS"})))
 	c, v2 := newChannel(f, configV3()), newChannel(f, configV2())
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		r := response{status: status, header: signedBy(platformKeyOnce(), platformSerial, body).Header, body: body}
@@ -166,7 +169,31 @@ func FuzzAnswer(f *testing.F) {
 		if v, err := v2.readAnswerV2(r, asked{orderNo: "1409811653"}); err == nil && v.found && !bytes.Contains(body, []byte("<sign>")) {
 			t.Fatalf("v2 accepts %q", body)
 		}
+		checkAnswerV2(t, v2, status, body)
 	})
+}
+
+// checkAnswerV2 reads the elements of any bytes as rightly signed answers of v2.
+func checkAnswerV2(t *testing.T, c *Channel, status int, body []byte) {
+	t.Helper()
+	fields, err := ScanXML(body, "xml")
+	if err != nil || fields.twin(fieldSign) {
+		return
+	}
+	r := response{status: status, body: signedV2(fields, apiKey, SignMD5)}
+	for _, about := range []asked{{orderNo: "1409811653"}, {refundNo: "R1409811653"}} {
+		v, err := c.readAnswerV2(r, about)
+		if err != nil || !v.found {
+			continue
+		}
+		for _, n := range v.notices {
+			moved := n.Status == domain.StatusPaid || n.Status == domain.StatusSucceeded
+			if status != 200 || (about.orderNo != "" && n.OrderNo != about.orderNo) || (about.refundNo != "" && n.RefundNo != about.refundNo) ||
+				(moved && !n.Amount.IsPositive()) {
+				t.Fatalf("%q is read as %+v", body, n)
+			}
+		}
+	}
 }
 
 // FuzzCertificates gives a channel any bytes as a signed answer about
