@@ -98,8 +98,8 @@ func (b *basis) note(e Event) {
 
 // of is the hash of the evidence that e rests on; empty where it is not known.
 func (b *basis) of(e Event) string {
-	if f, ok := e.Fact.(domain.FeesBooked); ok {
-		return f.SHA256
+	if o := originOf(e.Fact); o.sha256 != "" {
+		return o.sha256
 	}
 	if b.stream == e.Stream {
 		return b.sha256

@@ -21,6 +21,10 @@ func (f *folding) tell(e Event) {
 		}
 	case domain.CorrectionProposed:
 		f.proposed(e, fact)
+	case domain.CorrectionSeconded:
+		if c := f.asked[fact.Proposal]; c != nil {
+			c.SecondedBy = fact.By
+		}
 	case domain.CorrectionApproved:
 		f.decided(e, fact.Proposal, domain.ProposalIssued, fact.By, fact.Reason)
 	case domain.CorrectionRejected:

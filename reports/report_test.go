@@ -152,6 +152,46 @@ func TestClosedPeriod(t *testing.T) {
 	}
 }
 
+// What a provider kept and what it paid out say by which bill, run or person.
+func TestChargesAndPayouts(t *testing.T) {
+	t.Parallel()
+	a := newAuthor()
+	a.at = time.Date(2026, 10, 9, 12, 0, 0, 0, shanghai)
+	a.put("book-wx:2026-10-08", domain.DiscountBooked{
+		Channel: "wx", Day: "2026-10-08", Bill: "trade", Exact: "1.005", Run: "bill-8", SHA256: "c1", Dates: a.dates(),
+		Postings: move(1, "", domain.BookDiscount("wx"), "assets:psp:wx", cny(101)).Postings,
+	})
+	a.put("payout-wx:po-1", domain.PayoutSent{
+		Channel: "wx", PayoutID: "po-1", Amount: cny(500), Day: "2026-10-08", Bill: "fund_flow", Run: "bill-9", SHA256: "c2", Dates: a.dates(),
+		Postings: move(1, "", "assets:transit", "assets:psp:wx", cny(500)).Postings,
+	})
+	a.put("payout-wx:po-1", domain.PayoutArrived{
+		Channel: "wx", PayoutID: "po-1", Amount: cny(500), By: "amy", Statement: "c3", Dates: a.dates(),
+		Postings: move(1, "", "assets:bank", "assets:transit", cny(500)).Postings,
+	})
+	s := domain.Stream("payment-wx:O1")
+	a.put(s, domain.CorrectionProposed{Proposal: domain.ID{1}, Action: domain.ActionCredit, Amount: cny(1), By: "bill-8"})
+	a.put(s, domain.CorrectionSeconded{Proposal: domain.ID{1}, By: "amy"})
+	a.put(s, domain.CorrectionApproved{Proposal: domain.ID{1}, By: "bob"})
+	r := a.report(t, october, nil)
+	if len(r.Charges) != 1 || r.Charges[0].Kind != "discount" || r.Charges[0].Exact != "1.005" || r.Charges[0].Run != "bill-8" || r.Charges[0].Day != "2026-10-08" {
+		t.Errorf("%+v", r.Charges)
+	}
+	if len(r.Payouts) != 2 {
+		t.Fatalf("%+v", r.Payouts)
+	}
+	sent, arrived := r.Payouts[0], r.Payouts[1]
+	if sent.Stage != "sent" || sent.ID != "po-1" || sent.By != "bill-9" || sent.SHA256 != "c2" || sent.Amount != cny(500) {
+		t.Errorf("%+v", sent)
+	}
+	if arrived.Stage != "arrived" || arrived.By != "amy" || arrived.SHA256 != "c3" {
+		t.Errorf("%+v", arrived)
+	}
+	if c := r.Corrections[0]; c.SecondedBy != "amy" || c.DecidedBy != "bob" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // A channel's report has that channel's movements alone, a run's that run.
 func TestScope(t *testing.T) {
 	t.Parallel()
