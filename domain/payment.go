@@ -88,6 +88,7 @@ type Payment struct {
 	Refunds      []Refund      // in order of first notice
 	Disputes     []Dispute     // in order of first notice
 	Proposals    []Proposal    // corrections by people, in order
+	Erasures     int           // of its evidence
 
 	seen    []notion // distinct notices, for R1's limit
 	settled bool     // an own credit exists
@@ -210,6 +211,8 @@ func (p Payment) Apply(f Fact) Payment {
 		p = p.applyLost(f)
 	case PaymentClosed:
 		p.Closed = f.Cause
+	case EvidenceErased:
+		p.Erasures++
 	case DiscrepancyFound:
 		p.differs = append(slices.Clip(p.differs), notion{trade: f.TradeNo, kind: f.Kind})
 	case CorrectionProposed:

@@ -19,6 +19,14 @@ type folded struct {
 	key      *domain.DataKey     // the stream's, once it was used here; nil before
 }
 
+// apply folds f. An erasure ends the key at hand.
+func (f *folded) apply(fact domain.Fact) {
+	f.payment = f.payment.Apply(fact)
+	if _, ok := fact.(domain.EvidenceErased); ok {
+		f.key = nil
+	}
+}
+
 // cache keeps the most recently used folds.
 type cache struct {
 	mu    sync.Mutex

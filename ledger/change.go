@@ -125,7 +125,7 @@ func (l *Ledger) settle(
 			return Result{}, err
 		}
 		for _, f := range v.Facts {
-			fold.payment = fold.payment.Apply(f)
+			fold.apply(f)
 		}
 		fold.expected, fold.repeats = eventstore.Expected(at.Revision), 0
 	case w.counted:
@@ -176,7 +176,7 @@ func (l *Ledger) refresh(ctx context.Context, s domain.Stream, f folded) (fresh 
 		if r.Revision != uint64(f.expected) {
 			return f, false, domain.E(domain.KindCorrupt, "%s has revision %d where %d belongs", s, r.Revision, f.expected)
 		}
-		f.payment = f.payment.Apply(e.Fact)
+		f.apply(e.Fact)
 	}
 	return f, len(events) > 0, nil
 }
@@ -234,7 +234,8 @@ func (l *Ledger) ours(ctx context.Context, s domain.Stream, expected eventstore.
 // with the fold: most payments are called back by the process that placed them.
 func (l *Ledger) seal(ctx context.Context, s domain.Stream, fold *folded, e *eventstore.Event, plain []byte) error {
 	if fold.key == nil {
-		key, err := l.key(ctx, s, fold.expected == eventstore.NoStream)
+		name := domain.KeyStream(s, fold.payment.Erasures)
+		key, err := l.key(ctx, name, fold.expected == eventstore.NoStream)
 		if err != nil {
 			return fmt.Errorf("data key of %s: %w", s, err)
 		}

@@ -96,7 +96,7 @@ func checkSealed(t failer, w *world, e Entry, erased bool) {
 	if hash, ok := w.opened[e.ID]; ok && hash == sha256.Sum256(e.Sealed) {
 		return
 	}
-	l := &Ledger{keys: w.keys, id: testID}
+	l := &Ledger{keys: w.keys, id: testID, store: w.store}
 	plain, err := l.Unseal(context.Background(), e.Recorded)
 	switch {
 	case erased:

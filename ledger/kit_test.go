@@ -88,6 +88,7 @@ type keyring struct {
 	keys   map[domain.Stream]domain.DataKey
 	broken error
 	looks  int
+	made   int
 }
 
 func (k *keyring) EnsureDataKey(_ context.Context, s domain.Stream) (domain.DataKey, error) {
@@ -99,10 +100,21 @@ func (k *keyring) EnsureDataKey(_ context.Context, s domain.Stream) (domain.Data
 	}
 	if _, ok := k.keys[s]; !ok {
 		var key domain.DataKey
-		binary.BigEndian.PutUint64(key[:], uint64(len(k.keys)+1))
+		k.made++
+		binary.BigEndian.PutUint64(key[:], uint64(k.made))
 		k.keys[s] = key
 	}
 	return k.keys[s], nil
+}
+
+func (k *keyring) DestroyDataKey(_ context.Context, s domain.Stream) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.broken != nil {
+		return k.broken
+	}
+	delete(k.keys, s)
+	return nil
 }
 
 func (k *keyring) DataKey(_ context.Context, s domain.Stream) (domain.DataKey, error) {

@@ -32,7 +32,9 @@ func asks(t *testing.T, w *world, change func(*domain.ChannelConfigured)) *Ledge
 	return l
 }
 
-func loosen(c *domain.ChannelConfigured) { c.Confirm, c.Gateway = domain.ConfirmNever, "https://new.example" }
+func loosen(c *domain.ChannelConfigured) {
+	c.Confirm, c.Gateway = domain.ConfirmNever, "https://new.example"
+}
 
 // policyFacts are the facts of the channel's policy stream.
 func policyFacts(t *testing.T, w *world) []domain.Fact {

@@ -99,7 +99,25 @@ func Decode(r eventstore.Recorded) (Entry, error) {
 // Unseal opens the sealed part of an event that was read with it. A destroyed
 // key is KindNotFound.
 func (l *Ledger) Unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error) {
-	key, err := l.keys.DataKey(ctx, r.Stream)
+	plain, err := l.unsealWith(ctx, r, 0)
+	if err == nil || (domain.KindOf(err) != domain.KindNotFound && domain.KindOf(err) != domain.KindCorrupt) {
+		return plain, err
+	}
+	erased, generation, lookErr := l.Erased(ctx, r)
+	switch {
+	case lookErr != nil:
+		return nil, lookErr
+	case erased:
+		return nil, domain.E(domain.KindNotFound, "the sealed part of revision %d of %s was erased", r.Revision, r.Stream)
+	case generation > 0:
+		return l.unsealWith(ctx, r, generation)
+	}
+	return nil, err
+}
+
+// unsealWith opens the sealed part of an event with one of its stream's keys.
+func (l *Ledger) unsealWith(ctx context.Context, r eventstore.Recorded, generation int) ([]byte, error) {
+	key, err := l.keys.DataKey(ctx, domain.KeyStream(r.Stream, generation))
 	if err != nil {
 		return nil, fmt.Errorf("data key of %s: %w", r.Stream, err)
 	}

@@ -128,6 +128,9 @@ type DataKey = domain.DataKey
 type DataKeys interface {
 	EnsureDataKey(ctx context.Context, stream domain.Stream) (DataKey, error)
 	DataKey(ctx context.Context, stream domain.Stream) (DataKey, error)
+	// DestroyDataKey overwrites a key and forgets it, for ever when it returns: only
+	// a backup has it then. A stream without a key is no error.
+	DestroyDataKey(ctx context.Context, stream domain.Stream) error
 }
 
 // Lease is a right to do something alone until a time. Token grows with every

@@ -276,6 +276,16 @@ func (s *opsStore) EnsureDataKey(ctx context.Context, stream domain.Stream) (dom
 	return key, nil
 }
 
+func (s *opsStore) DestroyDataKey(ctx context.Context, stream domain.Stream) error {
+	done, err := s.begin(ctx, "destroy data key")
+	if err != nil {
+		return err
+	}
+	defer done()
+	delete(s.data.dataKeys, stream)
+	return nil
+}
+
 func (s *opsStore) DataKey(ctx context.Context, stream domain.Stream) (domain.DataKey, error) {
 	if stream == "" {
 		return domain.DataKey{}, domain.EField(domain.KindInvalid, "stream", "is missing")

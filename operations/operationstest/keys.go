@@ -47,6 +47,25 @@ var dataKeyTests = map[string]func(*testing.T, Open){
 			seen[key] = i
 		}
 	},
+	"Destroy": func(t *testing.T, open Open) {
+		s := open(t)
+		first, other := ensure(t, s, stream(1)), ensure(t, s, stream(2))
+		for range 2 { // a second time it is gone already
+			noError(t, s.DestroyDataKey(t.Context(), stream(1)), "destroy")
+		}
+		_, err := s.DataKey(t.Context(), stream(1))
+		wantKind(t, err, domain.KindNotFound, "a destroyed key")
+		noError(t, s.Close(), "close")
+		s = one(t, open)
+		_, err = s.DataKey(t.Context(), stream(1))
+		wantKind(t, err, domain.KindNotFound, "a destroyed key after reopening")
+		if ensure(t, s, stream(1)) == first {
+			t.Error("a destroyed key came back")
+		}
+		if got := ensure(t, s, stream(2)); got != other {
+			t.Error("another stream's key changed")
+		}
+	},
 	"Race":         raceForKeys,
 	"RaceOfStores": raceOfStores,
 	"Reopen": func(t *testing.T, open Open) {

@@ -132,3 +132,19 @@ func keyID(stream domain.Stream) [16]byte {
 	sum := sha256.Sum256([]byte(stream))
 	return [16]byte(sum[:16])
 }
+
+// DestroyDataKey overwrites a stream's key with zeros and removes its row, synced
+// before it returns. Pages of the journal that still hold the key are written
+// over as the journal goes on.
+func (s *Store) DestroyDataKey(ctx context.Context, stream domain.Stream) error {
+	id := keyID(stream)
+	var zeros operations.DataKey
+	err := s.durable.do(ctx, func(t *tx) error {
+		if n, err := t.exec(`UPDATE data_keys SET key = ? WHERE id = ?`, zeros[:], id[:]); err != nil || n == 0 {
+			return err
+		}
+		_, err := t.exec(`DELETE FROM data_keys WHERE id = ?`, id[:])
+		return err
+	})
+	return classify("destroy data key", err)
+}
