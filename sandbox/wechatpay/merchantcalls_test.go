@@ -197,6 +197,7 @@ func TestCallsOfV2(t *testing.T) {
 	}
 	o := w.face.Orders(stage.OrderFilter{OrderNo: "order-0001"})[0]
 	w.pay(o.ID)
+	w.settle() // or the refund's notice may overtake the payment's
 	refund := []provider.Field{
 		{Name: "transaction_id", Value: o.ID}, {Name: "out_refund_no", Value: "refund-1"}, {Name: "total_fee", Value: "730"}, {Name: "refund_fee", Value: "30"},
 	}
