@@ -101,6 +101,28 @@ func TestFundBillBalance(t *testing.T) {
 	}
 }
 
+// TestBillMoreColumns: newer files have columns that nobody asked for, at the end
+// and between the others; the goods name may have commas all the same.
+func TestBillMoreColumns(t *testing.T) {
+	t.Parallel()
+	heading := strings.Replace(fundHeading, "发生时间", "业务来源,发生时间", 1) + ",业务描述,业务账单来源,业务基础订单号,业务订单号"
+	row := func(text string) string {
+		text = strings.Replace(text, "2026-02-14 20:24:45", "来源\t,2026-02-14 20:24:45", 1)
+		return strings.TrimSuffix(text, "\r\n") + ",描述,APP,B1,B2\r\n"
+	}
+	rows := row(fundRow("901", "P1", "", "", "-5.00", "提现")) + strings.Replace(row(fundRow("902", "T1", "A1", "10.00", "", "在线支付")), "商品", "一,二", 1)
+	text := strings.Replace(fundBill(rows), fundHeading, heading, 1)
+	got, err := readAll(t, bytes.NewReader(zipped(t, entry{name: fundName, text: text})), billOf(providers.BillFunds))
+	if err != nil || len(got) != 2 || got[0].Net != yuan(-500) || got[1].OrderNo != "A1" || got[1].Net != yuan(1000) || got[1].Balance != yuan(1187506) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// A row twice makes the sums at the foot wrong.
+	twice := strings.Replace(text, rows, rows+rows, 1)
+	if got, err := readAll(t, bytes.NewReader(zipped(t, entry{name: fundName, text: twice})), billOf(providers.BillFunds)); domain.KindOf(err) != domain.KindCorrupt {
+		t.Errorf("rows twice: %+v, %v", got, err)
+	}
+}
+
 // TestBillAmounts: nothing that is not an amount of yuan is one in a bill, in
 // any column.
 func TestBillAmounts(t *testing.T) {

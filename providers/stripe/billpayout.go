@@ -64,8 +64,7 @@ func (c *Channel) payouts(ctx context.Context, from, to, until int64) (*payouts,
 			return p, err
 		}
 		o := within(r.raw)
-		automatic, _ := o.flag("automatic")
-		if id := o.text("id"); automatic && isID(id) && len(p.each) < maxPayouts {
+		if id := o.text("id"); names(o) && isID(id) && len(p.each) < maxPayouts {
 			next, stop := iter.Pull2(c.walk(ctx, pathTransactions, url.Values{"payout": {id}}, from, to))
 			p.each = append(p.each, &inPayout{id: id, next: next, stop: stop})
 		}
@@ -76,6 +75,13 @@ func (c *Channel) payouts(ctx context.Context, from, to, until int64) (*payouts,
 		}
 	}
 	return p, nil
+}
+
+// names reports a payout that names its transactions, all of them by now: a list
+// that is not complete yet would leave some out.
+func names(payout object) bool {
+	automatic, _ := payout.flag("automatic")
+	return automatic && payout.text("reconciliation_status") == "completed"
 }
 
 // close lets the lists go.
