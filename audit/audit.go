@@ -63,6 +63,9 @@ func (d Deps) unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error)
 	if d.Opened != nil {
 		return d.Opened(ctx, r)
 	}
+	if d.Keys != nil && d.Keys.gone(r.Stream) {
+		return nil, errKeyGone
+	}
 	return d.Ledger.Unseal(ctx, r)
 }
 

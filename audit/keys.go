@@ -28,6 +28,15 @@ type kept struct {
 	gone bool
 }
 
+// errKeyGone is one for all: a log whose evidence was erased has millions.
+var errKeyGone = domain.E(domain.KindNotFound, "the data key was destroyed")
+
+// gone tells whether a read of many keys has missed that of s.
+func (r *Remembered) gone(s domain.Stream) bool {
+	k, ok := r.find(s)
+	return ok && k.gone
+}
+
 // manyKeys is what reads keys together, as the operations store does.
 type manyKeys interface {
 	DataKeys(ctx context.Context, streams []domain.Stream) (map[domain.Stream]domain.DataKey, error)
@@ -43,7 +52,7 @@ func (r *Remembered) DataKey(ctx context.Context, s domain.Stream) (domain.DataK
 	if k, ok := r.find(s); ok && !k.gone {
 		return k.key, nil
 	} else if ok {
-		return domain.DataKey{}, domain.E(domain.KindNotFound, "the data key of %s was destroyed", s)
+		return domain.DataKey{}, errKeyGone
 	}
 	k, err := r.Keys.DataKey(ctx, s)
 	if err == nil {

@@ -3,10 +3,12 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"counterfoil/audit"
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 )
 
 // countingKeys has a key for every stream but "none".
@@ -50,5 +52,52 @@ func TestRememberedKeysAreTheirStreams(t *testing.T) {
 	}
 	if c.asked["none"] != 2 {
 		t.Error("that a key is missing was remembered: it may come back with a backup")
+	}
+}
+
+// batchKeys are keys that can be read together, and counts how it is asked.
+type batchKeys struct {
+	countingKeys
+	batches *[]int
+}
+
+func (m batchKeys) DataKeys(ctx context.Context, streams []domain.Stream) (map[domain.Stream]domain.DataKey, error) {
+	*m.batches = append(*m.batches, len(streams))
+	out := map[domain.Stream]domain.DataKey{}
+	for _, s := range streams {
+		if k, err := m.DataKey(ctx, s); err == nil {
+			out[s] = k
+		}
+	}
+	return out, nil
+}
+
+// The keys of a page's sealed events are asked for together, each once; one
+// that is missing then stays missing.
+func TestKeysAreReadTogether(t *testing.T) {
+	t.Parallel()
+	var batches []int
+	keys := audit.Remember(batchKeys{countingKeys{map[domain.Stream]int{}}, &batches})
+	sealed := func(names ...domain.Stream) (out []eventstore.Recorded) {
+		for _, s := range names {
+			out = append(out, eventstore.Recorded{Stream: s, Event: eventstore.Event{Sealed: []byte("x")}})
+		}
+		return append(out, eventstore.Recorded{Stream: "open"})
+	}
+	must(t, audit.FetchKeys(keys, t.Context(), sealed("a", "b", "a", "none")))
+	must(t, audit.FetchKeys(keys, t.Context(), sealed("a", "none", "c")))
+	must(t, audit.FetchKeys(keys, t.Context(), sealed("a", "b", "c")))
+	if !slices.Equal(batches, []int{3, 1}) {
+		t.Errorf("asked for %v keys at a time, want 3 and 1", batches)
+	}
+	asked := keys.Keys.(batchKeys).asked
+	for _, s := range []domain.Stream{"a", "b", "c"} {
+		k, err := keys.DataKey(t.Context(), s)
+		if want, _ := (countingKeys{map[domain.Stream]int{}}).DataKey(t.Context(), s); err != nil || k != want || asked[s] != 1 {
+			t.Errorf("%s: %v %v, asked %d times", s, k, err, asked[s])
+		}
+	}
+	if _, err := keys.DataKey(t.Context(), "none"); domain.KindOf(err) != domain.KindNotFound || asked["none"] != 1 {
+		t.Errorf("a key that is gone: %v, asked %d times", err, asked["none"])
 	}
 }
