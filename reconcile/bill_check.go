@@ -174,9 +174,8 @@ func (c *Comparer) checkPayouts(
 }
 
 // payoutOf is a payout as the bills of all days tell it, and the day of its own
-// line. It is known to the end when that line was seen, when every bill from the
-// first of its lines on was fetched after it was made, and when an earlier bill
-// has none of them.
+// line. It is known to the end when that line was seen, and when every bill that
+// can have some of its lines was fetched after it was made.
 func payoutOf(around map[domain.Day]operations.BillRun, id string) (p domain.PayoutSum, day domain.Day, known bool) {
 	p.ID = id
 	first := domain.Day("")
@@ -209,12 +208,32 @@ func payoutOf(around map[domain.Day]operations.BillRun, id string) (p domain.Pay
 		return p, day, false
 	}
 	made := around[day]
-	for on := first.Add(-1); on <= day; on = on.Add(1) {
+	for on := min(first, beganOn(around, p, day)); on <= day; on = on.Add(1) {
 		if r, compared := around[on]; !compared || on != day && r.StartedAt.Before(made.StartedAt) {
 			return p, day, false
 		}
 	}
 	return p, day, true
+}
+
+// beganOn is the first day whose movements can have gone into a payout: that of
+// the last earlier payout in its currency that names what went into it, else the
+// earliest day that was compared.
+func beganOn(around map[domain.Day]operations.BillRun, p domain.PayoutSum, day domain.Day) domain.Day {
+	began, earliest := domain.Day(""), day
+	for on, r := range around {
+		earliest = min(earliest, on)
+		for _, other := range r.Payouts {
+			stated := other.ID != p.ID && other.Stated.Currency() == p.Stated.Currency()
+			if stated && on < day && on > began && other.Lines > 0 {
+				began = on
+			}
+		}
+	}
+	if began == "" {
+		return earliest
+	}
+	return began
 }
 
 // movedOtherwise is a movement that was booked before with another amount.

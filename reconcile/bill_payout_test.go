@@ -19,20 +19,21 @@ func TestPayoutsOfLinesThatNameThemLaterAreNotJudged(t *testing.T) {
 	}
 	made := domain.PayoutSum{ID: "po_1", Stated: cny(300)}
 	part := func(minor int64) domain.PayoutSum { return domain.PayoutSum{ID: "po_1", Parts: cny(minor), Lines: 1} }
+	earlier := domain.PayoutSum{ID: "po_0", Stated: cny(50), Parts: cny(50), Lines: 1}
+	old, again := at.Add(-time.Hour), at.Add(48*time.Hour)
 	for name, c := range map[string]struct {
-		before time.Time // when the bill of the 5th was fetched
-		want   bool
+		third, fourth, fifth operations.BillRun // the days before the payout
+		want                 bool
 	}{
-		"fetched before": {at.Add(-time.Hour), false},
-		"fetched again":  {at.Add(48 * time.Hour), true},
+		"fetched before":                    {run("2026-10-03", again), run("2026-10-04", again), run("2026-10-05", old), false},
+		"fetched again":                     {run("2026-10-03", again), run("2026-10-04", again), run("2026-10-05", again, part(100)), true},
+		"an idle day, and one from before":  {run("2026-10-03", old), run("2026-10-04", again), run("2026-10-05", again, part(100)), false},
+		"since the payout before it":        {run("2026-10-03", old), run("2026-10-04", again, earlier), run("2026-10-05", again, part(100)), true},
+		"the day of the payout before, old": {run("2026-10-03", old), run("2026-10-04", old, earlier), run("2026-10-05", again, part(100)), false},
 	} {
 		around := map[domain.Day]operations.BillRun{
-			"2026-10-04": run("2026-10-04", at.Add(48*time.Hour)),
-			"2026-10-05": run("2026-10-05", c.before, part(100)),
+			c.third.Day: c.third, c.fourth.Day: c.fourth, c.fifth.Day: c.fifth,
 			"2026-10-06": run("2026-10-06", at.Add(24*time.Hour), made, part(200)),
-		}
-		if name == "fetched before" {
-			around["2026-10-05"] = run("2026-10-05", c.before)
 		}
 		if p, _, known := payoutOf(around, "po_1"); known != c.want {
 			t.Errorf("%s: known %t: %+v", name, known, p)
