@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -15,6 +17,7 @@ type beside struct {
 	book    domain.Book
 	payout  domain.Payout
 	periods domain.Periods
+	opening domain.Openings
 }
 
 // apply folds a fact of such a stream; other streams are left alone.
@@ -24,6 +27,8 @@ func (b *beside) apply(s domain.Stream, f domain.Fact) (err error) {
 		return b.book.Apply(f)
 	case "payout":
 		return b.payout.Apply(f)
+	case "opening":
+		return b.opening.Apply(f)
 	case domain.PeriodsStream.Category():
 		b.periods, err = b.periods.Apply(f)
 		return err
@@ -38,15 +43,20 @@ func (b *beside) again(c domain.Context, f domain.Fact) (domain.Fact, error) {
 		return b.book.Again(c, f)
 	case "payout":
 		return b.payout.Again(c, f)
+	case "opening":
+		return b.opening.Again(c, f)
 	}
 	return b.periods.Again(c, f)
 }
+
+// besides are the categories of these streams.
+var besides = []string{"book", "payout", "opening", domain.PeriodsStream.Category()}
 
 // decideBeside takes the decision behind an event of a book, a payout or the
 // periods again. Then it folds e.
 func (s *shard) decideBeside(ctx context.Context, st *state, e ledger.Entry) error {
 	_, ours := e.Fact.(domain.BookFact)
-	if category := e.Stream.Category(); !ours && category != "book" && category != "payout" && category != "periods" {
+	if category := e.Stream.Category(); !ours && !slices.Contains(besides, category) {
 		return nil
 	}
 	defer func() {
@@ -77,7 +87,7 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 	if e.Stream == domain.PeriodsStream {
 		return againDiffers(&st.beside, c, e), nil
 	}
-	all, why, err := s.channel(ctx, besideChannel(e.Fact), 0)
+	all, why, err := s.channel(ctx, besideChannel(e), 0)
 	if why != "" || err != nil {
 		return why, err
 	}
@@ -102,9 +112,10 @@ func againDiffers(b *beside, c domain.Context, e ledger.Entry) string {
 	return differs(want, e)
 }
 
-// besideChannel is the channel that a fact of a book or a payout names.
-func besideChannel(f domain.Fact) domain.ChannelID {
-	switch f := f.(type) {
+// besideChannel is the channel that a fact of a book, a payout or an opening is
+// about.
+func besideChannel(e ledger.Entry) domain.ChannelID {
+	switch f := e.Fact.(type) {
 	case domain.FeesBooked:
 		return f.Channel
 	case domain.DiscountBooked:
@@ -120,13 +131,21 @@ func besideChannel(f domain.Fact) domain.ChannelID {
 	case domain.PayoutFailed:
 		return f.Channel
 	default:
-		return ""
+		name, _ := strings.CutPrefix(string(e.Stream), "opening-")
+		return domain.ChannelID(name)
 	}
 }
 
 // besideHome is the stream that a fact of the books belongs into.
-func besideHome(f domain.BookFact) domain.Stream {
+func besideHome(e ledger.Entry, f domain.BookFact) domain.Stream {
 	switch f := f.(type) {
+	case domain.OpeningProposed:
+		return domain.OpeningStream(f.Channel)
+	case domain.OpeningRejected, domain.OpeningBooked:
+		if e.Stream.Category() == "opening" {
+			return e.Stream
+		}
+		return "opening-…"
 	case domain.FeesBooked:
 		return domain.BookStream(f.Channel, f.Day)
 	case domain.DiscountBooked:

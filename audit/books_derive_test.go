@@ -28,8 +28,15 @@ func month(t *testing.T) *world {
 	w.book(bill)
 	bill.Run, bill.Charges = "bill-2", nil // and the yuan vanish from the bill
 	w.book(bill)
+	p, _, err := w.ledger.ProposeOpening(t.Context(), trusting, domain.OpeningAsk{
+		Day: "2026-11-21", Balance: []domain.Money{yuan(t, "50.00")}, By: "li", Reason: "taken over",
+		Wallets: []domain.OpeningWallet{{Account: "user:1", Amount: yuan(t, "30.00")}},
+	}, ledger.By{Actor: "person:li"})
+	must(t, err)
+	_, err = w.ledger.ApproveOpening(t.Context(), trusting, p.Ask.Proposal, "wang", "", ledger.By{Actor: "person:wang"})
+	must(t, err)
 	at := w.now
-	_, err := w.ledger.BookMovements(t.Context(), trusting, "2026-11-22", []domain.Movement{
+	_, err = w.ledger.BookMovements(t.Context(), trusting, "2026-11-22", []domain.Movement{
 		{Kind: domain.LinePayout, PayoutID: "po_1", Amount: yuan(t, "5.00"), Bill: "funds", Run: "bill-3", At: at},
 		{Kind: domain.LinePayoutFailed, PayoutID: "po_2", Amount: yuan(t, "6.00"), Bill: "funds", Run: "bill-3", Row: 2},
 		{Kind: domain.LineOther, ID: "m1", Net: domain.NewMoney(-3, domain.CNY), Bill: "funds", Run: "bill-3", At: at},
@@ -137,6 +144,8 @@ func TestForgedBookings(t *testing.T) {
 		"a payout twice":             {"payout-epay-a:po_1", domain.PayoutSent{Channel: trusting, PayoutID: "po_1", Amount: m, Day: "2026-12-01", Dates: dates, Postings: postings("assets:transit", "assets:psp:epay-a", m), Rules: 1}, audit.CheckDecisions, "nothing was left to book"},
 		"arrived, never sent":        {"payout-epay-a:po_9", domain.PayoutArrived{Channel: trusting, PayoutID: "po_9", Amount: m, By: "li", Reason: "x", Dates: dates, Postings: postings("assets:bank", "assets:transit", m), Rules: 1}, audit.CheckDecisions, "no bill says"},
 		"a payout of another":        {"payout-epay-a:po_9", domain.PayoutSent{Channel: trusting, PayoutID: "po_8", Amount: m, Day: "2026-12-01", Dates: dates, Postings: postings("assets:transit", "assets:psp:epay-a", m), Rules: 1}, audit.CheckIdentity, "belongs into stream"},
+		"opened without a proposal":  {"opening-epay-a", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckDecisions, "was proposed"},
+		"opened elsewhere":           {"book-epay-a:2026-11-22", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckIdentity, "belongs into stream"},
 		"closed without a proposal":  {"periods", domain.PeriodClosed{Period: "2026-12", ProposedBy: "li", By: "wang", Basis: domain.PeriodBasis{Zones: []string{"Asia/Shanghai"}}, Rules: 1}, audit.CheckDecisions, "nobody proposed"},
 	} {
 		t.Run(name, func(t *testing.T) {

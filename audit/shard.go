@@ -247,7 +247,7 @@ func home(e ledger.Entry) domain.Stream {
 	case domain.ReconciliationCompared:
 		return domain.ReconciliationStream(f.Channel, string(f.Day))
 	case domain.BookFact:
-		return besideHome(f)
+		return besideHome(e, f)
 	case domain.PeopleFact:
 		return homeOfPeople(e, f)
 	case domain.ReconciliationDiffered:

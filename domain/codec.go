@@ -144,6 +144,9 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypePeriodClosing:          factDecoder[PeriodClosing](),
 	TypePeriodRejected:         factDecoder[PeriodRejected](),
 	TypePeriodClosed:           factDecoder[PeriodClosed](),
+	TypeOpeningProposed:        factDecoder[OpeningProposed](),
+	TypeOpeningRejected:        factDecoder[OpeningRejected](),
+	TypeOpeningBooked:          factDecoder[OpeningBooked](),
 
 	TypePersonActed:    factDecoder[PersonActed](),
 	TypeConfigProposed: factDecoder[ConfigProposed](),

@@ -145,9 +145,11 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case PayoutFailed:
 		return f.Postings
+	case OpeningBooked:
+		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
+		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
 		return nil
 	}
 	return nil
@@ -188,9 +190,11 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, true
 	case PayoutFailed:
 		return f.Dates, true
+	case OpeningBooked:
+		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed:
+		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
 		return Dates{}, false
 	}
 	return Dates{}, false

@@ -57,6 +57,7 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerBooks(api)
 	s.registerPayouts(api)
 	s.registerPeriods(api)
+	s.registerOpenings(api)
 	s.registerReports(api)
 	s.registerRests(api)
 	s.registerConfig(api)

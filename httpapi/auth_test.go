@@ -35,6 +35,8 @@ var scopeOf = map[string]operations.Scope{
 	"list-periods": operations.ScopeReconcile, "show-period": operations.ScopeReconcile,
 	"propose-period-close": operations.ScopeCorrections, "approve-period-close": operations.ScopeCorrections,
 	"reject-period-close": operations.ScopeCorrections,
+	"propose-opening":     operations.ScopeCorrections, "list-openings": operations.ScopeCorrections,
+	"approve-opening": operations.ScopeCorrections, "reject-opening": operations.ScopeCorrections,
 }
 
 // route is an operation of the served description.

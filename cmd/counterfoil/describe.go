@@ -74,6 +74,12 @@ func describe(f domain.Fact) string {
 		return words(f.Amount.String(), "arrived, says", f.By+":", f.Reason+", payout", f.PayoutID)
 	case domain.PayoutFailed:
 		return words(f.Amount.String(), "came back, payout", f.PayoutID)
+	case domain.OpeningProposed:
+		return words(f.By, "proposes what", string(f.Channel), "began with:", strconv.Itoa(len(f.Wallets)), "accounts,", f.Reason)
+	case domain.OpeningRejected:
+		return words(f.By, "rejects", f.Proposal.String()+":", f.Reason)
+	case domain.OpeningBooked:
+		return words("booked by", f.ProposedBy, "and", f.By+":", f.Reason)
 	case domain.PeriodClosing:
 		return words(f.By, "proposes to close", f.Period+":", f.Reason)
 	case domain.PeriodRejected:

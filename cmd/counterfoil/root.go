@@ -64,6 +64,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newBooksCommand(p),
 		newPeriodsCommand(p),
 		newPayoutsCommand(p),
+		newOpeningCommand(p),
 		newPaymentsCommand(p),
 		newBalancesCommand(p),
 		newProjectionsCommand(p),
