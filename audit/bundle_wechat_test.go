@@ -20,11 +20,12 @@ import (
 )
 
 // wechat is a WeChat Pay v3 channel: it signs what it has encrypted.
+const wechat domain.ChannelID = "wechat"
+
 const (
-	wechat    domain.ChannelID = "wechat"
-	apiV3Key                   = "0123456789abcdefghijABCDEFGHIJ01"
-	serial                     = "PUB_KEY_ID_0112345678901234567890"
-	wechatApp                  = "wx0000000000000001"
+	apiV3Key  = "0123456789abcdefghijABCDEFGHIJ01"
+	serial    = "PUB_KEY_ID_0112345678901234567890"
+	wechatApp = "wx0000000000000001"
 )
 
 // platformKey is WeChat's own key in these tests.

@@ -76,16 +76,19 @@ func TestABroughtBillProvesCompleteness(t *testing.T) {
 		"late on their side": {[]billed{w0, w1, w2, {"W3", "420000003", 100, "23:59:58"}}, []string{"timing settled 420000003"}, ""},
 		"the log lacks one": {
 			[]billed{w0, w1, w2, {"W9", "420000009", 999, "10:00:00"}},
-			[]string{"only_theirs open 420000009"}, `row 4 of the bill: payment of 9.99 CNY, trade "420000009", order "W9"; the log does not have it`,
+			[]string{"only_theirs open 420000009"},
+			`row 4 of the bill: payment of 9.99 CNY, trade "420000009", order "W9"; the log does not have it`,
 		},
 		"the bill lacks one": {[]billed{w0, w2}, []string{"only_ours open 420000001"}, "the bill does not list it; position "},
 		"another amount": {
 			[]billed{w0, {"W1", "420000001", 251, "09:00:00"}, w2},
-			[]string{"amount_mismatch open 420000001"}, "row 2 of the bill: payment of 2.51 CNY",
+			[]string{"amount_mismatch open 420000001"},
+			"row 2 of the bill: payment of 2.51 CNY",
 		},
 		"one of each": {
 			[]billed{w0, {"W1", "420000001", 251, "09:00:00"}, {"W9", "420000009", 999, "10:00:00"}},
-			[]string{"amount_mismatch open 420000001", "only_theirs open 420000009", "only_ours open 420000002"}, "",
+			[]string{"amount_mismatch open 420000001", "only_theirs open 420000009", "only_ours open 420000002"},
+			"",
 		},
 	} {
 		got := w.compare(wechatBill(c.rows...), billedDay)

@@ -100,7 +100,8 @@ func (s *Store) someKeys(ctx context.Context, streams []domain.Stream, out map[d
 		id := keyID(stream)
 		of[id], ids[i] = stream, id[:]
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT id, key FROM data_keys WHERE id IN (?`+strings.Repeat(",?", len(ids)-1)+`)`, ids...)
+	marks := strings.Repeat(",?", len(ids))[1:]
+	rows, err := s.read.QueryContext(ctx, `SELECT id, key FROM data_keys WHERE id IN (`+marks+`)`, ids...) //nolint:gosec // G202: marks only
 	if err != nil {
 		return err
 	}

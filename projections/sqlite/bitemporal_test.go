@@ -87,8 +87,10 @@ func TestBelievedThenAboutADay(t *testing.T) {
 				asOf projections.AsOf
 				at   eventstore.Position
 			}{
-				{projections.AsOf{ValueDate: day}, head}, {projections.AsOf{ValueDate: day, Position: p}, p},
-				{projections.AsOf{ValueDate: day, Min: p}, head}, {projections.AsOf{ValueDate: day, Time: at}, positionOf(t, events, at)},
+				{projections.AsOf{ValueDate: day}, head},
+				{projections.AsOf{ValueDate: day, Position: p}, p},
+				{projections.AsOf{ValueDate: day, Min: p}, head},
+				{projections.AsOf{ValueDate: day, Time: at}, positionOf(t, events, at)},
 			} {
 				got, where, err := d.Balances(t.Context(), a, c.asOf)
 				if err != nil {
