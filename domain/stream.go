@@ -15,6 +15,9 @@ import (
 //	channel-<channel>
 //	reconciliation-<channel>:<YYYY-MM-DD>
 //	book-<channel>:<YYYY-MM-DD>
+//	payout-<channel>:<payout id>
+//	opening-<channel>
+//	periods
 //	policy-<channel>                    what changed its settings, and who agreed
 //	acts-<YYYY-MM>                      what people did
 //	people                              keys people sign with
@@ -78,7 +81,7 @@ func ReconciliationStream(ch ChannelID, date string) Stream {
 }
 
 // BookStream is the stream of what a channel's bill of a day says beside its
-// payments: fees.
+// payments: fees, discounts, exchange and movements without a name.
 func BookStream(ch ChannelID, day Day) Stream {
 	return Stream("book-" + string(ch) + ":" + string(day))
 }

@@ -232,8 +232,9 @@ func TestPeriodsModel(t *testing.T) {
 		months := rapid.SampledFrom([]string{"2026-03", "2026-03", "2026-04"})
 		n := 0
 		for range rapid.IntRange(5, 40).Draw(t, "steps") {
-			l := ledgers[rapid.IntRange(0, 1).Draw(t, "process")]
-			switch rapid.SampledFrom([]string{"credit", "book", "time", "propose", "approve", "approve", "reject", "fail"}).Draw(t, "step") {
+			i := rapid.IntRange(0, 1).Draw(t, "process")
+			l := ledgers[i]
+			switch rapid.SampledFrom([]string{"credit", "book", "time", "propose", "approve", "approve", "reject", "fail", "restart"}).Draw(t, "step") {
 			case "credit":
 				n++
 				q := w.callback(n, main, "B"+fmt.Sprint(n), "T"+fmt.Sprint(n), ten) // parked: nobody placed it
@@ -244,6 +245,14 @@ func TestPeriodsModel(t *testing.T) {
 				_, _ = l.BookBill(context.Background(), main, domain.BookedBill{
 					Day: "2026-03-14", Bill: "trade", Run: fmt.Sprint("run-", n), Charges: []domain.Charge{{Currency: domain.CNY, Fees: fmt.Sprint(n % 3)}},
 				}, desk)
+			case "restart":
+				w.log.Next() // a process that starts meets no fault of ours
+				next, err := Open(context.Background(), w.store, w.keys, w.config())
+				if err != nil {
+					t.Fatal(err)
+				}
+				next.store, next.channels = w.log, l.channels
+				ledgers[i] = next
 			case "time":
 				w.clock.add(rapid.SampledFrom([]time.Duration{time.Second, 4 * time.Second, 12 * time.Second, 40 * 24 * time.Hour}).Draw(t, "time"))
 			case "propose":
