@@ -38,7 +38,7 @@ func (a *author) put(s domain.Stream, f domain.Fact) domain.ID {
 
 func (a *author) dates() domain.Dates {
 	return domain.Dates{
-		OccurredAt: a.at, ReceivedAt: a.at, ValueDate: string(domain.DayOf(a.at, shanghai)), Period: a.at.In(shanghai).Format("2006-01"),
+		OccurredAt: domain.Instant(a.at), ReceivedAt: domain.Instant(a.at), ValueDate: string(domain.DayOf(a.at, shanghai)), Period: a.at.In(shanghai).Format("2006-01"),
 	}
 }
 
