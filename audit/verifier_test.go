@@ -46,8 +46,8 @@ func TestTheOtherVerifierAgrees(t *testing.T) {
 	w.live()
 	key := w.treeKey()
 	for name, says := range map[string]string{
-		"epay-a/A1": "to wallets: 7.30 CNY", "epay-c/C1": "1 by RSA keys of providers hold", "epay-c/C2": "to wallets: 9.99 CNY",
-		"epay-b/B1": "to wallets: 100.00 CNY",
+		"epay-a/A1": "to wallets: 7.30 CNY; money by grade: B 14.60 CNY", "epay-c/C1": "1 by RSA keys of providers hold", "epay-c/C2": "to wallets: 9.99 CNY",
+		"epay-b/B1": "to wallets: 100.00 CNY; money by grade: C 100.00 CNY",
 	} {
 		out, code := python(t, w.bundle(payment(name)), key)
 		if code != 0 || !strings.Contains(out, says) || !strings.Contains(out, "verdict: every claim holds") {

@@ -335,16 +335,25 @@ class Bundle:
         return "verified"
 
     def books(self):
-        total = {}
+        total, by_grade, grade = {}, {}, {}
         for e in self.events:
-            sums = {}
-            for p in e["fact"].get("postings") or []:
+            sums, fact, stream = {}, e["fact"], e["stream"]
+            for p in fact.get("postings") or []:
                 a = p["amount"]
                 sums[a["currency"]] = sums.get(a["currency"], 0) + Decimal(a["amount"])
                 if p["book"] == "liabilities:wallet":
                     total[a["currency"]] = total.get(a["currency"], 0) - Decimal(a["amount"])
             need(not any(sums.values()), "event %d: its postings do not sum to zero" % e["index"])
-        return "every event's postings sum to zero; to wallets: " + (", ".join("%s %s" % (v, k) for k, v in sorted(total.items())) or "nothing")
+            if e["type"] == "payment.notified.v1":
+                grade[stream] = fact["evidence"]["grade"]
+            elif e["type"] == "correction.approved.v1":
+                grade[stream] = "D"
+            elif e["type"] == "payment.credited.v1" or e["type"] == "payment.parked.v1" and fact.get("confirmed"):
+                key = (grade.get(stream, "none"), fact["amount"]["currency"])
+                by_grade[key] = by_grade.get(key, 0) + Decimal(fact["amount"]["amount"])
+        return "every event's postings sum to zero; to wallets: %s; money by grade: %s" % (
+            ", ".join("%s %s" % (v, k) for k, v in sorted(total.items())) or "nothing",
+            ", ".join("%s %s %s" % (g, v, c) for (g, c), v in sorted(by_grade.items())) or "none")
 
 
 def main(args):
