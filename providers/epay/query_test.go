@@ -316,6 +316,21 @@ func TestQueryV2Forged(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
+	good := answerV2(t, nil)
+	for name, body := range map[string]string{
+		"money twice":     strings.Replace(good, "{", `{"money":"100.00",`, 1),
+		"status twice":    strings.Replace(good, "{", `{"status":0,`, 1),
+		"sign twice":      strings.Replace(good, "{", `{"sign":"x",`, 1),
+		"another case":    strings.Replace(good, "{", `{"Money":"100.00",`, 1),
+		"trailing":        good + "{}",
+		"an exponent":     strings.Replace(good, `"money":"1.00"`, `"money":1e0`, 1),
+		"another's order": strings.Replace(good, order, "20160806151343350", 1),
+	} {
+		g.body = body
+		if got, err := c.Query(t.Context(), question()); domain.KindOf(err) != domain.KindUnavailable || got.Found {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
 	for name, change := range map[string]map[string]any{
 		"empty fields":  {"param": "", "buyer": nil},
 		"covered bool":  {"flag": false},

@@ -136,6 +136,12 @@ func TestQueryWithoutAUsableAnswer(t *testing.T) {
 		"too long":            {body: good + strings.Repeat(" ", maxAnswer)},
 		"empty":               {body: ""},
 		"money twice":         {body: plainPayment(t, `"total":1000`, `"total":1000,"total":1`)},
+		"money in two cases":  {body: plainPayment(t, `"total":1000`, `"total":1000,"Total":1`)},
+		"a state twice":       {body: plainPayment(t, `"trade_state":"SUCCESS"`, `"trade_state":"NOTPAY","trade_state":"SUCCESS"`)},
+		"an exponent":         {body: plainPayment(t, `"total":1000`, `"total":1e3`)},
+		"a fraction":          {body: plainPayment(t, `"total":1000`, `"total":10.005`)},
+		"below zero":          {body: plainPayment(t, `"total":1000`, `"total":-1`)},
+		"money as text":       {body: plainPayment(t, `"total":1000`, `"total":"1000"`)},
 		"something behind it": {body: good + "{}"},
 	} {
 		g.prepare(askOrder, a)

@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -82,19 +83,30 @@ func TestQueryV2WithoutAUsableAnswer(t *testing.T) {
 	g := newGateway(t)
 	c := g.channel(t, configV2())
 	for name, a := range map[string]reply{
-		"unsigned":        {body: strings.Replace(orderV2(), "<sign>", "<no_sign>", 1)},
-		"another key":     {body: string(signedV2(Fields{{"return_code", "SUCCESS"}, {"result_code", "SUCCESS"}}, apiKey+"0", SignMD5))},
-		"hmac":            {body: string(signedV2(Fields{{"return_code", "SUCCESS"}, {"sign_type", SignHMAC}}, apiKey, SignHMAC))},
-		"another order":   {body: orderV2(Field{"out_trade_no", "1409811654"})},
-		"another app":     {body: orderV2(Field{"appid", "wx0"})},
-		"no state":        {body: orderV2(Field{"trade_state", ""})},
-		"no money":        {body: orderV2(Field{"total_fee", ""})},
-		"system error":    {body: answerV2(Field{"result_code", "FAIL"}, Field{"err_code", "SYSTEMERROR"})},
-		"return_code":     {body: "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[busy]]></return_msg></xml>"},
-		"a web page":      {body: "<html></html>"},
-		"status 500":      {status: 500, body: orderV2()},
-		"DOCTYPE":         {body: "<!DOCTYPE xml [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>" + orderV2()},
-		"an element more": {body: strings.Replace(orderV2(), "</xml>", "<total_fee>1</total_fee></xml>", 1)},
+		"unsigned":         {body: strings.Replace(orderV2(), "<sign>", "<no_sign>", 1)},
+		"another key":      {body: string(signedV2(Fields{{"return_code", "SUCCESS"}, {"result_code", "SUCCESS"}}, apiKey+"0", SignMD5))},
+		"hmac":             {body: string(signedV2(Fields{{"return_code", "SUCCESS"}, {"sign_type", SignHMAC}}, apiKey, SignHMAC))},
+		"another order":    {body: orderV2(Field{"out_trade_no", "1409811654"})},
+		"another app":      {body: orderV2(Field{"appid", "wx0"})},
+		"no state":         {body: orderV2(Field{"trade_state", ""})},
+		"no money":         {body: orderV2(Field{"total_fee", ""})},
+		"system error":     {body: answerV2(Field{"result_code", "FAIL"}, Field{"err_code", "SYSTEMERROR"})},
+		"return_code":      {body: "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[busy]]></return_msg></xml>"},
+		"a web page":       {body: "<html></html>"},
+		"status 500":       {status: 500, body: orderV2()},
+		"DOCTYPE":          {body: "<!DOCTYPE xml [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>" + orderV2()},
+		"billion laughs":   {body: `<!DOCTYPE xml [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>` + strings.Replace(orderV2(), "<attach>", "<attach>&b;", 1)},
+		"encoded":          {body: orderV2(), header: http.Header{"Content-Encoding": {"gzip"}}},
+		"packed":           {body: string(packedText(t, []byte(orderV2())))},
+		"too long":         {body: orderV2() + strings.Repeat(" ", maxAnswer)},
+		"another merchant": {body: orderV2(Field{"mch_id", "10000101"})},
+		"a sub merchant":   {body: orderV2(Field{"sub_mch_id", "1900000200"})},
+		"an exponent":      {body: orderV2(Field{"total_fee", "1e2"})},
+		"a fraction":       {body: orderV2(Field{"total_fee", "1.00"})},
+		"hex":              {body: orderV2(Field{"total_fee", "0x10"})},
+		"below zero":       {body: orderV2(Field{"total_fee", "-1"})},
+		"Arabic digits":    {body: orderV2(Field{"total_fee", "\u0661\u0662"})},
+		"an element more":  {body: strings.Replace(orderV2(), "</xml>", "<total_fee>1</total_fee></xml>", 1)},
 	} {
 		a.unsigned = true
 		g.prepare(orderQueryV2, a)
