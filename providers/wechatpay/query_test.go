@@ -132,7 +132,7 @@ func TestQueryWithoutAUsableAnswer(t *testing.T) {
 		"another app":         {body: plainPayment(t, appID, "wx0")},
 		"old signature":       {body: good, age: 301 * time.Second},
 		"signature to come":   {body: good, age: -301 * time.Second},
-		"encoded":             {body: good, header: http.Header{"Content-Encoding": {"gzip"}}},
+		"encoded":             {body: good, header: http.Header{"Content-Encoding": {"br"}}},
 		"too long":            {body: good + strings.Repeat(" ", maxAnswer)},
 		"empty":               {body: ""},
 		"money twice":         {body: plainPayment(t, `"total":1000`, `"total":1000,"total":1`)},

@@ -96,7 +96,7 @@ func TestQueryV2WithoutAUsableAnswer(t *testing.T) {
 		"status 500":       {status: 500, body: orderV2()},
 		"DOCTYPE":          {body: "<!DOCTYPE xml [<!ENTITY a SYSTEM \"file:///etc/passwd\">]>" + orderV2()},
 		"billion laughs":   {body: `<!DOCTYPE xml [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>` + strings.Replace(orderV2(), "<attach>", "<attach>&b;", 1)},
-		"encoded":          {body: orderV2(), header: http.Header{"Content-Encoding": {"gzip"}}},
+		"encoded":          {body: orderV2(), header: http.Header{"Content-Encoding": {"br"}}},
 		"packed":           {body: string(packedText(t, []byte(orderV2())))},
 		"too long":         {body: orderV2() + strings.Repeat(" ", maxAnswer)},
 		"another merchant": {body: orderV2(Field{"mch_id", "10000101"})},
