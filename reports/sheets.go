@@ -186,8 +186,15 @@ func (r *Report) charges() Sheet {
 
 func (r *Report) payouts() Sheet {
 	s := Sheet{Name: "Payouts", Zh: "结算打款", Columns: []Column{
-		{"Channel", "渠道", 16}, {"Payout", "打款号", 32}, {"Stage", "阶段", 10}, {"Day", "日期", 12}, {"Amount", "金额", 16}, {"Currency", "币种", 9}, {"By", "依据", 40},
-		{"Evidence SHA-256", "凭据哈希", 66}, {"Event", "事件号", 38},
+		{"Channel", "渠道", 16},
+		{"Payout", "打款号", 32},
+		{"Stage", "阶段", 10},
+		{"Day", "日期", 12},
+		{"Amount", "金额", 16},
+		{"Currency", "币种", 9},
+		{"By", "依据", 40},
+		{"Evidence SHA-256", "凭据哈希", 66},
+		{"Event", "事件号", 38},
 	}}
 	for _, p := range r.Payouts {
 		s.Rows = append(s.Rows, []any{string(p.Channel), p.ID, p.Stage, p.Day, p.Amount, string(p.Amount.Currency()), p.By, p.SHA256, p.Event.String()})

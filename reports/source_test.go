@@ -75,7 +75,7 @@ func TestSourceWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[Format]string{FormatCSV: "liabilities:wallet,user:7,-7.30,CNY", FormatJSON: `"amount": "7.30"`, FormatHTML: "7.30"}[f]
-		switch f { //nolint:exhaustive // the others are text
+		switch f {
 		case FormatXLSX:
 			if rows := rowsOf(t, read(t, out.Bytes()), "Movements"); len(rows) != 5 {
 				t.Errorf("%d rows", len(rows))
@@ -139,8 +139,12 @@ func TestUnfinishedAreTold(t *testing.T) {
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	for _, q := range []Query{
-		{Format: FormatJSON}, {Period: "2026-10", Run: "x", Format: FormatJSON}, {Period: "2026-10", Format: "exe"}, {Period: "October", Format: FormatCSV},
-		{Period: "2026-10", Format: FormatJSON, Table: "Books"}, {Period: "2026-10", Format: FormatCSV, Table: "Secrets"},
+		{Format: FormatJSON},
+		{Period: "2026-10", Run: "x", Format: FormatJSON},
+		{Period: "2026-10", Format: "exe"},
+		{Period: "October", Format: FormatCSV},
+		{Period: "2026-10", Format: FormatJSON, Table: "Books"},
+		{Period: "2026-10", Format: FormatCSV, Table: "Secrets"},
 		{Period: "2026-10", Format: FormatHTML, Lang: "fr"},
 	} {
 		if err := q.Check(); domain.KindOf(err) != domain.KindInvalid {
