@@ -281,3 +281,50 @@ func TestCorrectionsThatAreRefused(t *testing.T) {
 		t.Errorf("above the limit: %d %s", a.status, a.body)
 	}
 }
+
+// A correction into a closed period is refused with the rule named, when it is
+// proposed and when it is approved; of a payment in it, it is booked in the open
+// one.
+func TestCorrectionsAndClosedPeriods(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	s.place(now, "A2", "7.30")
+	s.serve(get(now, signed(callback("A2", "TA2", "7.30"))))
+	s.settled()
+	for _, who := range []string{"li", "wang"} {
+		k, err := s.ops.APIKey(t.Context(), who)
+		s.ok(err)
+		k.ID, k.Scopes = "book-"+who, []operations.Scope{operations.ScopeCorrections}
+		k.SHA256 = s.hashOf(k.ID)
+		s.ok(s.ops.PutAPIKey(t.Context(), k))
+	}
+	s.clock.add(april.Sub(s.clock.now()))
+	dated := s.call("book-li", http.MethodPost, corrections, wish("reverse", "A1", "TA1", "value_date", "2026-03-14"))
+	if dated.status != http.StatusCreated || dated.text("value_date") != "2026-03-14" {
+		t.Fatalf("%d %s", dated.status, dated.body)
+	}
+	const path = "/v1/periods/2026-03"
+	if a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done","accept":["run:epay-now"]}`); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	s.clock.add(domain.PeriodGrace + domain.PeriodSettle)
+	if a := s.call("wang", http.MethodPost, path+"/approve", `{}`); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	before := len(s.events())
+	a := s.call("book-wang", http.MethodPost, corrections+"/"+dated.text("id")+"/approve", "{}")
+	if a.status != http.StatusConflict || !strings.Contains(string(a.body), "the period 2026-03 is closed") || len(s.facts(before)) > 0 {
+		t.Errorf("approved: %d %s", a.status, a.body)
+	}
+	if a := s.call("book-li", http.MethodPost, corrections, wish("reverse", "A2", "TA2", "value_date", "2026-03-31")); a.status != http.StatusConflict || !strings.Contains(string(a.body), "is closed") {
+		t.Errorf("proposed: %d %s", a.status, a.body)
+	}
+	open := s.call("book-li", http.MethodPost, corrections, wish("reverse", "A2", "TA2"))
+	if a := s.call("book-wang", http.MethodPost, corrections+"/"+open.text("id")+"/approve", "{}"); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	events := s.events()
+	if last := string(events[len(events)-1].Data); !strings.Contains(last, `"period":"2026-04"`) {
+		t.Errorf("booked as %s", last)
+	}
+}
