@@ -131,6 +131,31 @@ func (c *client) call(ctx context.Context, method, path string, header http.Head
 	return nil
 }
 
+// download writes what a path answers to w, all of it or an error.
+func (c *client) download(ctx context.Context, path string, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return domain.E(domain.KindUnavailable, "the API at %s does not answer; is it running? (%w)", c.base, cause(err))
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		if err != nil {
+			return domain.E(domain.KindUnavailable, "read the answer of %s: %w", c.base, err)
+		}
+		return problemOf(res.StatusCode, raw)
+	}
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return domain.E(domain.KindUnavailable, "read the answer of %s: %w", c.base, err)
+	}
+	return nil
+}
+
 // cause is err without the request's address, which is told already.
 func cause(err error) error {
 	var u *url.Error

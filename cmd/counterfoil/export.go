@@ -145,6 +145,7 @@ func (f folder) Create(name string) (io.WriteCloser, error) {
 func newExportCSVCommand(p *program) *cobra.Command {
 	var e exporting
 	var q reports.Query
+	var r remote
 	cmd := &cobra.Command{
 		Use: "csv", Short: "Write every posting, or a table of a report, as CSV",
 		Long: `Writes every posting as a row of CSV, to standard output or to a new file. With
@@ -155,9 +156,10 @@ Text that a spreadsheet would take for a formula gets an apostrophe before it.`,
 		Example: `  counterfoil export csv --period 2026-11 --bom --out november.csv --dir /srv/pay
   counterfoil export csv --period 2026-11 --table Differences --dir /srv/pay`,
 		Args: cobra.NoArgs,
-		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.exportCSV(ctx, e, q) }),
+		RunE: p.begin(func(ctx context.Context, _ []string) error { return p.exportCSV(ctx, r, e, q) }),
 	}
 	e.addFlags(cmd)
+	r.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&e.out, "out", "o", "", "new `FILE` to write into; standard output when left out")
 	f.StringVar(&q.Run, "run", "", "`ID` of a complete comparison with a bill, instead of --period")
@@ -166,20 +168,20 @@ Text that a spreadsheet would take for a formula gets an apostrophe before it.`,
 	return cmd
 }
 
-func (p *program) exportCSV(ctx context.Context, e exporting, q reports.Query) error {
-	r, err := e.days()
+func (p *program) exportCSV(ctx context.Context, r remote, e exporting, q reports.Query) error {
+	days, err := e.days()
 	if err != nil {
 		return err
 	}
-	if q.Run != "" || q.Table != "" {
+	if q.Run != "" || q.Table != "" || r.api != "" {
 		q.Period, q.Channel, q.Format, q.BOM = e.period, domain.ChannelID(e.channel), reports.FormatCSV, e.bom
-		return p.exportReport(ctx, q, e.out)
+		return p.exportReport(ctx, r, q, e.out)
 	}
 	return p.withSource(ctx, e.channel, func(s reports.Source) error {
 		return p.intoFile(e.out, func(w io.Writer) error {
 			bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), nil), domain.ChannelID(e.channel))
 			out := bufio.NewWriterSize(w, 64<<10)
-			_, err := reports.CSV(out, bookings, r, reports.CSVOptions{BOM: e.bom})
+			_, err := reports.CSV(out, bookings, days, reports.CSVOptions{BOM: e.bom})
 			return errors.Join(err, out.Flush())
 		})
 	})

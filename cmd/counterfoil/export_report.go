@@ -22,6 +22,7 @@ import (
 
 func newReportFileCommand(p *program, format reports.Format, short string) *cobra.Command {
 	q := reports.Query{Format: format}
+	var r remote
 	var channel, out, lang string
 	cmd := &cobra.Command{
 		Use: string(format) + " --period MONTH | --run ID", Short: short,
@@ -29,15 +30,17 @@ func newReportFileCommand(p *program, format reports.Format, short string) *cobr
 differs by kind and age, corrections with who and why, fees, payouts, and every
 book from its opening to its closing balance. It names the place of the log it
 goes up to and the root of the signed tree: the same log up to the same place
-gives the same report. The daemons need not run.`,
+gives the same report. The files are read and the daemons need not run; with
+--api it is downloaded, and the log keeps who took it.`,
 		Example: fmt.Sprintf(`  counterfoil export %[1]s --period 2026-11 --out november.%[1]s --dir /srv/pay
   counterfoil export %[1]s --run bill-20261122T021500.000Z-1f2e3d4c --dir /srv/pay >run.%[1]s`, format),
 		Args: cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {
 			q.Channel, q.Lang = domain.ChannelID(channel), reports.Lang(lang)
-			return p.exportReport(ctx, q, out)
+			return p.exportReport(ctx, r, q, out)
 		}),
 	}
+	r.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&q.Period, "period", "", "`MONTH`, YYYY-MM")
 	f.StringVar(&q.Run, "run", "", "`ID` of a complete comparison with a bill")
@@ -49,12 +52,15 @@ gives the same report. The daemons need not run.`,
 	return cmd
 }
 
-func (p *program) exportReport(ctx context.Context, q reports.Query, out string) error {
+func (p *program) exportReport(ctx context.Context, r remote, q reports.Query, out string) error {
 	if err := q.Check(); err != nil {
 		return err
 	}
 	if out == "" && q.Format == reports.FormatXLSX && isTerminal(p.stdout) {
 		return domain.EField(domain.KindInvalid, "--out", "is missing: a workbook is nothing for a terminal")
+	}
+	if r.api != "" {
+		return p.downloadReport(ctx, r, q, out)
 	}
 	return p.withSource(ctx, string(q.Channel), func(s reports.Source) error {
 		scope, err := s.Scope(ctx, q)
@@ -63,6 +69,20 @@ func (p *program) exportReport(ctx context.Context, q reports.Query, out string)
 		}
 		return p.intoFile(out, func(w io.Writer) error { return s.Write(ctx, q, scope, w) })
 	})
+}
+
+func (p *program) downloadReport(ctx context.Context, r remote, q reports.Query, out string) error {
+	c, err := p.connect(r)
+	if err != nil {
+		return err
+	}
+	bom := ""
+	if q.BOM {
+		bom = "true"
+	}
+	path := query("/v1/reports", "period", q.Period, "run", q.Run, "channel", string(q.Channel), "format", string(q.Format),
+		"table", q.Table, "lang", string(q.Lang), "bom", bom)
+	return p.intoFile(out, func(w io.Writer) error { return c.download(ctx, path, w) })
 }
 
 func isTerminal(w io.Writer) bool {
