@@ -103,6 +103,9 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 	case domain.PaymentClosed:
 		facts, err = s.deriveClose(p, e, f)
 		return facts, refusal(err), nil
+	case domain.EvidenceErased:
+		why, err = s.deriveErased(ctx, p, e, f)
+		return []domain.Fact{f}, why, err
 	case domain.CorrectionProposed:
 		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
 		if why != "" || err != nil {

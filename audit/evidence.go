@@ -21,7 +21,7 @@ func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 	case domain.PaymentNotified:
 		return s.evidence(ctx, st, e, f)
 	case domain.PaymentPlaced, domain.PersonActed:
-		return s.personal(ctx, e)
+		return s.personal(ctx, st, e)
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked,
 		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
@@ -47,8 +47,18 @@ func (s *shard) evidence(ctx context.Context, st *state, e ledger.Entry, f domai
 	switch {
 	case err == nil:
 	case domain.KindOf(err) == domain.KindNotFound:
-		s.rep.Evidence.Erased++
-		return nil
+		var lost bool
+		if plain, lost, err = s.missing(ctx, st, e); err != nil {
+			return err
+		}
+		if lost {
+			s.brokenEvidence(e, lostKey)
+			return nil
+		}
+		if plain == nil {
+			s.rep.Evidence.Erased++
+			return nil
+		}
 	case domain.KindOf(err) == domain.KindCorrupt:
 		s.brokenEvidence(e, err.Error())
 		return nil
@@ -200,7 +210,7 @@ func sentence(n domain.Notice) string {
 }
 
 // personal opens the personal fields of a placing.
-func (s *shard) personal(ctx context.Context, e ledger.Entry) error {
+func (s *shard) personal(ctx context.Context, st *state, e ledger.Entry) error {
 	if len(e.Sealed) == 0 {
 		return nil
 	}
@@ -210,7 +220,17 @@ func (s *shard) personal(ctx context.Context, e ledger.Entry) error {
 	case err == nil:
 		s.rep.Evidence.Personal.Opened++
 	case domain.KindOf(err) == domain.KindNotFound:
-		s.rep.Evidence.Personal.Erased++
+		plain, lost, err := s.missing(ctx, st, e)
+		switch {
+		case err != nil:
+			return err
+		case lost:
+			s.wrong(e.Recorded, CheckEvidence, lostKey)
+		case plain == nil:
+			s.rep.Evidence.Personal.Erased++
+		default:
+			s.rep.Evidence.Personal.Opened++
+		}
 	case domain.KindOf(err) == domain.KindCorrupt:
 		s.wrong(e.Recorded, CheckEvidence, err.Error())
 	default:

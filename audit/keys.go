@@ -112,3 +112,21 @@ func (r *Remembered) fetch(ctx context.Context, events []eventstore.Recorded) er
 	}
 	return nil
 }
+
+// DestroyDataKey destroys a key and forgets it here, too.
+func (r *Remembered) DestroyDataKey(ctx context.Context, s domain.Stream) error {
+	keys, ok := r.Keys.(interface {
+		DestroyDataKey(ctx context.Context, stream domain.Stream) error
+	})
+	if !ok {
+		return domain.E(domain.KindDenied, "these keys are read only")
+	}
+	if err := keys.DestroyDataKey(ctx, s); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.young, s)
+	delete(r.old, s)
+	return nil
+}

@@ -12,13 +12,16 @@ import (
 
 // state is a stream as far as it was read.
 type state struct {
-	next    uint64 // revision due
-	payment domain.Payment
-	beside  beside        // with the streams beside the payments
-	owed    []domain.Fact // facts that the last decision leads to and that must follow
-	owedBy  eventstore.Recorded
-	grade   domain.Grade // of the evidence behind the facts owed
-	broken  bool         // its decisions cannot be followed any more, and that was told
+	next     uint64 // revision due
+	payment  domain.Payment
+	beside   beside        // with the streams beside the payments
+	owed     []domain.Fact // facts that the last decision leads to and that must follow
+	owedBy   eventstore.Recorded
+	grade    domain.Grade            // of the evidence behind the facts owed
+	looked   bool                    // for erasures in the whole stream
+	erasures []domain.EvidenceErased // those
+
+	broken bool // its decisions cannot be followed any more, and that was told
 }
 
 // shard checks the streams that are dealt to it.
@@ -86,6 +89,11 @@ func (s *shard) event(ctx context.Context, r eventstore.Recorded, hashed bool) e
 	s.identity(e)
 	if err := s.decide(ctx, st, e); err != nil {
 		return err
+	}
+	if f, ok := e.Fact.(domain.PeopleFact); ok {
+		if err := s.people(ctx, e, f); err != nil {
+			return err
+		}
 	}
 	if err := s.books.post(e.Fact); err != nil {
 		s.wrong(r, CheckBalances, err.Error())
