@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,5 +116,29 @@ func TestProgressInWords(t *testing.T) {
 	run.Progress = &httpapi.Progress{Phase: "reading", Done: 3, Of: 9, Rate: 200_000, Left: &left}
 	if got, want := atText(run), "wx 2026-11-21 trade: reading, 600000 lines, 200000 a second, 1m1s left"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A correction that is refused ends with 1 and the rule, whatever the rule is.
+func TestCorrectionRefusals(t *testing.T) {
+	t.Parallel()
+	for says, status := range map[string]int{
+		"li proposed it: another person must approve":        http.StatusForbidden,
+		"8.00 CNY would pass the limit of 5.00 CNY":          http.StatusForbidden,
+		"the difference d1 is resolved already: by the bill": http.StatusConflict,
+		"the period 2026-10 is closed":                       http.StatusConflict,
+		"c1 is issued already":                               http.StatusConflict,
+	} {
+		code, out, errs := runWith(t, status, `{"type":"x","title":"No","status":`+strconv.Itoa(status)+`,"code":"denied","detail":"`+says+`"}`,
+			"corrections", "approve", "c1")
+		if code != exitFailure || out != "" || !strings.Contains(errs, says) {
+			t.Errorf("%s: exit %d\n%s%s", says, code, out, errs)
+		}
+	}
+	code, out, errs := runWith(t, http.StatusOK,
+		`{"id":"c1","action":"reverse","state":"proposed","proposed_by":"bill-7","by_run":true,"seconded_by":"li","amount":{"amount":"7.30","currency":"CNY"}}`,
+		"corrections", "approve", "c1")
+	if code != exitOK || errs != "" || !strings.Contains(out, "SECONDED BY") || !strings.Contains(out, "li") {
+		t.Errorf("seconded: exit %d\n%s%s", code, out, errs)
 	}
 }

@@ -105,9 +105,12 @@ bills:
   catch_up: 31            # days back for which missing bills are fetched
   max_items: 5000         # a run that finds more differences concludes nothing: a person must look
   max_percent: 20         # the same, in a hundred lines of the day
+  max_proposals: 20       # corrections that one run may propose to people; more, and it proposes none
+  max_proposal_percent: 5 # the same, in a hundred lines of the day
   ask_instead: false      # where a provider makes no bills (Epay): ask about each payment of the day
 # A channel can also say: bill_schedule ("*/5 * * * *", in its own zone), bill_wait_days,
-# bill_cut, bill_apart, fee_rate ("0.006") and fee_within ("0.01").
+# bill_cut, bill_apart, fee_rate ("0.006"), fee_within ("0.01") and fund_flow (false: do
+# not compare the provider's fund flow, 资金账单, beside its trade bill).
 
 # Where trouble is told, besides log and metrics. 告警
 alerts:
