@@ -50,7 +50,7 @@ func (s *Server) periodTotals(ctx context.Context, period string) (b domain.Clos
 	if s.Tree == nil {
 		return b, nil
 	}
-	if head, err := s.Tree.Checkpoint(); err == nil { // a tree that cannot be read now is missing in the fact, no more
+	if head, err := s.Tree.Checkpoint(); err == nil && head.Size > 0 { // a tree that cannot be read now is missing in the fact, no more
 		b.Root, b.Tree = hex.EncodeToString(head.Root[:]), head.Size
 	}
 	return b, nil
