@@ -35,7 +35,8 @@ var scopeOf = map[string]operations.Scope{
 	"list-periods": operations.ScopeReconcile, "show-period": operations.ScopeReconcile,
 	"propose-period-close": operations.ScopeCorrections, "approve-period-close": operations.ScopeCorrections,
 	"reject-period-close": operations.ScopeCorrections,
-	"propose-opening":     operations.ScopeCorrections, "list-openings": operations.ScopeCorrections,
+	"download-report":     operations.ScopeReconcile, "list-rests": operations.ScopeReconcile, "show-stages": operations.ScopePaymentsRead,
+	"propose-opening": operations.ScopeCorrections, "list-openings": operations.ScopeCorrections,
 	"approve-opening": operations.ScopeCorrections, "reject-opening": operations.ScopeCorrections,
 }
 

@@ -84,7 +84,7 @@ func checkOperation(t *testing.T, name string, op answer) {
 	for code, r := range responses {
 		codes = append(codes, code)
 		raw, _ := json.Marshal(r)
-		if text := string(raw); code != "304" && !strings.Contains(text, `"$ref"`) && !strings.Contains(text, "ndjson") {
+		if text := string(raw); code != "304" && !strings.Contains(text, `"$ref"`) && !strings.Contains(text, "ndjson") && !strings.Contains(text, `"binary"`) {
 			t.Errorf("%s: the answer %s has no shape: %s", name, code, text)
 		}
 	}

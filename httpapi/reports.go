@@ -30,7 +30,7 @@ type reportInput struct {
 func (s *Server) registerReports(api huma.API) {
 	content := map[string]*huma.MediaType{}
 	for _, f := range []reports.Format{reports.FormatJSON, reports.FormatHTML, reports.FormatCSV, reports.FormatXLSX, reports.FormatHledger} {
-		content[f.ContentType()] = &huma.MediaType{}
+		content[f.ContentType()] = &huma.MediaType{Schema: &huma.Schema{Type: "string", Format: "binary"}}
 	}
 	operation(s, api, huma.Operation{
 		OperationID: "download-report", Method: http.MethodGet, Path: "/v1/reports", Summary: "Download the report of a month or of a comparison",
