@@ -36,8 +36,10 @@ func TestOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []domain.Posting{
-		{Book: "assets:psp:epay-main", Amount: ten}, {Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()},
-		{Book: "liabilities:wallet", Wallet: bob, Amount: domain.NewMoney(-100, domain.CNY)}, {Book: "equity:opening", Amount: domain.NewMoney(-400, domain.CNY)},
+		{Book: "assets:psp:epay-main", Amount: ten},
+		{Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()},
+		{Book: "liabilities:wallet", Wallet: bob, Amount: domain.NewMoney(-100, domain.CNY)},
+		{Book: "equity:opening", Amount: domain.NewMoney(-400, domain.CNY)},
 	}
 	if dates, _ := domain.DatesOf(f); !slices.Equal(domain.PostingsOf(f), want) || dates.ValueDate != "2026-03-13" {
 		t.Errorf("booked %+v", f)
