@@ -341,7 +341,7 @@ func (c *flowComparison) compareFees(t *FlowLine) error {
 	}
 	for _, cur := range slices.Sorted(maps.Keys(sums)) {
 		off := sums[cur]
-		switch within := decimal.New(int64(lines), -int32(cur.Places())); { //nolint:gosec // a currency has at most 8 places
+		switch within := decimal.New(int64(lines), -int32(cur.Places())); {
 		case off.IsZero():
 		case off.Abs().LessThan(within):
 			c.sum.tolerateFee(cur, off)
