@@ -77,6 +77,9 @@ func newFolding(o Options, each func(Booking) error) *folding {
 		Scope: o.Scope, Zone: o.Zone.String(), Software: o.Software, Unfinished: o.Unfinished, zone: o.Zone,
 		Head: Head{Sealed: o.Sealed, Root: hex.EncodeToString(o.Root)},
 	}
+	if o.Sealed == 0 {
+		r.Head.Root = "" // the root of nothing proves nothing
+	}
 	return &folding{
 		Options: o, r: r, each: each, books: map[bookOf]*Book{}, flows: map[flowOf]*Flow{}, days: map[dayOf]*DaySum{},
 		diffs: map[domain.ID]*Difference{}, asked: map[domain.ID]*Correction{},

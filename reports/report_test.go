@@ -344,6 +344,15 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
+// A tree that covers nothing proves nothing: its root is not told.
+func TestRootOfNothing(t *testing.T) {
+	t.Parallel()
+	r, err := Make(newAuthor().all(), Options{Scope: october, Root: []byte{1}}, nil)
+	if err != nil || r.Head.Root != "" {
+		t.Errorf("%+v, %v", r.Head, err)
+	}
+}
+
 // What the log cannot give is the report's error.
 func TestMakeRefuses(t *testing.T) {
 	t.Parallel()
