@@ -90,7 +90,7 @@ func Verify(ctx context.Context, d Deps, progress func(Progress)) (Report, error
 
 // near is how many streams each worker keeps folded in each of two
 // generations. A stream in neither is read again when it goes on.
-const near = 16 << 10
+const near = 8 << 10
 
 func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Report, error) {
 	if progress == nil {

@@ -44,9 +44,9 @@ func rounds(b *testing.B, do func() int64) (rate float64) {
 // with evidence of grade B, and credited: in every respect; hashes, replay and
 // balances alone, with all data keys destroyed and no look at the file's pages;
 // and beside them, of the same log in the same run, the bare scan that both are
-// held against. As the command does, it lets more garbage gather than usual.
+// held against.
 func BenchmarkVerify(b *testing.B) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	asTheCommand(b)
 	w := newWorld(b)
 	w.sell(20_000)
 	var scan float64
@@ -104,7 +104,7 @@ func BenchmarkReplay(b *testing.B) {
 // processor: the bare primitive, the channel's own check of the kept bytes, and
 // the whole verification of their log.
 func BenchmarkVerifyRSA(b *testing.B) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	asTheCommand(b)
 	w := newWorld(b)
 	const orders = 2000
 	w.sellOn(signed, orders)
@@ -197,6 +197,16 @@ func (w *world) rush(ch domain.ChannelID, turn, n int) func() time.Duration {
 		must(w.t, g.Wait())
 		return time.Since(began)
 	}
+}
+
+// asTheCommand lets garbage gather as `counterfoil verify` does.
+func asTheCommand(b *testing.B) {
+	b.Helper()
+	percent, limit := debug.SetGCPercent(400), debug.SetMemoryLimit(384<<20)
+	b.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
 }
 
 // cpu is what this process has used of all processors.

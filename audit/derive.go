@@ -30,7 +30,7 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 		if problem == "" && !bytes.Equal(e.Recorded.Meta, st.owedBy.Meta) {
 			problem = fmt.Sprintf("it was recorded with revision %d in one append, but its meta is another", st.owedBy.Revision)
 		}
-		st.owed = st.owed[1:]
+		st.owe(st.owed[1:], st.owedBy)
 	} else {
 		facts, why, err := s.derive(ctx, st.payment, e)
 		if err != nil {
@@ -40,14 +40,26 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 			problem = "by the rules nothing was to be kept here"
 		} else if problem == "" {
 			problem = differs(facts[0], e)
-			st.owed, st.owedBy = facts[1:], e.Recorded
+			st.owe(facts[1:], e.Recorded)
 		}
 	}
 	if problem != "" {
 		s.wrong(e.Recorded, CheckDecisions, problem)
-		st.broken, st.owed = true, nil
+		st.broken = true
+		st.owe(nil, e.Recorded)
 	}
 	return nil
+}
+
+// owe notes which facts must follow the decision by. Once nothing is owed the
+// event is let go: tens of thousands of payments are kept folded.
+func (st *state) owe(facts []domain.Fact, by eventstore.Recorded) {
+	if len(facts) == 0 {
+		st.owed, st.owedBy = nil, eventstore.Recorded{}
+		return
+	}
+	by.Sealed = nil
+	st.owed, st.owedBy = facts, by
 }
 
 // count notes whose evidence e is, or rests on.
