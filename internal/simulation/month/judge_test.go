@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -38,12 +39,20 @@ func (w *world) same(what string, got, want []string) {
 // judge holds the books against the plan and the providers' own.
 func (w *world) judge() {
 	w.tb.Helper()
-	w.same("differences on bills", w.found(), w.plan.rows)
+	var found, want []string
+	for _, d := range w.differences("") {
+		found = append(found, fmt.Sprintf("%s %s %s %s %s", d.Channel, d.Day, d.Kind, d.State, d.OrderNo))
+	}
+	for _, f := range w.plan.rows {
+		want = append(want, f.String())
+	}
+	w.same("differences on bills", found, want)
 	w.same("bills that could not be compared", slices.Collect(mapKeys(w.plan.stopped)), w.plan.broken)
+	w.same("days that wait for later bills", slices.Collect(mapKeys(w.plan.waits)), w.plan.late)
 	w.compared()
 	l := w.readLog()
 	w.same("differences on payments", l.differs, w.plan.heals)
-	w.same("money that is set aside", l.parked, w.setAside())
+	w.same("money that is set aside", l.parked, w.plan.aside)
 }
 
 func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
@@ -56,20 +65,19 @@ func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
 	}
 }
 
-// found are the differences on bills as people see them.
-func (w *world) found() []string {
+// differences are those on bills, in a state or all.
+func (w *world) differences(state operations.DiscrepancyState) (all []operations.Discrepancy) {
 	w.tb.Helper()
-	var out []string
-	f := operations.DiscrepancyFilter{Limit: 1000}
+	f := operations.DiscrepancyFilter{State: state, Limit: 1000}
 	for {
 		page, err := w.app.Bills.Discrepancies(w.tb.Context(), f)
 		w.do(err)
 		for _, d := range page {
-			out = append(out, fmt.Sprintf("%s %s %s %s %s", d.Channel, d.Day, d.Kind, d.State, d.OrderNo))
+			all = append(all, d)
 			f.Before = d.Seq
 		}
 		if len(page) < f.Limit {
-			return out
+			return all
 		}
 	}
 }
@@ -91,14 +99,6 @@ func (w *world) compared() {
 			}
 		}
 	}
-}
-
-func (w *world) setAside() []string {
-	var out []string
-	for _, d := range w.plan.desk {
-		out = append(out, fmt.Sprintf("%s %s %s", d.sale.till.id, d.sale.no, d.amount))
-	}
-	return out
 }
 
 // logged is what the log says, read anew from its first event.
@@ -222,6 +222,91 @@ func (w *world) trialBalance() map[string]sums {
 	for c, minor := range all {
 		if minor != 0 {
 			w.tb.Errorf("the books do not balance: %s", domain.NewMoney(minor, c))
+		}
+	}
+	return out
+}
+
+// tellWaiting logs what a comparison looks for on later bills.
+func (w *world) tellWaiting(r operations.BillRun) {
+	rows, err := w.app.Bills.Carried(w.tb.Context(), r.Channel, r.Bill, r.Day.Add(1))
+	w.do(err)
+	for _, c := range rows {
+		if c.Line.Since != "" {
+			w.tb.Logf("%s %s %s at %s: waits since %s: %s %s %s", r.Channel, r.Day, r.Bill, r.StartedAt.Format(time.DateTime), c.Line.Since, c.Line.Kind, c.Line.OrderNo, c.Line.Amount)
+		}
+	}
+}
+
+// monthReport is what is held against the plan of the month's report.
+type monthReport struct {
+	Closed struct {
+		ProposedBy string `json:"proposed_by"`
+		ApprovedBy string `json:"approved_by"`
+	} `json:"closed"`
+	Runs []struct {
+		Channel domain.ChannelID       `json:"channel"`
+		Bill    string                 `json:"bill"`
+		Newest  bool                   `json:"newest"`
+		Totals  []domain.ComparedTotal `json:"totals"`
+	} `json:"runs"`
+	Differences []struct {
+		Channel domain.ChannelID       `json:"channel"`
+		Day     domain.Day             `json:"day"`
+		Kind    domain.DiscrepancyKind `json:"kind"`
+		OrderNo string                 `json:"order_no"`
+	} `json:"differences"`
+}
+
+// reported holds the month's report against the plan and the providers' books:
+// what differed, and what was paid by the bills.
+func (w *world) reported(r monthReport) {
+	w.tb.Helper()
+	if r.Closed.ProposedBy != "anna" || r.Closed.ApprovedBy != "ben" {
+		w.tb.Errorf("closed: %+v", r.Closed)
+	}
+	inMonth := func(d domain.Day) bool { return strings.HasPrefix(string(d), "2026-10") }
+	var found, want []string
+	for _, d := range r.Differences {
+		found = append(found, fmt.Sprintf("%s %s %s", d.Channel, d.Kind, d.OrderNo))
+	}
+	for _, f := range w.plan.rows {
+		if inMonth(f.day) {
+			want = append(want, fmt.Sprintf("%s %s %s", f.till.id, f.kind, f.order))
+		}
+	}
+	want = append(want, w.plan.heals...)
+	w.same("differences in the report", found, want)
+	paid := map[string]int64{}
+	for _, run := range r.Runs {
+		if !run.Newest || run.Bill != w.comparer.BillsOf(run.Channel)[0] || run.Bill == "answers" {
+			continue
+		}
+		for _, t := range run.Totals {
+			paid[fmt.Sprint(run.Channel, " ", t.TheirPayments.Currency())] += t.TheirPayments.Minor()
+		}
+	}
+	for name, minor := range w.paidIn(inMonth) {
+		if paid[name] != minor {
+			w.tb.Errorf("paid in the month at %s: %d by the report, %d by the provider", name, paid[name], minor)
+		}
+	}
+}
+
+// paidIn adds up the payments of some days by the providers' books, where they
+// make bills.
+func (w *world) paidIn(fits func(domain.Day) bool) map[string]int64 {
+	out := map[string]int64{}
+	for _, b := range w.box.Truth() {
+		for _, t := range w.tills {
+			if t.isEpay() || t.face.Name() != b.Face || t.merchant != b.Merchant {
+				continue
+			}
+			for _, p := range b.Payments {
+				if fits(domain.DayOf(p.PaidAt, t.zone)) {
+					out[fmt.Sprint(t.id, " ", p.Amount.Currency())] += p.Amount.Minor()
+				}
+			}
 		}
 	}
 	return out

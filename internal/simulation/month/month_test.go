@@ -46,7 +46,7 @@ func TestMonth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
-	payments := setting(t, "COUNTERFOIL_MONTH_PAYMENTS", 2_000)
+	payments := setting(t, "COUNTERFOIL_MONTH_PAYMENTS", 10_000)
 	for _, seed := range seeds(t, 1) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := newWorld(t, seed, payments)
@@ -54,6 +54,9 @@ func TestMonth(t *testing.T) {
 			w.judge()
 			w.decide()
 			w.closes()
+			w.close("2026-09")
+			w.close("2026-10")
+			w.reported(w.report())
 			t.Log(w.story())
 		})
 	}

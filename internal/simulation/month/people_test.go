@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -18,13 +19,13 @@ import (
 type decision struct {
 	sale   *sale
 	action domain.Action
-	amount domain.Money
 }
 
 // parked expects money that is set aside, to be given to an account by two
 // people.
 func (p *plan) parked(s *sale, m domain.Money) {
-	p.desk = append(p.desk, decision{s, domain.ActionAllocate, m})
+	p.aside = append(p.aside, fmt.Sprintf("%s %s %s", s.till.id, s.no, m))
+	p.desk = append(p.desk, decision{s, domain.ActionAllocate})
 }
 
 // hire gives two people and a machine their keys.
@@ -45,6 +46,13 @@ func (w *world) hire() {
 // call is a request of somebody's to the API.
 func (w *world) call(who, method, path string, body any) (status int, answer map[string]any) {
 	w.tb.Helper()
+	status, raw := w.ask(who, method, path, body)
+	w.do(json.Unmarshal(raw, &answer))
+	return status, answer
+}
+
+func (w *world) ask(who, method, path string, body any) (status int, raw []byte) {
+	w.tb.Helper()
 	text, err := json.Marshal(body)
 	w.do(err)
 	req, err := http.NewRequestWithContext(w.tb.Context(), method, w.shopAt+path, bytes.NewReader(text))
@@ -57,36 +65,91 @@ func (w *world) call(who, method, path string, body any) (status int, answer map
 	resp, err := http.DefaultClient.Do(req)
 	w.do(err)
 	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
+	raw, err = io.ReadAll(resp.Body)
 	w.do(err)
-	w.do(json.Unmarshal(raw, &answer))
-	return resp.StatusCode, answer
+	return resp.StatusCode, raw
 }
 
-// decide empties the desk: anna proposes, ben approves, and nobody else can.
+// correct is what two people do: anna proposes, ben approves.
+func (w *world) correct(s *sale, action domain.Action) {
+	w.tb.Helper()
+	ask := map[string]any{
+		"channel": s.till.id, "order_no": s.no, "action": action, "trade_no": w.trade(s), "reason": "the buyer showed the receipt",
+	}
+	if action == domain.ActionAllocate {
+		ask["account"] = "user:2"
+	}
+	status, c := w.call("anna", http.MethodPost, "/v1/corrections", ask)
+	if status != http.StatusCreated {
+		w.tb.Errorf("proposal to %s %s: %d %v", action, s.no, status, c)
+		return
+	}
+	at := "/v1/corrections/" + c["id"].(string) + "/approve"
+	if w.notable["corrected"]++; w.notable["corrected"] == 1 { // the rule is the same for all of them
+		for _, who := range []string{"anna", "robot"} {
+			if status, answer := w.call(who, http.MethodPost, at, map[string]any{}); status != http.StatusForbidden {
+				w.tb.Errorf("%s approves anna's proposal: %d %v", who, status, answer)
+			}
+		}
+	}
+	if status, answer := w.call("ben", http.MethodPost, at, map[string]any{"reason": "seen"}); status != http.StatusOK {
+		w.tb.Errorf("approval to %s %s: %d %v", action, s.no, status, answer)
+	}
+}
+
+// decide empties the desk and sets aside what is explained.
 func (w *world) decide() {
 	w.tb.Helper()
 	w.clock.set(slotTime(len(w.plan.slots) - 1).Add(time.Hour))
-	for i, d := range w.plan.desk {
-		status, c := w.call("anna", http.MethodPost, "/v1/corrections", map[string]any{
-			"channel": d.sale.till.id, "order_no": d.sale.no, "action": d.action, "trade_no": d.sale.id, "account": "user:2",
-			"reason": "the buyer showed the receipt",
-		})
-		if status != http.StatusCreated {
-			w.tb.Errorf("proposal to %s %s: %d %v", d.action, d.sale.no, status, c)
-			continue
-		}
-		at := "/v1/corrections/" + c["id"].(string) + "/approve"
-		if i == 0 { // the rule is the same for all of them
-			for _, who := range []string{"anna", "robot"} {
-				if status, answer := w.call(who, http.MethodPost, at, map[string]any{}); status != http.StatusForbidden {
-					w.tb.Errorf("%s approves anna's proposal: %d %v", who, status, answer)
-				}
+	for _, d := range w.plan.desk {
+		w.correct(d.sale, d.action)
+	}
+	for _, d := range w.differences(operations.DiscrepancyOpen) {
+		for _, who := range []string{"anna", "ben"} {
+			status, answer := w.call(who, http.MethodPost, "/v1/discrepancies/"+d.ID.String()+"/resolve", map[string]any{"reason": "looked into"})
+			if status != http.StatusOK {
+				w.tb.Errorf("%s of %s: %s: %d %v", d.Kind, d.OrderNo, who, status, answer)
 			}
-		}
-		if status, answer := w.call("ben", http.MethodPost, at, map[string]any{"reason": "seen"}); status != http.StatusOK {
-			w.tb.Errorf("approval of %s %s: %d %v", d.action, d.sale.no, status, answer)
+			if answer["state"] == string(operations.DiscrepancyResolved) {
+				break // it stands for no money
+			}
 		}
 	}
 	w.fold()
+	if left := w.differences(operations.DiscrepancyOpen); len(left) > 0 {
+		w.tb.Errorf("%d differences are left open", len(left))
+	}
+}
+
+// close closes a period: anna asks, and ben says yes when its totals stand.
+func (w *world) close(month string) {
+	w.tb.Helper()
+	period := "/v1/periods/" + month + "/"
+	status, c := w.call("anna", http.MethodPost, period+"propose", map[string]any{"reason": "all bills are compared"})
+	if status != http.StatusCreated && status != http.StatusOK {
+		w.tb.Fatalf("proposal to close: %d %v", status, c)
+	}
+	from, err := time.Parse(time.RFC3339, c["approve_from"].(string))
+	w.do(err)
+	w.clock.set(from.Add(time.Second))
+	for _, who := range []string{"anna", "robot"} {
+		if status, c := w.call(who, http.MethodPost, period+"approve", map[string]any{}); status != http.StatusForbidden {
+			w.tb.Errorf("%s approves anna's closing: %d %v", who, status, c)
+		}
+	}
+	status, c = w.call("ben", http.MethodPost, period+"approve", map[string]any{"reason": "seen"})
+	if status != http.StatusOK || c["state"] != "closed" {
+		w.tb.Errorf("closing: %d %v", status, c)
+	}
+}
+
+// report is the month's report as the API hands it out.
+func (w *world) report() (r monthReport) {
+	w.tb.Helper()
+	status, raw := w.ask("anna", http.MethodGet, "/v1/reports?period=2026-10", nil)
+	if status != http.StatusOK {
+		w.tb.Fatalf("report: %d %s", status, raw)
+	}
+	w.do(json.Unmarshal(raw, &r))
+	return r
 }

@@ -11,6 +11,7 @@ import (
 	"counterfoil/operations"
 	"counterfoil/sandbox/stage"
 	"counterfoil/sandbox/stripe"
+	"counterfoil/sandbox/wechatpay"
 )
 
 // days are those of the month on which the shop sells; after them come days on
@@ -32,6 +33,7 @@ type slot struct {
 	first []func() // before the shop opens
 	sales []*sale
 	acts  []func() // when the payments are through
+	lasts []func() // seconds later
 }
 
 // plan is the month as it will be played, and what must be found of it.
@@ -40,28 +42,77 @@ type plan struct {
 	slots []slot
 	sales []*sale
 
-	rows    []string // what bills must show, with its place and how it ends
+	rows    []finding
 	heals   []string // what must stand on the payments themselves
 	broken  []string // bills that could not be compared at first
+	aside   []string // money that is set aside
 	desk    []decision
+	runs    int
 	stopped map[string]bool
-	waits   map[string]int64
-	settles map[string]int64
+	waits   map[string]bool // days whose bill lacks what a later one may bring
+	late    []string        // what these must be
+	coupons map[string]bool // orders of which the merchant gets less
+
+	mistaken int // orders that have another one's money: the provider's answers do not fit them
 }
 
 func newPlan(w *world, payments int) *plan {
 	p := &plan{
-		w: w, slots: make([]slot, (days+after)*len(slots)), stopped: map[string]bool{}, waits: map[string]int64{}, settles: map[string]int64{},
+		w: w, slots: make([]slot, (days+after)*len(slots)), stopped: map[string]bool{}, waits: map[string]bool{}, coupons: map[string]bool{},
 	}
 	p.off()
 	p.bills()
+	for _, t := range p.w.tills {
+		if !t.isEpay() { // its gateway makes no bill beside its answers
+			p.wrongHand(t)
+		}
+	}
+	p.sale(p.w.tillOf("card"), 0) // in London it is still September
+	p.banks()
+	p.payouts(p.w.tillOf("card"))
 	for range max(1, payments/2000) {
 		p.plants()
+	}
+	for range max(1, payments/4000) {
+		p.plantsUnseen()
 	}
 	for len(p.sales) < payments {
 		p.ordinary()
 	}
+	p.tooMany()
 	return p
+}
+
+// finding is a difference that a bill must show.
+type finding struct {
+	till  *till
+	day   domain.Day // of the bill
+	kind  domain.DiscrepancyKind
+	state operations.DiscrepancyState // before people resolve it
+	order string
+	swept bool // the sweep would mend it, too
+}
+
+func (f finding) String() string {
+	return fmt.Sprintf("%s %s %s %s %s", f.till.id, f.day, f.kind, f.state, f.order)
+}
+
+// tooMany: a day that differs so much that something else must be wrong is not
+// judged. So it is at the till whose every callback waits for the provider's
+// word, on the day on which nobody asks; the sweep mends it afterwards.
+func (p *plan) tooMany() {
+	t, off := p.w.tillOf("wx2"), p.w.tillOf("wx2").day(slotOf(offFrom, noon))
+	n := 0
+	for _, f := range p.rows {
+		if f.till == t && f.day == off {
+			n++
+		}
+	}
+	if n <= 20 {
+		return
+	}
+	p.rows = slices.DeleteFunc(p.rows, func(f finding) bool { return f.till == t && f.day == off && f.swept })
+	p.broken = append(p.broken, fmt.Sprintf("%s %s too_many", t.id, off))
 }
 
 // before does what belongs to a slot before anybody buys.
@@ -74,6 +125,8 @@ func (p *plan) before(at int) {
 func (p *plan) first(at int, act func()) { p.slots[at].first = append(p.slots[at].first, act) }
 
 func (p *plan) then(at int, act func()) { p.slots[at].acts = append(p.slots[at].acts, act) }
+
+func (p *plan) last(at int, act func()) { p.slots[at].lasts = append(p.slots[at].lasts, act) }
 
 // off is two days without a reconciler and, in the evening of the first one,
 // without an API.
@@ -141,6 +194,9 @@ func (p *plan) ordinary() {
 	case n < 60:
 	case n < 72 && !hurried(at):
 		s.fault.Class = t.harmless[p.w.rnd.IntN(len(t.harmless))]
+		if s.fault.Class == wechatpay.Coupon {
+			p.coupons[s.no] = true
+		}
 	case n < 75:
 		s.unpaid = true
 	case n < 85 && !t.isEpay():
@@ -190,6 +246,7 @@ func (p *plan) refunds(s *sale, at int) {
 func (p *plan) unasked(s *sale, at int, kind domain.DiscrepancyKind) {
 	if s.till.asks && !s.till.isEpay() && at >= slotOf(offFrom, 1) && at < slotOf(offFrom+1, 0) {
 		p.mends(s, at, kind)
+		p.rows[len(p.rows)-1].swept = true
 	}
 }
 
@@ -241,14 +298,19 @@ func (w *world) place(s *sale) error {
 	return err
 }
 
-// row is a difference that a bill must show, as judged at the end.
-func row(t *till, day domain.Day, kind domain.DiscrepancyKind, state operations.DiscrepancyState, orderNo string) string {
-	return fmt.Sprintf("%s %s %s %s %s", t.id, day, kind, state, orderNo)
+// mends expects a difference on the bill of a slot's day that the provider's own
+// answer mends.
+func (p *plan) mends(s *sale, at int, kind domain.DiscrepancyKind) {
+	p.find(s.till, at, kind, operations.DiscrepancyResolved, s.no)
 }
 
-// mends expects a difference that the provider's own answer mends.
-func (p *plan) mends(s *sale, at int, kind domain.DiscrepancyKind) {
-	p.rows = append(p.rows, row(s.till, s.till.day(at), kind, operations.DiscrepancyResolved, s.no))
+// opens expects one that people must look at.
+func (p *plan) opens(s *sale, at int, kind domain.DiscrepancyKind) {
+	p.find(s.till, at, kind, operations.DiscrepancyOpen, s.no)
+}
+
+func (p *plan) find(t *till, at int, kind domain.DiscrepancyKind, state operations.DiscrepancyState, orderNo string) {
+	p.rows = append(p.rows, finding{till: t, day: t.day(at), kind: kind, state: state, order: orderNo})
 }
 
 // heal expects a difference to stand on the payment itself.
@@ -259,13 +321,23 @@ func (p *plan) heal(s *sale, kind domain.DiscrepancyKind) {
 // compared notes what came of a run.
 func (p *plan) compared(r operations.BillRun) {
 	place := fmt.Sprintf("%s %s", r.Channel, r.Day)
+	p.runs++
 	if r.State != operations.RunComplete {
 		p.w.tb.Logf("%s %s at %s: %s: %s", place, r.Bill, r.StartedAt.Format(time.DateTime), r.Cause, r.Note)
 		p.stopped[fmt.Sprintf("%s %s", place, r.Cause)] = true
 		return
 	}
-	p.waits[place] += r.Waiting
-	p.settles[place] += r.Settled
+	if r.Waiting > 0 {
+		p.waits[place] = true
+		p.w.tellWaiting(r)
+	}
+}
+
+// waiting expects that something is looked for on later bills than a slot's.
+func (p *plan) waiting(t *till, at int) {
+	if place := fmt.Sprintf("%s %s", t.id, t.day(at)); !slices.Contains(p.late, place) {
+		p.late = append(p.late, place)
+	}
 }
 
 func sorted(s []string) []string {

@@ -2,6 +2,7 @@ package month
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"counterfoil/domain"
@@ -59,6 +60,7 @@ func (w *world) otherFaces() []stage.Face {
 // openTills makes a channel of each account.
 func (w *world) openTills() {
 	steady := []stage.Class{stage.Repeated, stage.Twice, stage.Reordered, stage.Concurrent, stage.Late, stage.Closed, stage.ReplyLost}
+	coupons := append(slices.Clone(steady), wechatpay.Coupon) // alipay.Coupon has the same name
 	cards := []stage.Class{stage.Repeated, stage.Twice, stage.Concurrent, stripe.Thin, stripe.TwoSigns, stripe.KeyOrder, stripe.OldRelease}
 	yuan := []domain.Currency{domain.CNY}
 	at := func(name string) stage.Face {
@@ -69,28 +71,30 @@ func (w *world) openTills() {
 	gate, wx, ali, card := at(sandbox.Name), at(wechatpay.Name), at(alipay.Name), at(stripe.Name)
 	w.tills = []*till{
 		{
-			id: "wx", face: wx, merchant: "1900000109", share: 20, currencies: yuan, harmless: steady, grade: domain.GradeA,
-			more: []stage.Setting{{Name: "account_from", Value: "attach"}},
+			id: "wx", face: wx, merchant: "1900000109", share: 13, currencies: yuan, harmless: coupons, grade: domain.GradeA,
+			more: []stage.Setting{{Name: "account_from", Value: "attach"}, {Name: "fee_rate", Value: "0.006"}},
 		},
-		{id: "wx2", face: wx, merchant: "1900000110", share: 8, currencies: yuan, harmless: steady, grade: domain.GradeB, asks: true},
+		{id: "wx2", face: wx, merchant: "1900000110", share: 12, currencies: yuan, harmless: steady, grade: domain.GradeB, asks: true},
 		{
-			id: "ali", face: ali, merchant: "2021000000000001", share: 20, currencies: yuan, harmless: steady, grade: domain.GradeA,
+			id: "ali", face: ali, merchant: "2021000000000001", share: 13, currencies: yuan, harmless: coupons, grade: domain.GradeA,
 			more: []stage.Setting{{Name: "account_from", Value: "passback_params"}},
 		},
 		{
-			id: "card", face: card, merchant: "acct_1Shop", share: 24, harmless: cards, grade: domain.GradeB,
+			id: "card", face: card, merchant: "acct_1Shop", share: 30, harmless: cards, grade: domain.GradeB,
 			currencies: []domain.Currency{domain.USD, domain.USD, "EUR", "HKD"},
-			more:       []stage.Setting{{Name: "currencies", Value: []string{"USD", "EUR", "HKD", "JPY"}}},
+			more: []stage.Setting{
+				{Name: "currencies", Value: []string{"USD", "EUR", "HKD", "JPY"}}, {Name: "fee_rate", Value: "0.029"}, {Name: "fee_within", Value: "0.31"},
+			},
 		},
 		{
-			id: "epay-a", face: gate, merchant: "1001", share: 8, currencies: yuan, harmless: steady, grade: domain.GradeB, asks: true,
+			id: "epay-a", face: gate, merchant: "1001", share: 12, currencies: yuan, harmless: steady, grade: domain.GradeB, asks: true,
 			more: []stage.Setting{{Name: "confirm_by_query", Value: "always"}},
 		},
 		{
-			id: "epay-b", face: gate, merchant: "1002", share: 8, currencies: yuan, harmless: steady, grade: domain.GradeB,
+			id: "epay-b", face: gate, merchant: "1002", share: 12, currencies: yuan, harmless: steady, grade: domain.GradeB,
 			more: []stage.Setting{{Name: "confirm_by_query", Value: "never"}},
 		},
-		{id: "epay-c", face: gate, merchant: "1003", share: 12, currencies: yuan, harmless: steady, grade: domain.GradeA},
+		{id: "epay-c", face: gate, merchant: "1003", share: 8, currencies: yuan, harmless: steady, grade: domain.GradeA},
 	}
 	for _, t := range w.tills {
 		t.zone = stage.China
@@ -113,10 +117,32 @@ type sale struct {
 	placed   domain.Money // what the shop placed with us; zero Money when it did not
 	attach   string       // the account that the payment itself names
 	fault    stage.Fault
-	unpaid   bool // nobody pays
-	again    bool // a second session under the same number
-	canceled bool // the shop cancels it before it is paid
+	unpaid   bool   // nobody pays
+	again    bool   // a second session under the same number
+	canceled bool   // the shop cancels it before it is paid
+	fake     string // the trade number on which people credit it
+	fakes    *sale  // or the order whose trade number that is
+	twin     *sale  // it is the second payment of that order
 	id       string
+}
+
+// trade is the number of the money that people decide about.
+func (w *world) trade(s *sale) string {
+	switch {
+	case s.fake != "":
+		return s.fake
+	case s.fakes != nil:
+		return s.fakes.id
+	case s.twin == nil:
+		return s.id
+	}
+	for _, o := range s.till.face.Orders(stage.OrderFilter{Merchant: s.till.merchant, OrderNo: s.no}) {
+		if o.ID != s.twin.id {
+			return o.ID
+		}
+	}
+	w.tb.Errorf("%s was not paid twice", s.no)
+	return ""
 }
 
 const wallets = 40

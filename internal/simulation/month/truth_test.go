@@ -29,17 +29,24 @@ func (w *world) truth() map[domain.ChannelID]*truth {
 	for _, b := range w.box.Truth() {
 		for _, t := range w.tills {
 			if t.face.Name() == b.Face && t.merchant == b.Merchant {
-				out[t.id] = newTruth(t, b)
+				out[t.id] = newTruth(t, b, w.plan.coupons)
 			}
 		}
 	}
 	return out
 }
 
-func newTruth(t *till, b stage.MerchantBooks) *truth {
+// coupon is what a payer's coupon takes off what the merchant gets.
+const coupon = 10
+
+func newTruth(t *till, b stage.MerchantBooks, coupons map[string]bool) *truth {
 	u := &truth{came: sums{}, fees: sums{}, disputeFees: sums{}, away: sums{}, moved: sums{}, paidOut: sums{}, stands: sums{}}
 	for _, p := range b.Payments {
 		u.payment(t, p)
+		if coupons[p.OrderNo] {
+			u.fees.add(fee(t, p.Amount).Neg())
+			u.fees.add(fee(t, domain.NewMoney(p.Amount.Minor()-coupon, p.Amount.Currency())))
+		}
 	}
 	for _, m := range b.Moves {
 		u.moved.add(m.Amount)
@@ -49,13 +56,11 @@ func newTruth(t *till, b stage.MerchantBooks) *truth {
 			u.paidOut.add(p.Amount)
 		}
 	}
-	if b.Balance == nil { // a gateway keeps no balance: all that came and did not go
-		for c, minor := range u.came {
-			u.stands[c] = minor - u.fees[c]
-		}
-	}
 	for _, m := range b.Balance {
 		u.stands.add(m)
+	}
+	if b.Balance == nil { // a gateway keeps no balance: all that came and did not go
+		u.stands = u.came
 	}
 	return u
 }

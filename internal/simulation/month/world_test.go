@@ -2,6 +2,7 @@ package month
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,9 +44,10 @@ type world struct {
 	comparer *reconcile.Comparer
 	keys     map[string]string // API keys by person
 
-	closed  atomic.Bool  // the API is away: callbacks find nobody
-	asleep  bool         // the reconciler is away
-	inside  atomic.Int64 // callbacks being answered
+	hidden  atomic.Pointer[string] // a movement that the provider's list lacks
+	closed  atomic.Bool            // the API is away: callbacks find nobody
+	asleep  bool                   // the reconciler is away
+	inside  atomic.Int64           // callbacks being answered
 	notable map[string]int
 }
 
@@ -87,7 +91,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 func (w *world) openProviders(seed uint64) {
 	w.tb.Helper()
 	var err error
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.box.ServeHTTP(rw, r) }))
+	server := httptest.NewServer(http.HandlerFunc(w.serveProviders))
 	w.tb.Cleanup(server.Close)
 	w.boxAt = server.URL
 	w.box, err = sandbox.New(sandbox.Config{
@@ -98,6 +102,24 @@ func (w *world) openProviders(seed uint64) {
 		w.do(w.box.Mount(f))
 	}
 	w.openTills()
+}
+
+// serveProviders is every provider's API. While a movement is hidden, Stripe's
+// lists lack it.
+func (w *world) serveProviders(rw http.ResponseWriter, r *http.Request) {
+	id := w.hidden.Load()
+	if id == nil || !strings.HasSuffix(r.URL.Path, "/v1/balance_transactions") {
+		w.box.ServeHTTP(rw, r)
+		return
+	}
+	whole := httptest.NewRecorder()
+	w.box.ServeHTTP(whole, r)
+	var list map[string]any
+	w.do(json.Unmarshal(whole.Body.Bytes(), &list))
+	rows, _ := list["data"].([]any)
+	list["data"] = slices.DeleteFunc(rows, func(row any) bool { return row.(map[string]any)["id"] == *id })
+	rw.WriteHeader(whole.Code)
+	w.do(json.NewEncoder(rw).Encode(list))
 }
 
 // install makes the installation as `counterfoil init` does.
@@ -180,6 +202,10 @@ func (w *world) play() {
 			w.settle()
 		}
 		w.moveTo(slotTime(at).Add(20 * time.Second))
+		for _, act := range w.plan.slots[at].lasts {
+			act()
+			w.settle()
+		}
 		w.reconcile(at)
 	}
 }
@@ -200,8 +226,8 @@ func (w *world) reconcile(at int) {
 	w.fold()
 	run, err := w.sweeper.Sweep(w.tb.Context())
 	w.do(err)
-	if run.Unanswered > 0 {
-		w.tb.Errorf("sweep at %s: %d questions unanswered, nothing was planted", slotTime(at), run.Unanswered)
+	if run.Unanswered > w.plan.mistaken {
+		w.tb.Errorf("sweep at %s: %d questions unanswered", slotTime(at), run.Unanswered)
 	}
 	w.notable["asked"] += run.Asked
 }
