@@ -81,12 +81,13 @@ func TestWhichFactsPost(t *testing.T) {
 	posting := map[string]bool{
 		"payment.credited.v1.full": true, "payment.credited.v1.minimal": true, "payment.parked.v1.full": true,
 		"payment.allocated.v1.full": true, "payment.allocated.v1.rule": true, "payment.allocated.v1.minimal": true,
-		"correction.issued.v1.person": true, "fees.booked.v1.full": true, "fees.booked.v1.minimal": true,
+		"correction.issued.v1.person": true,
 	}
 	for name, f := range fixtures() {
 		typ := typeOf(name)
 		ps, want := domain.PostingsOf(f), posting[name] || typ == domain.TypePaymentRefunded ||
-			typ == domain.TypeRefundFailed || strings.HasPrefix(typ, "dispute.")
+			typ == domain.TypeRefundFailed || strings.HasPrefix(typ, "dispute.") || strings.HasSuffix(typ, ".booked.v1") ||
+			strings.HasPrefix(typ, "payout.")
 		d, dated := domain.DatesOf(f)
 		if (len(ps) > 0) != want || dated != want {
 			t.Errorf("%s has %d postings, dates %t, want %t", name, len(ps), dated, want)
@@ -103,6 +104,15 @@ func TestBooks(t *testing.T) {
 	if domain.BookWallet != "liabilities:wallet" || domain.BookParked != "liabilities:parked" ||
 		domain.BookPSP("epay-main") != "assets:psp:epay-main" {
 		t.Errorf("books are %q, %q, %q", domain.BookWallet, domain.BookParked, domain.BookPSP("epay-main"))
+	}
+	for got, want := range map[string]string{
+		domain.BookFee("a"): "expenses:fee:a", domain.BookDiscount("a"): "expenses:discount:a", domain.BookFeeRounding: "expenses:fee:rounding",
+		domain.BookConversion: "equity:conversion", domain.BookOpening: "equity:opening", domain.BookTransit: "assets:transit",
+		domain.BookBank: "assets:bank",
+	} {
+		if got != want {
+			t.Errorf("a book is %q, want %q", got, want)
+		}
 	}
 	if domain.BookSuspense("a") != "suspense:a" || domain.BookDisputes("a") != "assets:disputes:a" ||
 		domain.BookDisputeFee("a") != "expenses:dispute-fee:a" || domain.BookChargeback != "expenses:chargeback" || domain.BookUnclaimed != "income:unclaimed" {
