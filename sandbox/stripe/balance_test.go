@@ -153,6 +153,7 @@ func TestPayoutRefused(t *testing.T) {
 func TestDailyPayouts(t *testing.T) {
 	t.Parallel()
 	play(t, func(a *Account) { a.DailyPayouts = true }, func(t *testing.T, face *Face, h *shop) {
+		time.Sleep(12 * time.Hour)
 		for i := range 3 {
 			if _, err := face.Pay(open(t, face, fmt.Sprint("A-", i)).ID); err != nil {
 				t.Fatal(err)
@@ -168,6 +169,27 @@ func TestDailyPayouts(t *testing.T) {
 			if p.Amount != yuan(1000-59) || p.At.UTC().Format(time.TimeOnly) != "00:00:00" {
 				t.Errorf("%+v", p)
 			}
+		}
+	})
+}
+
+// TestDailyPayoutsHurried: the same while waiting times pass faster than the
+// books, and it comes to an end.
+func TestDailyPayoutsHurried(t *testing.T) {
+	t.Parallel()
+	play(t, func(a *Account) { a.DailyPayouts = true }, func(t *testing.T, face *Face, h *shop) {
+		if err := face.stage.SetSpeed(86_400); err != nil {
+			t.Fatal(err)
+		}
+		for _, no := range []string{"A-1", "A-2"} {
+			if _, err := face.Pay(open(t, face, no).ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		settle(t, face)
+		if b := face.Books()[0]; len(b.Payouts) != 1 || b.Payouts[0].State != paidOut || b.Balance[0] != yuan(0) || time.Since(began) > time.Hour {
+			t.Errorf("%+v after %s", b, time.Since(began))
 		}
 	})
 }

@@ -78,10 +78,12 @@ type account struct {
 	refunds  []*refund
 	disputes []*dispute
 	payouts  []*payout
-	moved    []*txn              // of txns, what Move made
-	rolling  bool                // the next midnight is waited for
-	repeats  map[string]answered // by Idempotency-Key
-	planted  map[stage.Class]int
+	moved    []*txn // of txns, what Move made
+	rolling  bool   // the next midnight is waited for
+
+	midnights [2]int              // how many of txns there were at the last two midnights
+	repeats   map[string]answered // by Idempotency-Key
+	planted   map[stage.Class]int
 }
 
 func newAccount(s *stage.Stage, config Account) *account {

@@ -60,7 +60,7 @@ func (f *Face) Payout(in stage.PayoutOrder) (stage.Payout, error) {
 	}
 	var named []*txn
 	if all {
-		named = a.unpaid(s.code, f.stage.Books())
+		named = a.unpaid(s.code, len(a.txns))
 	}
 	p, tell := f.payOut(a, s, named)
 	view := p.view()
@@ -72,12 +72,12 @@ func (f *Face) Payout(in stage.PayoutOrder) (stage.Payout, error) {
 	return view, nil
 }
 
-// unpaid are the movements in a currency that no automatic payout has named and
-// that happened by then. The caller holds f.mu.
-func (a *account) unpaid(code string, by time.Time) []*txn {
+// unpaid are those of the first movements, so many, that are in a currency and
+// that no automatic payout has named. The caller holds f.mu.
+func (a *account) unpaid(code string, first int) []*txn {
 	var all []*txn
-	for _, t := range a.txns {
-		if t.amount.code == code && t.payout == nil && !t.at.After(by) {
+	for _, t := range a.txns[:first] {
+		if t.amount.code == code && t.payout == nil {
 			all = append(all, t)
 		}
 	}
@@ -128,8 +128,9 @@ func (p *payout) view() stage.Payout {
 }
 
 // roll starts the account's automatic payouts, unless they wait already: each
-// midnight all goes to the bank that came two days before. The caller holds
-// f.mu.
+// midnight all goes to the bank that had come two midnights before. Midnights
+// are those of waiting time, which may pass faster than the books. The caller
+// holds f.mu.
 func (f *Face) roll(a *account) {
 	if !a.DailyPayouts || a.rolling {
 		return
@@ -143,11 +144,12 @@ func (f *Face) roll(a *account) {
 func (f *Face) rolled(a *account) {
 	f.mu.Lock()
 	a.rolling = false
-	by := f.stage.Books().Add(-settling)
+	due := a.midnights[0]
+	a.midnights = [...]int{a.midnights[1], len(a.txns)}
 	var tells []func()
 	for _, m := range a.balances() {
 		s, _ := sumOf(domain.NewMoney(0, m.Currency())) // it has stood there
-		named := a.unpaid(s.code, by)
+		named := a.unpaid(s.code, due)
 		for _, t := range named {
 			s.count += t.net()
 		}
@@ -157,21 +159,11 @@ func (f *Face) rolled(a *account) {
 		_, tell := f.payOut(a, s, named)
 		tells = append(tells, tell)
 	}
-	if a.coming(by) {
-		f.roll(a)
+	if due < a.midnights[1] {
+		f.roll(a) // the rest is for the midnights to come
 	}
 	f.mu.Unlock()
 	for _, tell := range tells {
 		tell()
 	}
-}
-
-// coming reports whether something waits for its time. The caller holds f.mu.
-func (a *account) coming(by time.Time) bool {
-	for _, t := range a.txns {
-		if t.payout == nil && t.at.After(by) {
-			return true
-		}
-	}
-	return false
 }
