@@ -19,6 +19,7 @@ const (
 	chartLeft   = 52 // room for the figures of the axis
 	chartBottom = 24
 	chartTop    = 14
+	chartBar    = 44.0 // the widest bar
 )
 
 // bar is one bar of a chart: up what is good, down or on top what is not.
@@ -49,10 +50,12 @@ func chart(title string, bars []bar, stacked bool) template.HTML {
 	var out strings.Builder
 	fmt.Fprintf(&out, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(title))
 	s.grid(&out, step)
-	width := float64(chartWidth-chartLeft-6) / float64(max(1, len(bars)))
-	every := max(1, (len(bars)+7)/8) // labels that do not touch each other
+	room := float64(chartWidth - chartLeft - 6)
+	width := min(chartBar, room/float64(max(1, len(bars))))
+	left := chartLeft + (room-width*float64(len(bars)))/2 // few bars stand in the middle
+	every := max(1, (len(bars)+7)/8)                      // labels that do not touch each other
 	for i, b := range bars {
-		x := float64(chartLeft) + float64(i)*width
+		x := left + float64(i)*width
 		s.bar(&out, b, x, width, stacked)
 		if i%every == 0 {
 			fmt.Fprintf(&out, `<text x="%.1f" y="%d" class="t m">%s</text>`, x+width/2, chartHeight-8, html.EscapeString(b.label))

@@ -94,7 +94,7 @@ func (p *page) Rate() string {
 	if rate > 99.99 && c.Differing > 0 {
 		rate = 99.99 // never rounded up to all
 	}
-	return strconv.FormatFloat(rate, 'f', 2, 64) + " %"
+	return strconv.FormatFloat(rate, 'f', 2, 64) + "\u202f%"
 }
 
 // MoneyChart is a chart of one currency.
@@ -207,13 +207,26 @@ func (p *page) ChargeSums() []ChargeSum {
 	return out
 }
 
-// Shown and Rest bound long tables.
+// Shown bounds long tables.
 func (p *page) Shown() int { return maxShown }
 
-// Evidence are the lines that tie the report to the log.
-func (p *page) Evidence() [][2]string { return p.evidence() }
+// hashesShown is how many bills' hashes a page spells out; the workbook has all.
+const hashesShown = 12
 
-// Title says what the report is about.
+// Evidence are the lines that tie the report to the log, and to the bills where
+// they are few.
+func (p *page) Evidence() [][2]string {
+	out := p.evidence()
+	if len(p.Runs) > hashesShown {
+		return out
+	}
+	for _, r := range p.Runs {
+		out = append(out, [2]string{fmt.Sprintf("%s %s %s", r.Channel, r.Day, r.Bill), r.ID + " sha256 " + r.SHA256})
+	}
+	return out
+}
+
+// Heading says what the report is about.
 func (p *page) Heading() string { return p.Report.Title() }
 
 // shortHash is the beginning of a hash, enough to tell it from others.
