@@ -229,3 +229,23 @@ func FuzzPackedLines(f *testing.F) {
 func packedBill(l domain.BillLine) []byte { return appendBill(appendText(nil, l.TradeNo), &l) }
 
 func packedOurs(l domain.OurLine) []byte { return appendOurs(appendText(nil, l.TradeNo), &l) }
+
+// A line of a fund flow is read back as it was packed, whatever its key.
+func TestFlowLinesRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := domain.FlowLine{
+			BillLine: anyBillLine.Draw(t, "line"), Day: domain.Day(anyText.Draw(t, "day")), Since: domain.Day(anyText.Draw(t, "since")),
+		}
+		key := anyText.Draw(t, "key")
+		codec := flowCodec(func(*domain.FlowLine) string { return key })
+		packed := codec.append(appendText(nil, codec.key(&want)), &want)
+		got, err := codec.decode(string(packed))
+		if diff := gocmp.Diff(want, got, byValue); err != nil || diff != "" {
+			t.Fatalf("%v\n%s", err, diff)
+		}
+		if _, err := codec.decode(string(packed[:len(packed)-1])); err == nil {
+			t.Fatal("a line that is cut short was read")
+		}
+	})
+}
