@@ -62,6 +62,7 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerRests(api)
 	s.registerConfig(api)
 	s.registerActs(api)
+	s.registerErasures(api)
 	return api.OpenAPI()
 }
 

@@ -28,6 +28,7 @@ var scopeOf = map[string]operations.Scope{
 	"reject-correction": operations.ScopeCorrections,
 	"list-config":       operations.ScopeCorrections, "approve-config": operations.ScopeCorrections,
 	"reject-config": operations.ScopeCorrections, "list-acts": operations.ScopeAdmin, "record-act": operations.ScopeEventsRead,
+	"erase-evidence": operations.ScopeAdmin, "finish-erasures": operations.ScopeAdmin,
 	"prove-inclusion": operations.ScopeEventsRead, "prove-consistency": operations.ScopeEventsRead,
 	"show-tree-key": operations.ScopeEventsRead,
 	"show-books":    operations.ScopeBalancesRead,

@@ -57,6 +57,7 @@ type Config struct {
 	Software       string        // name and version
 	ExpireAfter    time.Duration // default time to pay
 	TrustedProxies []string      // CIDRs whose X-Forwarded-For is believed
+	Retention      time.Duration // how long evidence is kept at least; 0 means DefaultRetention
 	TreePublic     bool          // /checkpoint and /tile/ need no key
 }
 
@@ -80,6 +81,9 @@ func New(d Deps, cfg Config) (*Server, error) {
 	p, err := parseProxies(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Retention == 0 {
+		cfg.Retention = DefaultRetention
 	}
 	m, err := newMetrics(d.Metrics)
 	if err != nil {

@@ -71,6 +71,7 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,
 		TrustedProxies: app.Config.Limits.TrustedProxies, TreePublic: app.Config.Tree.Public,
+		Retention: app.Config.Retention,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/ledger"
 )
 
@@ -81,6 +82,9 @@ func (a *App) tend(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if err := a.finishErasures(ctx); err != nil && ctx.Err() == nil {
+			a.Logger.ErrorContext(ctx, "keys of erased evidence are not destroyed yet", slog.String("error", err.Error()))
+		}
 		before := len(a.Ledger.Waiting())
 		err := a.Ledger.Reconfigure(ctx)
 		if after := len(a.Ledger.Waiting()); err == nil && after < before {
@@ -90,6 +94,31 @@ func (a *App) tend(ctx context.Context) error {
 			a.Logger.ErrorContext(ctx, "settings that wait cannot be looked at", slog.String("error", err.Error()))
 		}
 	}
+}
+
+// erasuresCursor is how far erasures were finished. It stands beside the keys:
+// keys that come back from a backup come with an old one.
+const erasuresCursor = "erasures"
+
+// finishErasures destroys keys that erasures on record say are destroyed: a
+// process may have been killed in between.
+func (a *App) finishErasures(ctx context.Context) error {
+	after, err := a.Ops.Cursor(ctx, erasuresCursor)
+	if err != nil {
+		return err
+	}
+	rows, err := a.Rows.Erasures(ctx, eventstore.Position(after), 200)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	for _, r := range rows {
+		if f, ok := r.Fact.(domain.EvidenceErased); ok {
+			if err := a.Ledger.FinishErasure(ctx, r.Stream, f); err != nil {
+				return err
+			}
+		}
+	}
+	return a.Ops.PutCursor(ctx, erasuresCursor, uint64(rows[len(rows)-1].Position))
 }
 
 // tolerance is what comparisons of a channel let pass: what is in force, or

@@ -12,19 +12,20 @@ const FileName = "counterfoil.yaml"
 // Config is a checked configuration. Relative paths are already joined to
 // Dir.
 type Config struct {
-	Dir        string     `koanf:"-"`     // folder of the file: stores and secrets lie below it
-	Store      string     `koanf:"store"` // sqlite, or the address of an EventStoreDB, e.g. esdb://host:2113
-	PublicURL  string     `koanf:"public_url"`
-	Listen     string     `koanf:"listen"`
-	OpsListen  string     `koanf:"ops_listen"`
-	LogFormat  string     `koanf:"log_format"`
-	LogLevel   string     `koanf:"log_level"`
-	Limits     Limits     `koanf:"limits"`
-	Payments   Payments   `koanf:"payments"`
-	Reconciler Reconciler `koanf:"reconciler"`
-	Alerts     Alerts     `koanf:"alerts"`
-	Tree       Tree       `koanf:"tree"`
-	Bills      Bills      `koanf:"bills"`
+	Dir        string        `koanf:"-"`     // folder of the file: stores and secrets lie below it
+	Store      string        `koanf:"store"` // sqlite, or the address of an EventStoreDB, e.g. esdb://host:2113
+	PublicURL  string        `koanf:"public_url"`
+	Listen     string        `koanf:"listen"`
+	OpsListen  string        `koanf:"ops_listen"`
+	LogFormat  string        `koanf:"log_format"`
+	LogLevel   string        `koanf:"log_level"`
+	Retention  time.Duration `koanf:"retention"` // how long evidence is kept at least; 0: ten years, the least in a live store
+	Limits     Limits        `koanf:"limits"`
+	Payments   Payments      `koanf:"payments"`
+	Reconciler Reconciler    `koanf:"reconciler"`
+	Alerts     Alerts        `koanf:"alerts"`
+	Tree       Tree          `koanf:"tree"`
+	Bills      Bills         `koanf:"bills"`
 
 	// Of a store that is a server; see Remote.
 	StoreNamespace    string `koanf:"store_namespace"`     // begins the names of our streams there
