@@ -22,6 +22,10 @@ DEMO     ?= bin/counterfoil demo
 KILL_ROUNDS ?= 40
 # How many seeds of the simulation make soak plays.
 SEEDS ?= 2000
+# The month at every provider: how many payments make soak plays, and which
+# seeds of it; make test plays 10,000 of seed 1.
+MONTH_PAYMENTS ?= 200000
+MONTH_SEEDS    ?= 1
 # All fuzz targets together, in seconds; each gets its share.
 FUZZ_SECONDS ?= 20
 # What reads the bytes of strangers gets at least so long, each target.
@@ -107,6 +111,8 @@ soak: build ## 200 kill rounds, an hour of fuzzing, 100 times the random checks
 	$(MAKE) kill KILL_ROUNDS=200
 	RAPID_CHECKS=10000 $(GOTEST) -count=1 -timeout 120m ./...
 	COUNTERFOIL_TEST_SEEDS=$(SEEDS) $(GOTEST) -count=1 -timeout 120m ./internal/simulation
+	COUNTERFOIL_MONTH_PAYMENTS=$(MONTH_PAYMENTS) COUNTERFOIL_MONTH_SEEDS=$(MONTH_SEEDS) $(GOTEST) -count=1 -timeout 240m ./internal/simulation/month
+	COUNTERFOIL_MONTH_SEEDS=2,3,4 $(GOTEST) -count=1 -timeout 60m ./internal/simulation/month
 	COUNTERFOIL_TEST_TAMPERINGS=10000 $(GOTEST) -count=1 -timeout 60m -run NoTampering ./audit
 	$(MAKE) fuzz FUZZ_SECONDS=3600
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -227,13 +226,14 @@ func (w *world) trialBalance() map[string]sums {
 	return out
 }
 
-// tellWaiting logs what a comparison looks for on later bills.
-func (w *world) tellWaiting(r operations.BillRun) {
+// waitingAfter notes the days of what is looked for on later bills than a run's.
+func (w *world) waitingAfter(r operations.BillRun) {
+	w.tb.Helper()
 	rows, err := w.app.Bills.Carried(w.tb.Context(), r.Channel, r.Bill, r.Day.Add(1))
 	w.do(err)
 	for _, c := range rows {
 		if c.Line.Since != "" {
-			w.tb.Logf("%s %s %s at %s: waits since %s: %s %s %s", r.Channel, r.Day, r.Bill, r.StartedAt.Format(time.DateTime), c.Line.Since, c.Line.Kind, c.Line.OrderNo, c.Line.Amount)
+			w.plan.waits[fmt.Sprintf("%s %s", r.Channel, c.Line.Since)] = true
 		}
 	}
 }

@@ -328,8 +328,7 @@ func (p *plan) compared(r operations.BillRun) {
 		return
 	}
 	if r.Waiting > 0 {
-		p.waits[place] = true
-		p.w.tellWaiting(r)
+		p.w.waitingAfter(r)
 	}
 }
 
