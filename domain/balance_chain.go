@@ -3,6 +3,7 @@ package domain
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // BillBalance is what a bill says of the balance in one currency: it began with
@@ -28,9 +29,10 @@ const maxBreaks = 20
 
 // balanceChain follows the balance of one currency through a bill. Most bills
 // list the oldest movement first, some the newest: both directions are followed,
-// and the one that breaks less is the bill's.
+// and the one that the times of its lines tell, or where they are equal the one
+// that breaks less, is the bill's.
 type balanceChain struct {
-	lines        int
+	begin, end   time.Time // of the first line and the last one
 	in, out      Money
 	known        bool // a balance was stated
 	first, last  Money
@@ -57,7 +59,9 @@ func chained(chains map[Currency]*balanceChain, b *BillLine) error {
 }
 
 func (c *balanceChain) add(b *BillLine) (err error) {
-	c.lines++
+	if c.end = b.At; c.begin.IsZero() {
+		c.begin = b.At
+	}
 	if b.Net.IsNegative() {
 		c.out, err = c.out.Sub(b.Net)
 	} else {
@@ -119,9 +123,17 @@ func kept(all []BalanceBreak, b BalanceBreak) []BalanceBreak {
 	return append(all, b)
 }
 
+// oldestFirst reports whether the bill begins with its oldest movement.
+func (c *balanceChain) oldestFirst() bool {
+	if !c.begin.Equal(c.end) {
+		return c.begin.Before(c.end)
+	}
+	return c.olds <= c.newers
+}
+
 // ends are the balances at the bill's beginning and end.
 func (c *balanceChain) ends() (opening, closing Money, err error) {
-	if c.olds <= c.newers {
+	if c.oldestFirst() {
 		if opening, err = c.first.Sub(c.before); err == nil {
 			closing, err = c.last.Add(c.since)
 		}
@@ -162,7 +174,7 @@ func (t *BillTally) Balances() ([]BillBalance, error) {
 func (t *BillTally) Breaks() []BalanceBreak {
 	var out []BalanceBreak
 	for _, cur := range slices.Sorted(maps.Keys(t.chains)) {
-		if c := t.chains[cur]; c.olds <= c.newers {
+		if c := t.chains[cur]; c.oldestFirst() {
 			out = append(out, c.old...)
 		} else {
 			out = append(out, c.newest...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
@@ -28,7 +29,7 @@ func running(opening int64, moves ...int64) []domain.BillLine {
 	out := make([]domain.BillLine, len(moves))
 	for i, m := range moves {
 		opening += m
-		out[i] = domain.BillLine{Kind: domain.LinePayment, TradeNo: fmt.Sprint("T", i), Amount: cny(m), Net: cny(m), Balance: cny(opening)}
+		out[i] = domain.BillLine{Kind: domain.LinePayment, TradeNo: fmt.Sprint("T", i), Amount: cny(m), Net: cny(m), Balance: cny(opening), At: flowNoon.Add(time.Duration(i) * time.Second)}
 		if m < 0 {
 			out[i].Kind, out[i].Amount = domain.LineRefund, cny(-m)
 		}
@@ -70,6 +71,24 @@ func TestBalancesFollow(t *testing.T) {
 			t.Fatalf("after a change in the last row: %+v", breaks)
 		}
 	})
+}
+
+// Where the times do not tell, the direction that breaks less does.
+func TestBalancesWithoutTimes(t *testing.T) {
+	t.Parallel()
+	for _, newest := range []bool{false, true} {
+		lines := running(100, 7, 30, 200)
+		for i := range lines {
+			lines[i].At = flowNoon
+		}
+		if newest {
+			slices.Reverse(lines)
+		}
+		got, err := tallied(t, lines...).Balances()
+		if err != nil || len(got) != 1 || got[0].Opening != cny(100) || got[0].Closing != cny(337) {
+			t.Errorf("newest first %t: %+v, %v", newest, got, err)
+		}
+	}
 }
 
 // What a bill charged: fees with all their places and what moved, discounts, each
