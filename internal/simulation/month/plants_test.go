@@ -172,7 +172,6 @@ func (p *plan) wrongHand(t *till) {
 	n := p.workday()
 	paid, s := p.sale(t, slotOf(n, noon)), p.sale(t, slotOf(n, noon))
 	s.unpaid, s.fakes = true, paid
-	p.mistaken++
 	s.amount = domain.NewMoney(paid.amount.Minor()+1, paid.amount.Currency())
 	s.placed = s.amount
 	p.then(slotOf(n, evening), func() { p.w.correct(s, domain.ActionCredit) })

@@ -118,7 +118,6 @@ type sale struct {
 	attach   string       // the account that the payment itself names
 	fault    stage.Fault
 	unpaid   bool   // nobody pays
-	again    bool   // a second session under the same number
 	canceled bool   // the shop cancels it before it is paid
 	fake     string // the trade number on which people credit it
 	fakes    *sale  // or the order whose trade number that is
@@ -144,8 +143,6 @@ func (w *world) trade(s *sale) string {
 	w.tb.Errorf("%s was not paid twice", s.no)
 	return ""
 }
-
-const wallets = 40
 
 // sell lets the shop place, and payers pay. They come at the same time.
 func (w *world) sell(sales []*sale) {
