@@ -16,7 +16,8 @@ import (
 )
 
 func newConfigCommand(p *program) *cobra.Command {
-	return group("config", "Check the configuration", newConfigCheckCommand(p))
+	return group("config", "Check the configuration, and agree to looser policies",
+		append([]*cobra.Command{newConfigCheckCommand(p)}, newPolicyCommands(p)...)...)
 }
 
 func newConfigCheckCommand(p *program) *cobra.Command {

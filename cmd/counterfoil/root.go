@@ -69,6 +69,8 @@ func newRootCommand(p *program) *cobra.Command {
 		newBalancesCommand(p),
 		newProjectionsCommand(p),
 		newConfigCommand(p),
+		newActsCommand(p),
+		newEraseCommand(p),
 		newCatalogCommand(p),
 		newVersionCommand(p),
 	)
