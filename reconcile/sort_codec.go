@@ -34,8 +34,7 @@ func appendBill(b []byte, l *domain.BillLine) []byte {
 	b = appendDecimal(b, l.Fee)
 	b = appendText(b, string(l.FeeCurrency))
 	b = appendMoney(b, l.Net)
-	b = appendMoney(b, l.Discount)
-	b = appendMoney(b, l.Balance)
+	b = appendRare(b, l)
 	b = appendText(b, string(l.Status), l.ProviderStatus)
 	b = appendTime(b, l.At)
 	return appendText(b, string(l.Account))
@@ -53,8 +52,44 @@ func (u *unpacker) bill(l *domain.BillLine) {
 	l.Row, l.Kind, l.OrderNo = int(u.number()), domain.LineKind(u.text()), u.text()
 	l.RefundID, l.RefundNo, l.DisputeID, l.PayoutID, l.ID = u.text(), u.text(), u.text(), u.text(), u.text()
 	l.Amount, l.Fee, l.FeeCurrency, l.Net = u.money(), u.decimal(), domain.Currency(u.text()), u.money()
-	l.Discount, l.Balance = u.money(), u.money()
+	u.rare(l)
 	l.Status, l.ProviderStatus, l.At, l.Account = domain.Status(u.text()), u.text(), u.time(), domain.AccountID(u.text())
+}
+
+// What few lines of a bill say.
+const (
+	hasDiscount = 1 << iota
+	hasBalance
+)
+
+// appendRare packs what few lines say: of the others a byte.
+func appendRare(b []byte, l *domain.BillLine) []byte {
+	at := len(b)
+	b = append(b, 0)
+	if l.Discount != (domain.Money{}) {
+		b[at] |= hasDiscount
+		b = appendMoney(b, l.Discount)
+	}
+	if l.Balance != (domain.Money{}) {
+		b[at] |= hasBalance
+		b = appendMoney(b, l.Balance)
+	}
+	return b
+}
+
+// rare reads what appendRare wrote.
+func (u *unpacker) rare(l *domain.BillLine) {
+	if u.rest == "" {
+		u.fail()
+		return
+	}
+	has := u.rest[0]
+	if u.rest = u.rest[1:]; has&hasDiscount != 0 {
+		l.Discount = u.money()
+	}
+	if has&hasBalance != 0 {
+		l.Balance = u.money()
+	}
 }
 
 // flowCodec packs lines under the number that key gives them: a fund flow knows
