@@ -62,6 +62,8 @@ type Deps struct {
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
 	Clock    func() time.Time
+	// Waiting are looser settings that are not in force; nil where nobody says.
+	Waiting func() []domain.PolicyProposal
 }
 
 // Config says what is too long and where to tell.
@@ -114,7 +116,7 @@ func New(d Deps, cfg Config) (*Watch, error) {
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies, w.stopped,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies, w.stopped, w.policies,
 	} {
 		found, err := look(ctx)
 		if err != nil {

@@ -30,7 +30,7 @@ func (e *examiner) daemon(ctx context.Context, name, listen string) Finding {
 		host = "127.0.0.1"
 	}
 	base := "http://" + net.JoinHostPort(host, port)
-	status, said, err := e.say(ctx, base+"/readyz")
+	status, said, notes, err := e.say(ctx, base+"/readyz")
 	switch {
 	case err != nil:
 		return f.fail(fmt.Sprintf("does not answer at %s: %v", listen, err),
@@ -38,29 +38,33 @@ func (e *examiner) daemon(ctx context.Context, name, listen string) Finding {
 	case status != http.StatusOK:
 		return f.fail("is not ready: "+clip(said, 300), "mend what it says; until then callbacks are asked to come again", name+" 未就绪")
 	}
-	if _, version, err := e.say(ctx, base+"/version"); err == nil && version != e.Software {
+	if _, version, _, err := e.say(ctx, base+"/version"); err == nil && version != e.Software {
 		return f.warn(fmt.Sprintf("ready, but it is %s and this program %s", clip(version, 60), e.Software), "restart it with the program of this version", "版本不一致：请重启")
+	}
+	if len(notes) > 0 {
+		return f.warn("ready, but "+clip(strings.Join(notes, "; "), 400), "have two persons look at `counterfoil config pending`", "放宽策略的配置待两人批准")
 	}
 	return f.ok("ready at " + listen)
 }
 
-// say asks an ops listener and returns its status text.
-func (e *examiner) say(ctx context.Context, address string) (status int, said string, err error) {
+// say asks an ops listener and returns its status text, and what it says beside.
+func (e *examiner) say(ctx context.Context, address string) (status int, said string, notes []string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return 0, "", err
+		return 0, "", nil, err
 	}
 	a, err := e.ask(req)
 	if err != nil {
-		return 0, "", err
+		return 0, "", nil, err
 	}
 	var body struct {
-		Status string `json:"status"`
+		Status string   `json:"status"`
+		Notes  []string `json:"notes"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
-		return a.status, "", fmt.Errorf("something else answers there: %s", a.words())
+		return a.status, "", nil, fmt.Errorf("something else answers there: %s", a.words())
 	}
-	return a.status, body.Status, nil
+	return a.status, body.Status, body.Notes, nil
 }
 
 // sweeps sees that providers are being asked.

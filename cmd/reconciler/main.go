@@ -48,7 +48,7 @@ func serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 		return err
 	}
 	watch, err := alerts.New(alerts.Deps{
-		Rows: app.Rows, Ops: app.Ops, Bills: app.Bills, Arrivals: app.Rows, Logger: app.Logger, Metrics: reg, Clock: app.Clock,
+		Rows: app.Rows, Ops: app.Ops, Bills: app.Bills, Arrivals: app.Rows, Logger: app.Logger, Metrics: reg, Clock: app.Clock, Waiting: app.Ledger.Waiting,
 	}, alerts.Config{
 		URL: cfg.Alerts.URL, Command: cfg.Alerts.Command, HeldAfter: cfg.Alerts.HeldAfter,
 		SilenceAfter: cfg.Alerts.SilenceAfter, Channels: cfg.ChannelIDs(), Zone: cfg.ChannelZone,
