@@ -98,7 +98,7 @@ func (c *Comparer) ours(
 			}
 		}
 		for line, err := range c.Lines.Lines(ctx, window) {
-			if err == nil && (carried.skip[line.Key()] || !fits(line, p)) {
+			if err == nil && (carried.skip[line.Key()] || !fits(line, p) || unasked(run, line)) {
 				continue
 			}
 			if !yield(line, because(operations.CauseOurs, err)) || err != nil {
@@ -112,6 +112,12 @@ func (c *Comparer) ours(
 // fits reports whether a bill of the policy's day can have the line.
 func fits(l domain.OurLine, p domain.ComparePolicy) bool {
 	return l.ValueDate == p.Day || p.NearEdge(l.At, l.ValueDate)
+}
+
+// unasked reports lines that answers in place of a bill cannot list: they are
+// asked for about payments, and a refund counts on its own day.
+func unasked(run *operations.BillRun, l domain.OurLine) bool {
+	return run.Bill == BillAnswers && l.Kind != domain.LinePayment
 }
 
 // pass runs the comparison and gathers what differs, as far as a run may judge.

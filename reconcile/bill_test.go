@@ -447,6 +447,27 @@ func TestAnswersStandInForABill(t *testing.T) {
 	}
 }
 
+// A refund that was booked from a sum is on no bill of a provider that makes
+// none: it does not wait for one, and no day later is it refund_unknown.
+func TestRefundsWaitForNoAnswers(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	trade := b.place(signed, "E1", "7.30")
+	b.pay(trade)
+	must(t, b.box.Refund(trade, yuan(t, "2.00")))
+	for range 2 { // the first one books it
+		b.fold()
+		run, err := b.comparer.Run(t.Context(), signed, today, BillAnswers)
+		must(t, err)
+		if run.State != operations.RunComplete || run.Matched != 1 || run.Waiting != 0 || run.Differing != 0 {
+			t.Errorf("%+v", run)
+		}
+	}
+	if v, err := b.ledger.Payment(t.Context(), signed, "E1"); err != nil || len(v.Payment.Refunds) != 1 {
+		t.Errorf("refunds %+v, %v", v.Payment.Refunds, err)
+	}
+}
+
 // runsOf are the days of runs, as they were done.
 func runsOf(runs []operations.BillRun) string {
 	var out []string
