@@ -25,6 +25,7 @@ func (p *plan) plants() {
 	}
 	p.refundByHand(p.w.tillOf("epay-a"))
 	p.refundByHand(p.w.tillOf("epay-b"))
+	p.refundSum(p.w.tillOf("epay-c"))
 	p.failed(p.w.tillOf("card"))
 	p.feeOff(p.w.tillOf("card"))
 	p.second(p.w.tillOf("card"))
@@ -206,6 +207,14 @@ func (p *plan) refundByHand(t *till) {
 	p.then(slotOf(n, evening), func() { p.w.do(p.w.box.Refund(s.id, s.amount)) })
 	p.heal(s, domain.RefundMissing)
 	p.desk = append(p.desk, decision{s, domain.ActionReverse})
+}
+
+// refundSum: the operator gives some of it back, and the gateway tells how much
+// has gone back in all when it is asked.
+func (p *plan) refundSum(t *till) {
+	n := p.workday()
+	s := p.sale(t, slotOf(n, noon))
+	p.then(slotOf(n, evening), func() { p.w.do(p.w.box.Refund(s.id, domain.NewMoney(s.amount.Minor()/3, domain.CNY))) })
 }
 
 // failed: a refund that succeeds first and is taken back.
