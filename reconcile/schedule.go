@@ -64,7 +64,7 @@ func (p pace) next(a operations.Ask, v domain.Payment, now time.Time) operations
 		a.NextAt = now.Add(p.of(waitAt(heldWaits, a.Attempts)))
 		a.Attempts++
 	case whyCredited:
-		p.nextCredited(&a, answered, now)
+		p.nextCredited(&a, answered && a.LastSaid != saidUnknown, now)
 	case whyRefused:
 		a.Attempts++
 		a.NextAt = now.Add(p.of(refusedEvery))
@@ -77,6 +77,7 @@ func (p pace) next(a operations.Ask, v domain.Payment, now time.Time) operations
 
 // nextCredited counts answers: without one the same question is asked again,
 // at waits that grow with the credit's age, until twice the last wait is over.
+// That the provider does not find what it took money for is no answer.
 func (p pace) nextCredited(a *operations.Ask, answered bool, now time.Time) {
 	age := now.Sub(a.Since)
 	if !answered {

@@ -134,20 +134,28 @@ func TestSilenceIsNeverTheLastWord(t *testing.T) {
 		t.Errorf("unsettled: the last question was at %s, done %t", last, done)
 	}
 	a = operations.Ask{Why: whyCredited, Since: noon, NextAt: noon.Add(time.Hour)}
-	at, done = play(1, a, open(time.Hour), back(2*day, "paid"), 1000)
-	// 1 h to 2 d in vain, then one answer for all that was missed, then the rest.
-	rest := at[len(at)-3:]
-	if !done || rest[0] != 7*day || rest[1] != 30*day || rest[2] != 90*day {
-		t.Errorf("credited: asked at %v, done %t", at, done)
-	}
-	for i := 1; i < len(at); i++ {
-		if at[i]-at[i-1] < time.Hour {
-			t.Errorf("credited: asked at %s and %s", at[i-1], at[i])
+	// A provider that does not find an order it took money for says as little.
+	for _, nothing := range []string{saidNothing, saidUnknown} {
+		at, done = play(1, a, open(time.Hour), func(at time.Duration) string {
+			if at < 2*day {
+				return nothing
+			}
+			return "paid"
+		}, 1000)
+		// 1 h to 2 d in vain, then one answer for all that was missed, then the rest.
+		rest := at[len(at)-3:]
+		if !done || rest[0] != 7*day || rest[1] != 30*day || rest[2] != 90*day {
+			t.Errorf("credited, %s: asked at %v, done %t", nothing, at, done)
 		}
-	}
-	at, done = play(1, a, open(time.Hour), always(saidNothing), 1000)
-	if last := at[len(at)-1]; !done || last < 180*day || len(at) > 100 {
-		t.Errorf("credited: %d questions in vain, the last at %s, done %t", len(at), last, done)
+		for i := 1; i < len(at); i++ {
+			if at[i]-at[i-1] < time.Hour {
+				t.Errorf("credited, %s: asked at %s and %s", nothing, at[i-1], at[i])
+			}
+		}
+		at, done = play(1, a, open(time.Hour), always(nothing), 1000)
+		if last := at[len(at)-1]; !done || last < 180*day || len(at) > 100 {
+			t.Errorf("credited, %s: %d questions in vain, the last at %s, done %t", nothing, len(at), last, done)
+		}
 	}
 }
 
