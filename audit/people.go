@@ -71,7 +71,7 @@ func (s *shard) before(ctx context.Context, e ledger.Entry) ([]ledger.Entry, err
 	if e.Revision == 0 {
 		return nil, nil
 	}
-	events, err := s.walk.deps.Log.ReadStream(ctx, e.Stream, eventstore.ReadOptions{Limit: int(e.Revision)}) //nolint:gosec // a count of events
+	events, err := s.walk.deps.Log.ReadStream(ctx, e.Stream, eventstore.ReadOptions{Limit: int(e.Revision)})
 	if err != nil && domain.KindOf(err) != domain.KindNotFound {
 		return nil, err
 	}

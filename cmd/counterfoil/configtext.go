@@ -72,6 +72,10 @@ store: {store}
 # from it: <public_url>/callbacks/<channel>. 回调地址由它推导，不手填。
 public_url: {public_url}
 
+# How long evidence is kept before "counterfoil erase" may destroy it; 0s: ten
+# years, and never less in a live store. 证据保存期
+retention: 0s
+
 # API and callbacks. Put a TLS proxy before it. 监听地址
 listen: {listen}
 # Health, metrics, version. Keep it on loopback. 仅限本机

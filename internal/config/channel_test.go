@@ -157,8 +157,9 @@ func TestTheDocumentedChannelsLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Channels) != len(Providers()) || c.Channels["card"].Test || c.Channels["wechat"].APIKey.Reveal() != canary ||
-		c.Channels["alipay"].AlipayKeys[0] != canary || len(files) != 9 {
+	// One for each provider, and a partner's shop.
+	if len(c.Channels) != len(Providers())+1 || c.Channels["wechat-shop"].SubMchID == "" || c.Channels["card"].Test || c.Channels["wechat"].APIKey.Reveal() != canary ||
+		c.Channels["alipay"].AlipayKeys[0] != canary || len(files) != 11 {
 		t.Errorf("%d files, channels %+v", len(files), c.Channels)
 	}
 }

@@ -95,7 +95,7 @@ CREATE TABLE acts(
   position INTEGER PRIMARY KEY, event BLOB NOT NULL, stream TEXT NOT NULL, type TEXT NOT NULL, what TEXT NOT NULL,
   person TEXT NOT NULL, recorded INTEGER NOT NULL, fact TEXT NOT NULL);
 CREATE INDEX acts_person ON acts(person, position);
-CREATE INDEX acts_erased ON acts(position) WHERE type = '`+domain.TypeEvidenceErased+`';
+CREATE INDEX acts_erased ON acts(position) WHERE type = '` + domain.TypeEvidenceErased + `';
 CREATE TABLE clock(last INTEGER PRIMARY KEY, steps BLOB NOT NULL);
 `
 
