@@ -239,15 +239,15 @@ func (c *collection) withSettings(payments []domain.Stream) []domain.Stream {
 		name, _, _ := strings.Cut(rest, ":")
 		channels[domain.ChannelStream(domain.ChannelID(name))] = true
 	}
-	out := append([]domain.Stream{domain.LedgerStream, domain.PeriodsStream}, slices.Sorted(maps.Keys(channels))...)
+	out := append([]domain.Stream{domain.LedgerStream, domain.PeriodsStream, domain.PeopleStream}, slices.Sorted(maps.Keys(channels))...)
 	return append(out, payments...)
 }
 
 // stream adds the sealed events of a stream with their proofs.
 func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 	events, err := c.deps.Log.ReadStream(ctx, s, eventstore.ReadOptions{Sealed: true})
-	if s == domain.PeriodsStream && err != nil && domain.KindOf(err) == domain.KindNotFound {
-		return nil // no period was ever to be closed
+	if (s == domain.PeriodsStream || s == domain.PeopleStream) && err != nil && domain.KindOf(err) == domain.KindNotFound {
+		return nil // no period was ever to be closed, nobody has a key
 	}
 	if err != nil {
 		return err

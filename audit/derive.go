@@ -131,14 +131,22 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 			return nil, why, err
 		}
 		facts, err = p.Approve(c, f.Proposal, f.By, f.Reason, domain.Spent{})
-		return facts, refusal(err), nil
+		if err != nil {
+			return nil, refusal(err), nil
+		}
+		why, err = s.signed(ctx, e, f.Proposal, f.By, f.Signature)
+		return domain.WithSignature(facts, f.Signature), why, err
 	case domain.CorrectionApproved:
 		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
 		if why != "" || err != nil {
 			return nil, why, err
 		}
 		facts, err = p.Approve(c, f.Proposal, f.By, f.Reason, domain.Spent{})
-		return facts, refusal(err), nil
+		if err != nil {
+			return nil, refusal(err), nil
+		}
+		why, err = s.signed(ctx, e, f.Proposal, f.By, f.Signature)
+		return domain.WithSignature(facts, f.Signature), why, err
 	case domain.CorrectionRejected:
 		facts, err = p.Reject(f.Proposal, f.By, f.Reason)
 		return facts, refusal(err), nil

@@ -52,7 +52,13 @@ func (s *shard) people(ctx context.Context, e ledger.Entry, f domain.PeopleFact)
 		problem, err = s.agreed(ctx, e, f, func(p domain.Policy) ([]domain.Fact, error) { return p.Reject(f.Proposal, f.By, f.Reason) })
 	case domain.ConfigApplied:
 		problem, err = s.applied(ctx, e, f)
-	case domain.PersonActed, domain.KeyProposed, domain.KeyAdded, domain.KeyRetired:
+	case domain.KeyProposed:
+		problem, err = s.keyOf(ctx, e, f, func(p domain.People) ([]domain.Fact, error) { return p.Propose(s.walk.deps.Ledger.ID(), f) })
+	case domain.KeyAdded:
+		problem, err = s.keyOf(ctx, e, f, func(p domain.People) ([]domain.Fact, error) { return p.Confirm(f.Fingerprint, f.By, f.Reason) })
+	case domain.KeyRetired:
+		problem, err = s.keyOf(ctx, e, f, func(p domain.People) ([]domain.Fact, error) { return p.Retire(f.Fingerprint, f.By, f.Reason) })
+	case domain.PersonActed:
 	case domain.EvidenceErased:
 		return nil // a decision about a payment; see deriveErased
 	}
@@ -250,3 +256,55 @@ func (s *shard) erasures(ctx context.Context, stream domain.Stream) (out []domai
 // lostKey is what is told of a sealed part whose key is neither there nor
 // erased.
 const lostKey = "its data key is missing, and no erasure stands behind it"
+
+// signed checks the signature of an approval with the approver's key of then.
+func (s *shard) signed(ctx context.Context, e ledger.Entry, proposal domain.ID, person string, sig *domain.Signature) (string, error) {
+	people, err := s.peopleBefore(ctx, e.Position)
+	if err != nil {
+		return "", err
+	}
+	before, err := s.before(ctx, e)
+	if err != nil {
+		return "", err
+	}
+	for _, one := range before {
+		if ask, ok := one.Fact.(domain.CorrectionProposed); ok && ask.Proposal == proposal {
+			leaf := eventstore.LeafHashSealed(one.Stream, one.Revision, one.Event, one.SealedHash)
+			return refusal(people.Signed(s.walk.deps.Ledger.ID(), e.Stream, leaf, ask, person, sig)), nil
+		}
+	}
+	return "", nil // without its proposal the approval is refused already
+}
+
+// peopleBefore are the keys of people at a position.
+func (s *shard) peopleBefore(ctx context.Context, at eventstore.Position) (p domain.People, err error) {
+	events, err := s.walk.deps.Log.ReadStream(ctx, domain.PeopleStream, eventstore.ReadOptions{})
+	if err != nil && domain.KindOf(err) != domain.KindNotFound {
+		return p, err
+	}
+	for _, r := range events {
+		if r.Position >= at {
+			break
+		}
+		if e, err := ledger.Decode(r); err == nil {
+			p = p.Apply(e.Fact, e.Meta.RecordedAt)
+		}
+	}
+	return p, nil
+}
+
+// keyOf checks a fact about a person's key.
+func (s *shard) keyOf(ctx context.Context, e ledger.Entry, f domain.Fact, decide func(domain.People) ([]domain.Fact, error)) (string, error) {
+	people, err := s.peopleBefore(ctx, e.Position)
+	if err != nil {
+		return "", err
+	}
+	facts, err := decide(people)
+	switch {
+	case err != nil:
+		return refusal(err), nil
+	case len(facts) != 1 || differs(facts[0], e) != "":
+		return "by the rules this was not to be kept: " + f.FactType(), nil
+	}
+	return "", nil
+}

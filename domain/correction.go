@@ -59,6 +59,8 @@ type CorrectionSeconded struct {
 	By       string `json:"by"`
 	Reason   string `json:"reason,omitempty"`
 	Config   uint64 `json:"channel_revision"`
+
+	Signature *Signature `json:"signature,omitempty"` // as with CorrectionApproved
 }
 
 // CorrectionApproved is the second person's yes. What follows from it stands

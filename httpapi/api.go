@@ -63,6 +63,7 @@ func (s *Server) describe(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerConfig(api)
 	s.registerActs(api)
 	s.registerErasures(api)
+	s.registerSignKeys(api)
 	return api.OpenAPI()
 }
 

@@ -224,14 +224,18 @@ func (s *Server) turn(ctx context.Context, ch domain.ChannelID) (release func(),
 	}
 }
 
-func (s *Server) approve(ctx context.Context, in *decideInput) (*correctionOutput, error) {
-	return s.decide(ctx, in, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
+func (s *Server) approve(ctx context.Context, in *approveInput) (*correctionOutput, error) {
+	sig, err := in.signature()
+	if err != nil {
+		return nil, err
+	}
+	return s.decide(ctx, &decideInput{ID: in.ID}, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
 		proposer := c.Proposer()
 		if proposer == "" {
 			proposer = who // the first yes makes it theirs
 		}
-		r, err := s.Ledger.Approve(
-			ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, s.spending(c.Channel, proposer, c.Ask.Discrepancy), by)
+		r, err := s.Ledger.ApproveSigned(
+			ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, sig, s.spending(c.Channel, proposer, c.Ask.Discrepancy), by)
 		if err == nil && len(r.Verdict.Facts) > 0 {
 			err = s.repaired(ctx, c, proposer, who, r)
 		}

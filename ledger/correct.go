@@ -28,16 +28,30 @@ func (l *Ledger) Propose(
 }
 
 // Approve is the second person's yes; what follows is durable when it returns.
-// See domain.Payment.Approve.
+// See domain.Payment.Approve. It is the word of their API key: who has a key of
+// their own must sign.
 func (l *Ledger) Approve(
 	ctx context.Context, ch domain.ChannelID, orderNo string, proposal domain.ID, person, reason string, spent Spending, by By,
+) (Result, error) {
+	return l.ApproveSigned(ctx, ch, orderNo, proposal, person, reason, nil, spent, by)
+}
+
+// ApproveSigned is Approve with the person's own signature; see
+// domain.People.Signed.
+func (l *Ledger) ApproveSigned(
+	ctx context.Context, ch domain.ChannelID, orderNo string, proposal domain.ID, person, reason string, sig *domain.Signature,
+	spent Spending, by By,
 ) (Result, error) {
 	return l.correct(ctx, ch, orderNo, by, func(ctx context.Context, f folded, c domain.Context) ([]domain.Fact, error) {
 		s, err := spent(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return f.payment.Approve(c, proposal, person, reason, s)
+		facts, err := f.payment.Approve(c, proposal, person, reason, s)
+		if err != nil {
+			return nil, err
+		}
+		return l.signed(ctx, c.Stream, proposal, person, sig, facts)
 	})
 }
 
