@@ -27,7 +27,8 @@ type SignKey struct {
 
 type listSignKeysOutput struct {
 	Body struct {
-		Keys []SignKey `json:"keys" doc:"Oldest first"`
+		Ledger string    `json:"ledger" doc:"Id of the ledger, part of every statement"`
+		Keys   []SignKey `json:"keys" doc:"Oldest first"`
 	}
 }
 
@@ -115,6 +116,7 @@ func (s *Server) listSignKeys(ctx context.Context, _ *struct{}) (*listSignKeysOu
 		return nil, err
 	}
 	out := &listSignKeysOutput{}
+	out.Body.Ledger = s.Ledger.ID().String()
 	out.Body.Keys = make([]SignKey, len(people.Keys))
 	for i, k := range people.Keys {
 		out.Body.Keys[i] = signKey(k)

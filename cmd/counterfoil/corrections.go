@@ -143,16 +143,29 @@ func newCorrectionShowCommand(p *program, r *remote) *cobra.Command {
 }
 
 func newCorrectionDecideCommand(p *program, r *remote, verb, short, long string) *cobra.Command {
-	var reason string
+	var reason, sign string
 	cmd := &cobra.Command{
 		Use: verb + " ID", Short: short, Long: long,
 		Example: "  counterfoil corrections " + verb + " 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"seen the receipt\" --dir /srv/pay",
 		Args:    cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
-			return p.oneCorrection(ctx, *r, http.MethodPost, "/"+args[0]+"/"+verb, map[string]string{"reason": reason})
+			in := map[string]any{"reason": reason}
+			if sign != "" {
+				c, err := p.connect(*r)
+				if err != nil {
+					return err
+				}
+				if in["signature"], err = p.signApproval(ctx, c, args[0], sign); err != nil {
+					return err
+				}
+			}
+			return p.oneCorrection(ctx, *r, http.MethodPost, "/"+args[0]+"/"+verb, in)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	if verb == "approve" {
+		cmd.Flags().StringVar(&sign, "sign-key", "", "sign with your own key in `FILE`; see keys sign-key")
+	}
 	p.addOutput(cmd, "table")
 	return cmd
 }

@@ -20,7 +20,7 @@ var scopes = []operations.Scope{
 }
 
 func newKeysCommand(p *program) *cobra.Command {
-	return group("keys", "Add, list and revoke API keys", newKeysAddCommand(p), newKeysListCommand(p), newKeysRevokeCommand(p))
+	return group("keys", "Add, list and revoke API keys", newKeysAddCommand(p), newKeysListCommand(p), newKeysRevokeCommand(p), newSignKeyCommand(p))
 }
 
 func newKeysAddCommand(p *program) *cobra.Command {
