@@ -1,7 +1,9 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +122,55 @@ func TestPolicyIsVerified(t *testing.T) {
 	w.fold()
 	if rep := w.verify(); rep.OK() || !strings.Contains(rep.Findings[0].Text, "two persons' approvals do not stand before it") {
 		t.Errorf("%+v", rep.Findings)
+	}
+}
+
+// TestForgedSignaturesAreFound: a signature that does not sign its approval, and
+// a person's key that nobody but its owner confirmed.
+func TestForgedSignaturesAreFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.place(trusting, "S1", "user:1", "10.00")
+	s := domain.PaymentStream(trusting, "S1")
+	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	public, _ := private.Public().(ed25519.PublicKey)
+	key := domain.KeyFingerprint(public)
+	must(t, w.ledger.ProposeKey(t.Context(), domain.KeyProposed{
+		Fingerprint: key, Person: "wang", Public: public, SignedAt: w.now,
+		Proof: ed25519.Sign(private, domain.KeyStatement(w.ledger.ID(), "wang", key, w.now)),
+	}, clerk))
+	must(t, w.ledger.ConfirmKey(t.Context(), key, "li", "by voice", clerk))
+	none := func(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }
+	q, _, err := w.ledger.Propose(t.Context(), trusting, "S1", domain.Correction{
+		Action: domain.ActionCredit, TradeNo: "TS1", Reason: "paid at the desk", By: "li",
+	}, none, clerk)
+	must(t, err)
+	ask, leaf, err := w.ledger.Proposed(t.Context(), s, q.ID())
+	must(t, err)
+	sig := &domain.Signature{
+		Key: key, SignedAt: w.now,
+		Value: ed25519.Sign(private, domain.ApprovalStatement(w.ledger.ID(), s, leaf, ask, "wang", w.now)),
+	}
+	_, err = w.ledger.ApproveSigned(t.Context(), trusting, "S1", q.ID(), "wang", "seen", sig, none, clerk)
+	must(t, err)
+	w.fold()
+	if rep := w.verify(); !rep.OK() {
+		t.Fatalf("%+v", rep.Findings)
+	}
+	w.place(trusting, "S2", "user:1", "10.00")
+	other, _, err := w.ledger.Propose(t.Context(), trusting, "S2", domain.Correction{
+		Action: domain.ActionCredit, TradeNo: "TS2", Reason: "paid at the desk", By: "li",
+	}, none, clerk)
+	must(t, err)
+	w.forgeFact(domain.PaymentStream(trusting, "S2"), domain.CorrectionApproved{Proposal: other.ID(), By: "wang", Signature: sig})
+	w.forgeFact(domain.PeopleStream, domain.KeyAdded{Fingerprint: key, Person: "wang", By: "wang"})
+	w.fold()
+	rep := w.verify()
+	var text string
+	for _, f := range rep.Findings {
+		text += f.Text + "\n"
+	}
+	if !strings.Contains(text, "does not sign this approval") || !strings.Contains(text, "takes another person to confirm it") {
+		t.Errorf("found: %s", text)
 	}
 }

@@ -18,7 +18,7 @@ type SignKey struct {
 	Fingerprint string    `json:"fingerprint" doc:"sha256: and the hex over the DER SubjectPublicKeyInfo"`
 	Person      string    `json:"person" doc:"Whose it is"`
 	State       string    `json:"state" doc:"proposed, in_use or retired"`
-	Public      []byte    `json:"public" doc:"The Ed25519 public key, 32 bytes in base64"`
+	Public      string    `json:"public" doc:"The Ed25519 public key, 32 bytes in hex"`
 	Obtained    string    `json:"obtained" doc:"How we came by it"`
 	AskedAt     time.Time `json:"asked_at" doc:"When it was proposed"`
 	ConfirmedBy string    `json:"confirmed_by,omitempty" doc:"The other person who confirmed it"`
@@ -34,8 +34,8 @@ type listSignKeysOutput struct {
 
 type addSignKeyInput struct {
 	Body struct {
-		Public   []byte    `json:"public" doc:"The Ed25519 public key, 32 bytes in base64"`
-		Proof    []byte    `json:"proof" doc:"The key's signature over the statement that it is yours, in base64"`
+		Public   string    `json:"public" maxLength:"64" doc:"The Ed25519 public key, 32 bytes in hex"`
+		Proof    string    `json:"proof" maxLength:"128" doc:"The key's signature over the statement that it is yours, in hex"`
 		SignedAt time.Time `json:"signed_at" doc:"As in that statement"`
 	}
 }
@@ -52,7 +52,7 @@ type signKeyOutput struct{ Body SignKey }
 // Signature is a person's own signature.
 type Signature struct {
 	Key      string    `json:"key" doc:"Fingerprint of the person's key"`
-	Value    []byte    `json:"value" doc:"Ed25519 over the statement, 64 bytes in base64"`
+	Value    string    `json:"value" maxLength:"128" doc:"Ed25519 over the statement, 64 bytes in hex"`
 	SignedAt time.Time `json:"signed_at" doc:"As in the statement"`
 }
 
@@ -72,7 +72,11 @@ func (in *approveInput) signature() (*domain.Signature, error) {
 	if !s.SignedAt.Equal(domain.Instant(s.SignedAt)) {
 		return nil, domain.EField(domain.KindInvalid, "signature.signed_at", "must have microseconds at most")
 	}
-	return &domain.Signature{Key: s.Key, Value: s.Value, SignedAt: domain.Instant(s.SignedAt)}, nil
+	value, err := hex.DecodeString(s.Value)
+	if err != nil {
+		return nil, domain.EField(domain.KindInvalid, "signature.value", "is not hex")
+	}
+	return &domain.Signature{Key: s.Key, Value: value, SignedAt: domain.Instant(s.SignedAt)}, nil
 }
 
 // StatementParts is what binds an approval to the proposal's bytes.
@@ -133,7 +137,7 @@ func signKey(k domain.PersonKey) SignKey {
 		state = "in_use"
 	}
 	return SignKey{
-		Fingerprint: k.Fingerprint, Person: k.Person, State: state, Public: k.Public, Obtained: k.Obtained, AskedAt: k.AskedAt,
+		Fingerprint: k.Fingerprint, Person: k.Person, State: state, Public: hex.EncodeToString(k.Public), Obtained: k.Obtained, AskedAt: k.AskedAt,
 		ConfirmedBy: k.Confirmed, RetiredBy: k.Retired,
 	}
 }
@@ -144,9 +148,17 @@ func (s *Server) addSignKey(ctx context.Context, in *addSignKeyInput) (*signKeyO
 		return nil, err
 	}
 	b := in.Body
+	public, err := hex.DecodeString(b.Public)
+	if err != nil {
+		return nil, domain.EField(domain.KindInvalid, "public", "is not hex")
+	}
+	proof, err := hex.DecodeString(b.Proof)
+	if err != nil {
+		return nil, domain.EField(domain.KindInvalid, "proof", "is not hex")
+	}
 	f := domain.KeyProposed{
-		Fingerprint: domain.KeyFingerprint(b.Public), Person: who, Public: b.Public, Obtained: "api key " + keyOf(ctx).ID,
-		Proof: b.Proof, SignedAt: domain.Instant(b.SignedAt),
+		Fingerprint: domain.KeyFingerprint(public), Person: who, Public: public, Obtained: "api key " + keyOf(ctx).ID,
+		Proof: proof, SignedAt: domain.Instant(b.SignedAt),
 	}
 	return s.oneSignKey(ctx, f.Fingerprint, s.Ledger.ProposeKey(ctx, f, by))
 }

@@ -116,8 +116,8 @@ func newSignKeyAddCommand(p *program, r *remote) *cobra.Command {
 			}
 			now, public := domain.Instant(p.clock()), publicOf(private)
 			return p.oneSignKey(ctx, c, "", map[string]any{
-				"public": public, "signed_at": now,
-				"proof": ed25519.Sign(private, domain.KeyStatement(id, person, domain.KeyFingerprint(public), now)),
+				"public": hex.EncodeToString(public), "signed_at": now,
+				"proof": hex.EncodeToString(ed25519.Sign(private, domain.KeyStatement(id, person, domain.KeyFingerprint(public), now))),
 			})
 		}),
 	}
@@ -224,7 +224,7 @@ func (p *program) signApproval(ctx context.Context, c *client, id, file string) 
 	now := domain.Instant(p.clock())
 	text := domain.ApprovalStatement(ledger, domain.Stream(parts.Stream), [32]byte(leaf), ask, parts.Person, now)
 	fmt.Fprintf(p.stderr, "%s", text)
-	return &httpapi.Signature{Key: domain.KeyFingerprint(publicOf(private)), Value: ed25519.Sign(private, text), SignedAt: now.In(time.UTC)}, nil
+	return &httpapi.Signature{Key: domain.KeyFingerprint(publicOf(private)), Value: hex.EncodeToString(ed25519.Sign(private, text)), SignedAt: now.In(time.UTC)}, nil
 }
 
 // shownAsk is a proposal as the API shows it, as far as it is signed.
