@@ -139,7 +139,7 @@ func (p *plan) off() {
 // follows.
 func (p *plan) anySlot() int {
 	for {
-		at := p.w.rnd.IntN(days * len(slots))
+		at := p.w.rnd.IntN((days - 1) * len(slots))
 		if at < slotOf(offFrom-1, 0) || at >= slotOf(offTill, 1) {
 			return at
 		}
@@ -201,7 +201,7 @@ func (p *plan) ordinary() {
 		p.refunds(s, at)
 	case n < 88 && t.face.Name() == stripe.Name:
 		p.disputed(s, at)
-	case n < 89 && t.face.Name() == stripe.Name:
+	case n < 89 && t.face.Name() == stripe.Name && at < (days-2)*len(slots): // the money comes a day later
 		s.fault.Class = stripe.Delayed
 	case n < 91 && s.till.grade == domain.GradeA && !t.isEpay():
 		s.placed, s.attach = domain.Money{}, p.w.account(s) // the payment itself says whose it is

@@ -337,10 +337,9 @@ func (p *plan) bills() {
 func (p *plan) changed(t *till, n int) {
 	paid := p.sale(t, slotOf(n, noon))
 	p.last(slotOf(n, lastThing), func() { p.w.refund(paid, 0, 100, stage.Fault{}, false) })
-	p.sale(t, slotOf(n+1, noon))
-	p.sale(t, slotOf(n+1, evening)) // of one movement the bill loses none
-	p.first(slotOf(n+1, morning), func() {
-		p.w.do(p.w.box.OutageAt(t.face.Name(), t.merchant, stage.Fault{Class: stage.BillChanged}, 26*time.Hour))
+	p.sale(t, slotOf(n+1, noon)) // its bill begins with a balance that the changed one did not end with
+	p.first(slotOf(n+1, morning), func() { // until before the next day's bill is made
+		p.w.do(p.w.box.OutageAt(t.face.Name(), t.merchant, stage.Fault{Class: stage.BillChanged}, 22*time.Hour))
 	})
 	p.last(slotOf(n+3, noon), func() {
 		for range 2 { // what one day settles, another one may have found
@@ -349,7 +348,6 @@ func (p *plan) changed(t *till, n int) {
 		}
 	})
 	p.waiting(t, slotOf(n, noon))
-	p.waiting(t, slotOf(n+1, noon))
 	p.mends(paid, slotOf(n+1, noon), domain.RefundUnknown)
 	p.mends(paid, slotOf(n+1, noon), domain.BillTotalMismatch)
 	p.find(t, slotOf(n+1, noon), domain.BillTotalMismatch, operations.DiscrepancyResolved, "")
