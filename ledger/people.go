@@ -22,8 +22,7 @@ func (l *Ledger) people(ctx context.Context) (p domain.People, expected eventsto
 	return p, expected, err
 }
 
-// ProposeKey, ConfirmKey and RetireKey change the keys of people; see
-// domain.People.
+// ProposeKey is a person's wish to sign with a key; see domain.People.Propose.
 func (l *Ledger) ProposeKey(ctx context.Context, f domain.KeyProposed, by By) error {
 	return l.changePeople(ctx, by, func(p domain.People) ([]domain.Fact, error) { return p.Propose(l.id, f) })
 }

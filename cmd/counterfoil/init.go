@@ -118,7 +118,7 @@ func (p *program) make(ctx context.Context, s initSettings, text string) (string
 	if _, err := assembly.Create(ctx, cfg, domain.Mode(s.Mode), p.clock); err != nil {
 		return "", fmt.Errorf("make the stores: %w", err)
 	}
-	token, err := p.newKey(ctx, cfg, operations.APIKey{Person: s.Person, Scopes: []operations.Scope{operations.ScopeAdmin}})
+	token, err := p.newKey(ctx, cfg, operations.APIKey{Person: s.Person, Scopes: []operations.Scope{operations.ScopeAdmin}}, false)
 	if err != nil {
 		return "", err
 	}
@@ -141,8 +141,9 @@ func writeDurably(path, text string) error {
 }
 
 // newKey makes a key in the operations store and returns its text, which is
-// kept nowhere.
-func (p *program) newKey(ctx context.Context, cfg config.Config, k operations.APIKey) (token string, err error) {
+// kept nowhere. With told its making stands in the log before that: that of the
+// first one is told by the ledger's opening.
+func (p *program) newKey(ctx context.Context, cfg config.Config, k operations.APIKey, told bool) (token string, err error) {
 	var secret [32]byte
 	var id [6]byte
 	_, _ = rand.Read(secret[:]) // never fails
@@ -155,6 +156,15 @@ func (p *program) newKey(ctx context.Context, cfg config.Config, k operations.AP
 		return "", err
 	}
 	defer func() { err = errors.Join(err, ops.Close()) }()
+	if told {
+		act := domain.Act{What: domain.ActKeyMade, Subject: "api key " + k.ID, Detail: map[string]string{
+			"person": k.Person, "service": fmt.Sprint(k.Service), "scopes": fmt.Sprint(k.Scopes),
+			"channels": fmt.Sprint(k.Channels), "accounts": fmt.Sprint(k.Accounts),
+		}}
+		if err := p.actLocally(ctx, cfg, ops, act); err != nil {
+			return "", err
+		}
+	}
 	if err := ops.PutAPIKey(ctx, k); err != nil {
 		return "", fmt.Errorf("keep the key: %w", err)
 	}

@@ -82,7 +82,7 @@ func (p *program) addKey(ctx context.Context, k operations.APIKey, rights []stri
 	if err != nil {
 		return err
 	}
-	token, err := p.newKey(ctx, cfg, k)
+	token, err := p.newKey(ctx, cfg, k, true)
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,12 @@ func (p *program) revokeKey(ctx context.Context, id string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ops.Close()) }()
+	if _, err := ops.APIKey(ctx, id); err != nil {
+		return fmt.Errorf("revoke key %s: %w", id, err)
+	}
+	if err := p.actLocally(ctx, cfg, ops, domain.Act{What: domain.ActKeyRevoked, Subject: "api key " + id}); err != nil {
+		return err
+	}
 	if err := ops.RevokeAPIKey(ctx, id, domain.Instant(p.clock())); err != nil {
 		return fmt.Errorf("revoke key %s: %w", id, err)
 	}
