@@ -27,6 +27,11 @@ func (p *program) actLocally(ctx context.Context, cfg config.Config, ops operati
 	if err != nil {
 		return err
 	}
+	return p.actOn(ctx, l, a)
+}
+
+// actOn is actLocally in a ledger that is open.
+func (p *program) actOn(ctx context.Context, l *ledger.Ledger, a domain.Act) error {
 	a.Person, a.From = "unknown account", "cli"
 	if u, err := user.Current(); err == nil && domain.CheckPerson(u.Username) == nil {
 		a.Person = u.Username
