@@ -141,7 +141,8 @@ func (p *plan) secondUnseen(t *till) {
 
 // refundUnseen: money goes back and nobody tells.
 func (p *plan) refundUnseen(t *till) {
-	s := p.sale(t, slotOf(1+p.w.rnd.IntN(offFrom-3), p.w.rnd.IntN(len(slots))))
+	// Not a week before: credited orders are asked about again then.
+	s := p.sale(t, slotOf(1+p.w.rnd.IntN(offFrom-9), p.w.rnd.IntN(len(slots))))
 	at := p.unseen()
 	p.then(at, func() { p.w.refund(s, 0, s.amount.Minor()/2, stage.Fault{Class: stage.Lost}, false) })
 	p.mends(s, at, domain.RefundMissing)
