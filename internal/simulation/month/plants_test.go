@@ -338,7 +338,7 @@ func (p *plan) bills() {
 func (p *plan) changed(t *till, n int) {
 	paid := p.sale(t, slotOf(n, noon))
 	p.last(slotOf(n, lastThing), func() { p.w.refund(paid, 0, 100, stage.Fault{}, false) })
-	p.sale(t, slotOf(n+1, noon)) // its bill begins with a balance that the changed one did not end with
+	p.sale(t, slotOf(n+1, noon))           // its bill begins with a balance that the changed one did not end with
 	p.first(slotOf(n+1, morning), func() { // until before the next day's bill is made
 		p.w.do(p.w.box.OutageAt(t.face.Name(), t.merchant, stage.Fault{Class: stage.BillChanged}, 22*time.Hour))
 	})
