@@ -103,7 +103,7 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	if err != nil {
 		return domain.EField(domain.KindInvalid, "--file", "%w", err)
 	}
-	if err := p.actOn(ctx, s.ledger, domain.Act{What: domain.ActBundle, Subject: string(subject.Kind) + " " + subject.Name}); err != nil {
+	if err := p.actOn(ctx, s.ledger, domain.Act{What: domain.ActBundle, Subject: subject.Kind + " " + subject.Name}); err != nil {
 		return errors.Join(err, out.Close(), os.Remove(f.file))
 	}
 	made, err := audit.WriteBundle(ctx, out, audit.BundleDeps{
