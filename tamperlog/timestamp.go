@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/digitorus/pkcs7"
@@ -129,8 +130,14 @@ func open(message, reply []byte, roots *x509.CertPool) (*timestamp.Timestamp, St
 	}, nil
 }
 
+// decoding is held while a reply is decoded: pkcs7 counts the depth of what it
+// reads in a variable of its package.
+var decoding sync.Mutex
+
 // parse reads a reply. What its decoders panic on is no reply.
 func parse(reply []byte) (token *timestamp.Timestamp, p7 *pkcs7.PKCS7, err error) {
+	decoding.Lock()
+	defer decoding.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			err = domain.E(domain.KindCorrupt, "the time stamp cannot be read")
