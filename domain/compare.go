@@ -197,24 +197,30 @@ func (c *comparison) run() error {
 	if err := c.theirs.advance(); err != nil {
 		return err
 	}
-	for (c.ours.more || c.theirs.more) && !c.stopped {
-		key := c.theirs.at()
-		if !c.theirs.more || c.ours.more && c.ours.at() < key {
-			key = c.ours.at()
+	return merge(&c.ours, &c.theirs, &c.stopped, c.nameless, c.settle)
+}
+
+// merge walks two sorted sides with their first lines read: unnamed takes one
+// line without a key, settle the groups that both sides have under the next key.
+func merge[A, B any](a *side[A], b *side[B], stopped *bool, unnamed, settle func() error) error {
+	for (a.more || b.more) && !*stopped {
+		key := b.at()
+		if !b.more || a.more && a.at() < key {
+			key = a.at()
 		}
 		if key == "" {
-			if err := c.nameless(); err != nil {
+			if err := unnamed(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.ours.take(key); err != nil {
+		if err := a.take(key); err != nil {
 			return err
 		}
-		if err := c.theirs.take(key); err != nil {
+		if err := b.take(key); err != nil {
 			return err
 		}
-		if err := c.settle(); err != nil {
+		if err := settle(); err != nil {
 			return err
 		}
 	}

@@ -124,26 +124,8 @@ func (c *flowComparison) run(names func() FlowNames) error {
 	if err := c.trade.advance(); err != nil {
 		return err
 	}
-	for (c.flow.more || c.trade.more) && !c.stopped {
-		key := c.trade.at()
-		if !c.trade.more || c.flow.more && c.flow.at() < key {
-			key = c.flow.at()
-		}
-		if key == "" {
-			if err := c.unnamed(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.flow.take(key); err != nil {
-			return err
-		}
-		if err := c.trade.take(key); err != nil {
-			return err
-		}
-		if err := c.settle(); err != nil {
-			return err
-		}
+	if err := merge(&c.flow, &c.trade, &c.stopped, c.unnamed, c.settle); err != nil {
+		return err
 	}
 	return c.compareTotals()
 }
