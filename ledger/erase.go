@@ -91,7 +91,6 @@ func (l *Ledger) erasure(ctx context.Context, s domain.Stream, f folded, c domai
 	for _, e := range view.Events {
 		if before, ok := e.Fact.(domain.EvidenceErased); ok {
 			from = before.Through + 1
-			last = e
 		}
 	}
 	latest := lastRecorded(view.Events)
