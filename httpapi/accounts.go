@@ -194,14 +194,11 @@ func (s *Server) listEntries(ctx context.Context, in *entriesInput) (*entriesOut
 	if err != nil {
 		return nil, err
 	}
-	if out.Body.HasMore = len(rows) > in.Limit; out.Body.HasMore {
-		rows = rows[:in.Limit]
-		last := rows[len(rows)-1]
-		out.Body.NextCursor = last.Position.String() + "-" + strconv.Itoa(last.Leg)
-	}
-	for _, r := range rows {
-		out.Body.Entries = append(out.Body.Entries, entry(r))
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Entry) string {
+		return r.Position.String() + "-" + strconv.Itoa(r.Leg)
+	})
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Entries = rowsOf(rows, entry)
 	return out, nil
 }
 
@@ -219,7 +216,7 @@ func parseCursor(s string) (projections.Cursor, error) {
 	if s == "" {
 		return projections.Cursor{}, nil
 	}
-	bad := domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", s)
+	bad := notGivenOut(s)
 	position, leg, ok := strings.Cut(s, "-")
 	if !ok {
 		return projections.Cursor{}, bad

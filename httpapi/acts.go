@@ -79,28 +79,24 @@ func (s *Server) listActs(ctx context.Context, in *listActsInput) (*listActsOutp
 	if err := allowAll(keyOf(ctx)); err != nil {
 		return nil, err
 	}
-	f := projections.ActFilter{Person: in.Person, What: in.What, Since: in.Since, Until: in.Until, Limit: in.Limit + 1}
-	if in.Cursor != "" {
-		var err error
-		if f.Before, err = eventstore.ParsePosition(in.Cursor); err != nil {
-			return nil, domain.EField(domain.KindInvalid, "cursor", "%.40q was not given out by this API", in.Cursor)
-		}
+	before, err := positionCursor(in.Cursor)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := s.Rows.Acts(ctx, f)
+	rows, err := s.Rows.Acts(ctx, projections.ActFilter{
+		Person: in.Person, What: in.What, Since: in.Since, Until: in.Until, Before: before, Limit: in.Limit + 1,
+	})
 	if err != nil {
 		return nil, err
 	}
 	out := &listActsOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Act) string { return r.Position.String() })
+	out.Body.HasMore = out.Body.NextCursor != ""
 	out.Body.Acts = make([]Act, len(rows))
 	for i, r := range rows {
 		if out.Body.Acts[i], err = actRow(r); err != nil {
 			return nil, err
 		}
-	}
-	if out.Body.HasMore {
-		out.Body.NextCursor = rows[len(rows)-1].Position.String()
 	}
 	return out, nil
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -138,23 +137,11 @@ func allowBooks(key operations.APIKey, ch domain.ChannelID) error {
 	return allowChannel(key, ch)
 }
 
-// parseSeq reads a cursor that was made of a row's number.
-func parseSeq(cursor string) (int64, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(cursor, 10, 64)
-	if err != nil || n < 1 {
-		return 0, domain.EField(domain.KindInvalid, "cursor", "%.40q was not given out by this API", cursor)
-	}
-	return n, nil
-}
-
 func (s *Server) listBills(ctx context.Context, in *listBillsInput) (*listBillsOutput, error) {
 	if err := allowBooks(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
 		return nil, err
 	}
-	before, err := parseSeq(in.Cursor)
+	before, err := seqCursor(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -166,12 +153,9 @@ func (s *Server) listBills(ctx context.Context, in *listBillsInput) (*listBillsO
 		return nil, err
 	}
 	out := &listBillsOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
-	out.Body.Bills = billRows(rows)
-	if out.Body.HasMore {
-		out.Body.NextCursor = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r operations.BillRun) string { return seqText(r.Seq) })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Bills = rowsOf(rows, billRow)
 	return out, nil
 }
 
@@ -206,16 +190,8 @@ func (s *Server) compareBill(ctx context.Context, in *compareBillInput) (*compar
 		return nil, err
 	}
 	out := &compareBillOutput{}
-	out.Body.Bills = billRows(runs)
+	out.Body.Bills = rowsOf(runs, billRow)
 	return out, nil
-}
-
-func billRows(rows []operations.BillRun) []BillRun {
-	out := make([]BillRun, len(rows))
-	for i, r := range rows {
-		out[i] = billRow(r)
-	}
-	return out
 }
 
 func billRow(r operations.BillRun) BillRun {

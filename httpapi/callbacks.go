@@ -92,28 +92,20 @@ func (s *Server) listCallbacks(ctx context.Context, in *listCallbacksInput) (*li
 	if err := allowAccount(keyOf(ctx), ""); err != nil { // rows name orders, not accounts
 		return nil, err
 	}
-	f := operations.CallbackFilter{
-		Channel: in.Channel, OrderNo: in.OrderNo, Outcome: domain.Outcome(in.Outcome), Since: in.Since, Limit: in.Limit + 1,
+	before, err := seqCursor(in.Cursor)
+	if err != nil {
+		return nil, err
 	}
-	if in.Cursor != "" {
-		var err error
-		if f.Before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
-			return nil, domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", in.Cursor)
-		}
-	}
-	rows, err := s.Ops.Callbacks(ctx, f)
+	rows, err := s.Ops.Callbacks(ctx, operations.CallbackFilter{
+		Channel: in.Channel, OrderNo: in.OrderNo, Outcome: domain.Outcome(in.Outcome), Since: in.Since, Before: before, Limit: in.Limit + 1,
+	})
 	if err != nil {
 		return nil, err
 	}
 	out := &listCallbacksOutput{}
-	out.Body.Callbacks = []Callback{}
-	if out.Body.HasMore = len(rows) > in.Limit; out.Body.HasMore {
-		rows = rows[:in.Limit]
-		out.Body.NextCursor = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
-	}
-	for _, r := range rows {
-		out.Body.Callbacks = append(out.Body.Callbacks, callbackRow(r))
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r operations.Callback) string { return seqText(r.Seq) })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Callbacks = rowsOf(rows, callbackRow)
 	return out, nil
 }
 

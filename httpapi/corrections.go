@@ -364,12 +364,9 @@ func (s *Server) listCorrections(ctx context.Context, in *listCorrectionsInput) 
 	if err := allowBooks(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
 		return nil, err
 	}
-	var before eventstore.Position
-	if in.Cursor != "" {
-		var err error
-		if before, err = eventstore.ParsePosition(in.Cursor); err != nil {
-			return nil, domain.EField(domain.KindInvalid, "cursor", "%.40q was not given out by this API", in.Cursor)
-		}
+	before, err := positionCursor(in.Cursor)
+	if err != nil {
+		return nil, err
 	}
 	rows, err := s.Rows.Corrections(ctx, projections.CorrectionFilter{
 		Channel: domain.ChannelID(in.Channel), State: domain.ProposalState(in.State), Before: before, Limit: in.Limit + 1,
@@ -378,15 +375,9 @@ func (s *Server) listCorrections(ctx context.Context, in *listCorrectionsInput) 
 		return nil, err
 	}
 	out := &listCorrectionsOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
-	out.Body.Corrections = make([]Correction, len(rows))
-	for i, r := range rows {
-		out.Body.Corrections[i] = correctionRow(r)
-	}
-	if out.Body.HasMore {
-		out.Body.NextCursor = rows[len(rows)-1].Position.String()
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Correction) string { return r.Position.String() })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Corrections = rowsOf(rows, correctionRow)
 	return out, nil
 }
 

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -102,7 +101,7 @@ func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInp
 	if err := allowBooks(keyOf(ctx), domain.ChannelID(in.Channel)); err != nil {
 		return nil, err
 	}
-	before, err := parseSeq(in.Cursor)
+	before, err := seqCursor(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +114,9 @@ func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInp
 		return nil, err
 	}
 	out := &listDiscrepanciesOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
-	out.Body.Discrepancies = make([]Discrepancy, len(rows))
-	for i, d := range rows {
-		out.Body.Discrepancies[i] = discrepancyRow(d)
-	}
-	if out.Body.HasMore {
-		out.Body.NextCursor = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r operations.Discrepancy) string { return seqText(r.Seq) })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Discrepancies = rowsOf(rows, discrepancyRow)
 	return out, nil
 }
 

@@ -236,10 +236,8 @@ func paymentFilter(key operations.APIKey, in *listPaymentsInput) (f projections.
 			return f, inField("account", err)
 		}
 	}
-	if in.Cursor != "" {
-		if f.Before, err = eventstore.ParsePosition(in.Cursor); err != nil {
-			return f, domain.EField(domain.KindInvalid, "cursor", "%q was not given out by this API", in.Cursor)
-		}
+	if f.Before, err = positionCursor(in.Cursor); err != nil {
+		return f, err
 	}
 	if err := allowChannel(key, f.Channel); err != nil {
 		return f, err
@@ -257,17 +255,9 @@ func (s *Server) listPayments(ctx context.Context, in *listPaymentsInput) (*list
 		return nil, err
 	}
 	out := &listPaymentsOutput{}
-	out.Body.Payments = []Payment{}
-	if out.Body.HasMore = len(rows) > in.Limit; out.Body.HasMore {
-		rows = rows[:in.Limit]
-	}
-	for _, r := range rows {
-		out.Body.Payments = append(out.Body.Payments, row(r))
-		out.Body.NextCursor = r.Position.String()
-	}
-	if !out.Body.HasMore {
-		out.Body.NextCursor = ""
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Payment) string { return r.Position.String() })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Payments = rowsOf(rows, row)
 	return out, nil
 }
 

@@ -96,28 +96,10 @@ func (s *Server) listPayouts(ctx context.Context, in *listPayoutsInput) (*listPa
 		return nil, err
 	}
 	out := &listPayoutsOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
-	out.Body.Payouts = make([]Payout, len(rows))
-	for i, r := range rows {
-		out.Body.Payouts[i] = payoutRow(r)
-	}
-	if out.Body.HasMore {
-		out.Body.NextCursor = rows[len(rows)-1].Position.String()
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Payout) string { return r.Position.String() })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Payouts = rowsOf(rows, payoutRow)
 	return out, nil
-}
-
-// positionCursor reads a cursor that was made of a row's position.
-func positionCursor(cursor string) (eventstore.Position, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	p, err := eventstore.ParsePosition(cursor)
-	if err != nil {
-		return 0, domain.EField(domain.KindInvalid, "cursor", "%.40q was not given out by this API", cursor)
-	}
-	return p, nil
 }
 
 func (s *Server) showPayout(ctx context.Context, in *payoutInput) (*payoutOutput, error) {

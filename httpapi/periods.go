@@ -147,12 +147,9 @@ func (s *Server) listPeriods(ctx context.Context, in *listPeriodsInput) (*listPe
 		return nil, err
 	}
 	out := &listPeriodsOutput{}
-	out.Body.HasMore = len(rows) > in.Limit
-	rows = rows[:min(len(rows), in.Limit)]
-	out.Body.Closings = closings(rows)
-	if out.Body.HasMore {
-		out.Body.NextCursor = rows[len(rows)-1].Position.String()
-	}
+	rows, out.Body.NextCursor = page(rows, in.Limit, func(r projections.Period) string { return r.Position.String() })
+	out.Body.HasMore = out.Body.NextCursor != ""
+	out.Body.Closings = rowsOf(rows, closingRow)
 	return out, nil
 }
 
@@ -182,7 +179,7 @@ func (s *Server) showPeriod(ctx context.Context, in *periodInput) (*periodOutput
 	}
 	out.Body.Incomplete, out.Body.Exceptions, out.Body.Open = exceptions(incomplete), count, exceptions(open)
 	rows, err := s.Rows.Periods(ctx, projections.PeriodFilter{Period: period, Limit: maxNamed})
-	out.Body.Closings = closings(rows)
+	out.Body.Closings = rowsOf(rows, closingRow)
 	if len(rows) > 0 && (rows[0].State == domain.PeriodShut || rows[0].State == domain.PeriodProposed) {
 		out.Body.State = string(rows[0].State)
 	}
@@ -258,14 +255,6 @@ func (s *Server) newestClosing(ctx context.Context, period string, at eventstore
 		return nil, domain.E(domain.KindUnavailable, "the proposal is kept, but not to be seen yet")
 	}
 	return &closingOutput{Body: closingRow(rows[0])}, nil
-}
-
-func closings(rows []projections.Period) []Closing {
-	out := make([]Closing, len(rows))
-	for i, r := range rows {
-		out[i] = closingRow(r)
-	}
-	return out
 }
 
 func closingRow(p projections.Period) Closing {

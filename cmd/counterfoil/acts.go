@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"net/http"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"counterfoil/domain"
 	"counterfoil/httpapi"
 )
 
@@ -43,28 +40,9 @@ its login. Where a request came from stands sealed in the log, not here.`,
 }
 
 func (p *program) listActs(ctx context.Context, r remote, limit int, filter ...string) error {
-	if limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
-	}
-	c, err := p.connect(r)
+	all, err := listed[httpapi.Act](ctx, p, r, limit, "/v1/acts", "acts", filter...)
 	if err != nil {
 		return err
-	}
-	var all []httpapi.Act
-	for cursor := ""; len(all) < limit; {
-		var out struct {
-			Acts       []httpapi.Act `json:"acts"`
-			NextCursor string        `json:"next_cursor"`
-			HasMore    bool          `json:"has_more"`
-		}
-		path := query("/v1/acts", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return err
-		}
-		all = append(all, out.Acts...)
-		if cursor = out.NextCursor; !out.HasMore {
-			break
-		}
 	}
 	t := newTable("AT", "PERSON", "WHAT", "SUBJECT", "FROM", "KEY", "WHY")
 	return printRows(p, all, t, func(a httpapi.Act) { t.add(a.At, a.Person, a.What, a.Subject, a.From, a.Key, a.Why) })

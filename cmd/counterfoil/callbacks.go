@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,40 +57,18 @@ func outcomeList() string {
 	return text
 }
 
-// pageRows is the most rows one page of the API has.
-const pageRows = 200
-
 func (p *program) listCallbacks(ctx context.Context, r remote, f callbackFilter) error {
 	since, err := p.instant("--since", f.since)
 	if err != nil {
 		return err
 	}
-	if f.limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", f.limit)
-	}
 	if f.outcome != "" && !slices.Contains(domain.Outcomes(), domain.Outcome(f.outcome)) {
 		return domain.EField(domain.KindInvalid, "--outcome", "%q: must be one of %s", f.outcome, outcomeList())
 	}
-	c, err := p.connect(r)
+	rows, err := listed[httpapi.Callback](ctx, p, r, f.limit, "/v1/callbacks", "callbacks",
+		"channel", f.channel, "order_no", f.order, "outcome", f.outcome, "since", since)
 	if err != nil {
 		return err
-	}
-	var rows []httpapi.Callback
-	for cursor := ""; len(rows) < f.limit; {
-		var page struct {
-			Callbacks  []httpapi.Callback `json:"callbacks"`
-			NextCursor string             `json:"next_cursor"`
-			HasMore    bool               `json:"has_more"`
-		}
-		path := query("/v1/callbacks", "channel", f.channel, "order_no", f.order, "outcome", f.outcome, "since", since,
-			"cursor", cursor, "limit", strconv.Itoa(min(pageRows, f.limit-len(rows))))
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &page); err != nil {
-			return err
-		}
-		rows = append(rows, page.Callbacks...)
-		if cursor = page.NextCursor; !page.HasMore {
-			break
-		}
 	}
 	t := newTable("RECEIVED (UTC)", "CHANNEL", "ORDER", "TRADE", ">AMOUNT", "OUTCOME", "REASON", ">STATUS", "ANSWER", "FROM")
 	return printRows(p, rows, t, func(b httpapi.Callback) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,28 +102,9 @@ func newCorrectionListCommand(p *program, r *remote) *cobra.Command {
 }
 
 func (p *program) listCorrections(ctx context.Context, r remote, limit int, filter ...string) error {
-	if limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
-	}
-	c, err := p.connect(r)
+	all, err := listed[httpapi.Correction](ctx, p, r, limit, "/v1/corrections", "corrections", filter...)
 	if err != nil {
 		return err
-	}
-	var all []httpapi.Correction
-	for cursor := ""; len(all) < limit; {
-		var out struct {
-			Corrections []httpapi.Correction `json:"corrections"`
-			NextCursor  string               `json:"next_cursor"`
-			HasMore     bool                 `json:"has_more"`
-		}
-		path := query("/v1/corrections", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return err
-		}
-		all = append(all, out.Corrections...)
-		if cursor = out.NextCursor; !out.HasMore {
-			break
-		}
 	}
 	return p.printCorrections(all)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,28 +55,9 @@ func newDiscrepancyListCommand(p *program, r *remote) *cobra.Command {
 }
 
 func (p *program) listDiscrepancies(ctx context.Context, r remote, limit int, filter ...string) error {
-	if limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
-	}
-	c, err := p.connect(r)
+	all, err := listed[httpapi.Discrepancy](ctx, p, r, limit, "/v1/discrepancies", "discrepancies", filter...)
 	if err != nil {
 		return err
-	}
-	var all []httpapi.Discrepancy
-	for cursor := ""; len(all) < limit; {
-		var out struct {
-			Discrepancies []httpapi.Discrepancy `json:"discrepancies"`
-			NextCursor    string                `json:"next_cursor"`
-			HasMore       bool                  `json:"has_more"`
-		}
-		path := query("/v1/discrepancies", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return err
-		}
-		all = append(all, out.Discrepancies...)
-		if cursor = out.NextCursor; !out.HasMore {
-			break
-		}
 	}
 	if err := p.printDiscrepancies(all); err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,25 +116,13 @@ func (p *program) eraseBefore(ctx context.Context, c *client, e erasing) error {
 
 // oldPayments are the order numbers of payments placed before a day, or by nobody.
 func oldPayments(ctx context.Context, c *client, channel string, day time.Time) (orders []string, err error) {
-	for cursor := ""; ; {
-		var out struct {
-			Payments   []httpapi.Payment `json:"payments"`
-			NextCursor string            `json:"next_cursor"`
-			HasMore    bool              `json:"has_more"`
-		}
-		path := query("/v1/payments", "channel", channel, "cursor", cursor, "limit", strconv.Itoa(pageRows))
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return nil, err
-		}
-		for _, row := range out.Payments {
-			if row.PlacedAt == nil || row.PlacedAt.Before(day) { // what nobody placed is refused while it is young
-				orders = append(orders, row.OrderNo)
-			}
-		}
-		if cursor = out.NextCursor; !out.HasMore {
-			return orders, nil
+	rows, err := pages[httpapi.Payment](ctx, c, 0, "/v1/payments", "payments", "channel", channel)
+	for _, row := range rows {
+		if row.PlacedAt == nil || row.PlacedAt.Before(day) { // what nobody placed is refused while it is young
+			orders = append(orders, row.OrderNo)
 		}
 	}
+	return orders, err
 }
 
 func (p *program) finishErasures(ctx context.Context, c *client) error {

@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +48,7 @@ func (p *program) report(ctx context.Context, r remote, s span) error {
 	if err != nil {
 		return err
 	}
-	runs, err := c.billRuns(ctx, s.channel, from, to)
+	runs, err := pages[httpapi.BillRun](ctx, c, 0, "/v1/reconciliations/bills", "bills", "channel", s.channel, "from", string(from), "to", string(to))
 	if err != nil {
 		return err
 	}
@@ -59,27 +57,6 @@ func (p *program) report(ctx context.Context, r remote, s span) error {
 		return err
 	}
 	return billVerdict(days)
-}
-
-// billRuns are all comparisons of the days, newest first.
-func (c *client) billRuns(ctx context.Context, channel string, from, to domain.Day) ([]httpapi.BillRun, error) {
-	var all []httpapi.BillRun
-	for cursor := ""; ; {
-		var out struct {
-			Bills      []httpapi.BillRun `json:"bills"`
-			NextCursor string            `json:"next_cursor"`
-			HasMore    bool              `json:"has_more"`
-		}
-		path := query("/v1/reconciliations/bills", "channel", channel, "from", string(from), "to", string(to), "cursor", cursor,
-			"limit", strconv.Itoa(pageRows))
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return nil, err
-		}
-		all = append(all, out.Bills...)
-		if cursor = out.NextCursor; !out.HasMore {
-			return all, nil
-		}
-	}
 }
 
 // newestOf is the newest comparison of each day and bill, a complete one where

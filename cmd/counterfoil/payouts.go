@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -43,28 +42,9 @@ func newPayoutListCommand(p *program, r *remote) *cobra.Command {
 }
 
 func (p *program) listPayouts(ctx context.Context, r remote, limit int, filter ...string) error {
-	if limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
-	}
-	c, err := p.connect(r)
+	all, err := listed[httpapi.Payout](ctx, p, r, limit, "/v1/payouts", "payouts", filter...)
 	if err != nil {
 		return err
-	}
-	var all []httpapi.Payout
-	for cursor := ""; len(all) < limit; {
-		var out struct {
-			Payouts    []httpapi.Payout `json:"payouts"`
-			NextCursor string           `json:"next_cursor"`
-			HasMore    bool             `json:"has_more"`
-		}
-		path := query("/v1/payouts", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return err
-		}
-		all = append(all, out.Payouts...)
-		if cursor = out.NextCursor; !out.HasMore {
-			break
-		}
 	}
 	return p.printPayouts(all)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -42,28 +41,9 @@ func newPeriodListCommand(p *program, r *remote) *cobra.Command {
 }
 
 func (p *program) listPeriods(ctx context.Context, r remote, limit int, filter ...string) error {
-	if limit < 1 {
-		return domain.EField(domain.KindInvalid, "--limit", "%d: must be at least 1", limit)
-	}
-	c, err := p.connect(r)
+	all, err := listed[httpapi.Closing](ctx, p, r, limit, "/v1/periods", "closings", filter...)
 	if err != nil {
 		return err
-	}
-	var all []httpapi.Closing
-	for cursor := ""; len(all) < limit; {
-		var out struct {
-			Closings   []httpapi.Closing `json:"closings"`
-			NextCursor string            `json:"next_cursor"`
-			HasMore    bool              `json:"has_more"`
-		}
-		path := query("/v1/periods", append(filter, "cursor", cursor, "limit", strconv.Itoa(min(limit-len(all), pageRows)))...)
-		if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
-			return err
-		}
-		all = append(all, out.Closings...)
-		if cursor = out.NextCursor; !out.HasMore {
-			break
-		}
 	}
 	t := newTable("PERIOD", "STATE", "PROPOSED BY", "PROPOSED", "DECIDED BY", "DECIDED", ">EVENTS", ">INCOMPLETE RUNS", ">OPEN DIFFERENCES", "REASON")
 	return printRows(p, all, t, func(o httpapi.Closing) {
