@@ -87,6 +87,9 @@ func movement(base domain.Notice, t object) (domain.Notice, error) {
 	if moved.Currency() == base.Amount.Currency() {
 		base.Amount = moved
 	}
+	if base.Amount.IsZero() { // in the balance's currency something moved
+		return domain.Notice{}, domain.E(domain.KindInvalid, "a dispute over nothing moved money")
+	}
 	if !fee.IsZero() {
 		base.Fee = fee
 	}

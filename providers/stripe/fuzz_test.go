@@ -21,6 +21,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(eventOf("refund.created", refundText))
 	f.Add(eventOf("charge.refunded", `{"id":"ch_1","object":"charge","amount_refunded":5,"currency":"isk","payment_intent":{"id":"pi_1"}}`))
 	f.Add(eventOf("charge.dispute.closed", `{"id":"du_1","object":"dispute","amount":5,"currency":"jpy","charge":"ch_1","status":"lost","balance_transactions":[{"amount":-5,"fee":1,"currency":"usd","created":1}]}`))
+	f.Add(eventOf("charge.dispute.closed", `{"id":"du_1","object":"dispute","amount":0,"currency":"jpy","charge":"ch_1","status":"won","balance_transactions":[{"amount":5,"fee":0,"currency":"usd","created":1}]}`))
 	f.Add(eventOf("payment_intent.succeeded", intentText))
 	f.Add(`{"id":"evt_1","object":"v2.core.event","type":"v1.x","livemode":false,"created":"2026-02-14T02:00:06Z","related_object":{"id":"pi_1"}}`)
 	f.Add(`{"id":"evt_1","object":"event","type":"x","livemode":false,"data":{"object":{"metadata":{"a":1,"A":2}}}}`)

@@ -114,6 +114,7 @@ func TestNamelessAndNegative(t *testing.T) {
 		`{"object":"refund","id":"re_1","amount":0,"currency":"cny","status":"succeeded","charge":"ch_1"}`,
 		`{"object":"dispute","id":"du_1","amount":300,"currency":"cny","status":"lost"}`,
 		`{"object":"dispute","id":"du_1","amount":-300,"currency":"cny","status":"lost","charge":"ch_1"}`,
+		`{"object":"dispute","id":"du_1","amount":0,"currency":"jpy","status":"won","charge":"ch_1","balance_transactions":[{"amount":5,"fee":0,"currency":"usd"}]}`,
 		`{"object":"payment_intent","id":"pi_1","amount":-1,"currency":"cny","status":"processing"}`,
 	} {
 		if read, refusal, err := c.Read(signed(eventOf("x", object))); err == nil || refusal.Reason != domain.ReasonUnreadable {
