@@ -3,7 +3,6 @@ package alipay
 import (
 	"crypto/rsa"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -113,38 +112,14 @@ func digits(text string, least, most int) bool {
 }
 
 func checkGateway(cfg Config) error {
-	wrong := func(format string, args ...any) error {
-		return domain.EField(domain.KindInvalid, "gateway", format, args...)
-	}
-	u, err := url.Parse(cfg.Gateway)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return wrong("is not an address like %s", DefaultGateway)
-	case u.User != nil: // first, so that no password is quoted below
-		return wrong("has a user name in it")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return wrong("%q has more than a path", cfg.Gateway)
-	case u.Scheme == "http" && !cfg.AllowPlainHTTP:
-		return wrong("%q is not https, and plain http is not allowed for this channel", cfg.Gateway)
-	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("%q is not https", cfg.Gateway)
-	}
-	return nil
+	return providers.CheckGateway(cfg.Gateway, DefaultGateway, cfg.AllowPlainHTTP)
 }
 
 func checkPolicy(cfg Config) error {
-	switch cfg.Confirm {
-	case domain.ConfirmNever, domain.ConfirmAlways:
-		if cfg.ConfirmAbove != (domain.Money{}) {
-			return domain.EField(domain.KindInvalid, "confirm_above", "is set, but confirm is %s", cfg.Confirm)
-		}
-	case domain.ConfirmAbove:
-		if !cfg.ConfirmAbove.IsPositive() || cfg.ConfirmAbove.Currency() != domain.CNY {
-			return domain.EField(domain.KindInvalid, "confirm_above", "%s is not a positive amount of CNY", cfg.ConfirmAbove)
-		}
-	default:
-		return domain.EField(domain.KindInvalid, "confirm", "%q is not never, above or always", cfg.Confirm)
+	if err := providers.CheckConfirm(cfg.Confirm, cfg.ConfirmAbove, domain.CNY); err != nil {
+		return err
 	}
+
 	if cfg.AccountFrom != "" && cfg.AccountFrom != AccountFromPassback {
 		return domain.EField(domain.KindInvalid, "account_from", "%q is not %s", cfg.AccountFrom, AccountFromPassback)
 	}

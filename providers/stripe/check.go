@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,23 +45,7 @@ func metadataKey(key string) bool {
 }
 
 func checkGateway(cfg Config) error {
-	wrong := func(format string, args ...any) error {
-		return domain.EField(domain.KindInvalid, "gateway", format, args...)
-	}
-	u, err := url.Parse(cfg.Gateway)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return wrong("is not an address like %s", DefaultGateway)
-	case u.User != nil: // first, so that no password is quoted below
-		return wrong("has a user name in it")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return wrong("%q has more than a path", cfg.Gateway)
-	case u.Scheme == "http" && !cfg.AllowPlainHTTP:
-		return wrong("%q is not https, and plain http is not allowed for this channel", cfg.Gateway)
-	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("%q is not https", cfg.Gateway)
-	}
-	return nil
+	return providers.CheckGateway(cfg.Gateway, DefaultGateway, cfg.AllowPlainHTTP)
 }
 
 func checkKeys(cfg Config) error {
@@ -147,17 +130,9 @@ func checkMoney(cfg Config) error {
 	if cfg.DisputeLost != "" && cfg.DisputeLost != "wallet" && cfg.DisputeLost != "expense" {
 		return domain.EField(domain.KindInvalid, "dispute_lost", "%q is neither wallet nor expense", cfg.DisputeLost)
 	}
-	switch cfg.Confirm {
-	case domain.ConfirmNever, domain.ConfirmAlways:
-		if cfg.ConfirmAbove != (domain.Money{}) {
-			return domain.EField(domain.KindInvalid, "confirm_above", "is set, but confirm is %s", cfg.Confirm)
-		}
-	case domain.ConfirmAbove:
-		if !cfg.ConfirmAbove.IsPositive() || cfg.ConfirmAbove.Currency() != cfg.Currency {
-			return domain.EField(domain.KindInvalid, "confirm_above", "%s is not a positive amount of %s", cfg.ConfirmAbove, cfg.Currency)
-		}
-	default:
-		return domain.EField(domain.KindInvalid, "confirm", "%q is not never, above or always", cfg.Confirm)
+	if err := providers.CheckConfirm(cfg.Confirm, cfg.ConfirmAbove, cfg.Currency); err != nil {
+		return err
 	}
+
 	return nil
 }

@@ -2,7 +2,6 @@ package wechatpay
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -183,40 +182,16 @@ func isID(s string) bool {
 }
 
 func checkGateway(cfg Config) error {
-	wrong := func(format string, args ...any) error {
-		return domain.EField(domain.KindInvalid, "gateway", format, args...)
-	}
-	u, err := url.Parse(cfg.Gateway)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return wrong("is not an address like %s", DefaultGateway)
-	case u.User != nil: // first, so that no password is quoted below
-		return wrong("has a user name in it")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return wrong("%q has more than a path", cfg.Gateway)
-	case u.Scheme == "http" && !cfg.AllowPlainHTTP:
-		return wrong("%q is not https, and plain http is not allowed for this channel", cfg.Gateway)
-	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("%q is not https", cfg.Gateway)
-	}
-	return nil
+	return providers.CheckGateway(cfg.Gateway, DefaultGateway, cfg.AllowPlainHTTP)
 }
 
 func checkMoney(cfg Config) error {
 	if _, err := domain.ParseCurrency(string(cfg.Currency)); err != nil {
 		return domain.EField(domain.KindInvalid, "currency", "%w", err)
 	}
-	switch cfg.Confirm {
-	case domain.ConfirmNever, domain.ConfirmAlways:
-		if cfg.ConfirmAbove != (domain.Money{}) {
-			return domain.EField(domain.KindInvalid, "confirm_above", "is set, but confirm is %s", cfg.Confirm)
-		}
-	case domain.ConfirmAbove:
-		if !cfg.ConfirmAbove.IsPositive() || cfg.ConfirmAbove.Currency() != cfg.Currency {
-			return domain.EField(domain.KindInvalid, "confirm_above", "%s is not a positive amount of %s", cfg.ConfirmAbove, cfg.Currency)
-		}
-	default:
-		return domain.EField(domain.KindInvalid, "confirm", "%q is not never, above or always", cfg.Confirm)
+	if err := providers.CheckConfirm(cfg.Confirm, cfg.ConfirmAbove, cfg.Currency); err != nil {
+		return err
 	}
+
 	return nil
 }
