@@ -49,6 +49,9 @@ var rungs = map[string][]func(*domain.ChannelConfigured){
 	"wait_days":   countRungs(func(t *domain.Tolerance) *int { return &t.WaitDays }, 0, 1, 2),
 	"max_items":   countRungs(func(t *domain.Tolerance) *int { return &t.MaxItems }, 1, 50, 5000),
 	"max_percent": countRungs(func(t *domain.Tolerance) *int { return &t.MaxPercent }, 1, 20, 100),
+
+	"max_proposals":        countRungs(func(t *domain.Tolerance) *int { return &t.MaxProposals }, 1, 20, 10_000, 0),
+	"max_proposal_percent": countRungs(func(t *domain.Tolerance) *int { return &t.MaxProposalPercent }, 1, 5, 100, 0),
 }
 
 func limitRungs(of func(*domain.CorrectionPolicy) *domain.Money) []func(*domain.ChannelConfigured) {
@@ -162,7 +165,7 @@ func TestEverySettingIsJudged(t *testing.T) {
 			judged = append(judged, typ.Name()+"."+typ.Field(i).Name)
 		}
 	}
-	if n := reflect.TypeFor[domain.CorrectionPolicy]().NumField() + reflect.TypeFor[domain.Tolerance]().NumField(); n != 10 {
+	if n := reflect.TypeFor[domain.CorrectionPolicy]().NumField() + reflect.TypeFor[domain.Tolerance]().NumField(); n != 12 {
 		t.Errorf("%d bounds: put the new one into the ladders above", n)
 	}
 	typ := reflect.TypeFor[domain.ChannelConfigured]()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/shopspring/decimal"
 
 	"counterfoil/archive"
 	"counterfoil/domain"
@@ -35,34 +34,16 @@ type BillDeps struct {
 	Clock    func() time.Time
 }
 
-// BillPolicy says how the bills of one channel are compared. Amounts are always
-// exact.
-type BillPolicy struct {
-	Cut       time.Duration   // money this near to midnight may stand on the neighbour's bill
-	Wait      int             // days for which later bills are waited for
-	Apart     time.Duration   // how far the two times of a movement may lie apart; 0 does not look
-	FeeRate   decimal.Decimal // of a payment; 0 does not look
-	FeeWithin decimal.Decimal // how far a fee may lie from it
-	NoFunds   bool            // do not fetch the fund flow beside the trade bill
-}
-
-// DefaultBillPolicy is that of a channel for which nothing else is said.
-func DefaultBillPolicy() BillPolicy { return BillPolicy{Cut: 30 * time.Minute, Wait: 1} }
-
-// BillConfig shapes a Comparer.
+// BillConfig shapes a Comparer. What a comparison lets pass, and how much it may
+// conclude, stands in the channels' settings; see domain.Tolerance.
 type BillConfig struct {
 	Holder       string                           // names this process in runs and leases
-	Policies     map[domain.ChannelID]BillPolicy  // DefaultBillPolicy where there is none
-	MaxItems     int                              // differences and waiting lines that one run may judge; 0 means 5,000
-	MaxPercent   int                              // open differences in a hundred lines that one run may judge; 0 means 20
-	MaxProposals int                              // corrections that one run may propose; 0 means 20
+	NoFunds      map[domain.ChannelID]bool        // channels whose fund flow is not fetched beside the trade bill
 	AskPerSecond float64                          // questions about single payments, to one channel
 	Answers      bool                             // compare channels without bills by asking about each payment of the day
 	Since        func(domain.ChannelID) time.Time // before its day no bill is caught up with; nil means no such bound
 	CatchUp      int                              // days back for which missing bills are caught up with; 0 means 31
 	TempDir      string                           // for sorting; empty is the system's
-
-	MaxProposalPercent int // corrections proposed for a hundred lines; 0 means 5
 }
 
 // few is how many open differences are judged whatever their share of the day.
@@ -79,32 +60,12 @@ type Comparer struct {
 
 // NewComparer makes a Comparer.
 func NewComparer(d BillDeps, cfg BillConfig) (*Comparer, error) {
-	if cfg.MaxItems == 0 {
-		cfg.MaxItems = 5000
-	}
-	if cfg.MaxPercent == 0 {
-		cfg.MaxPercent = 20
-	}
 	if cfg.CatchUp == 0 {
 		cfg.CatchUp = 31
-	}
-	if cfg.MaxProposals == 0 {
-		cfg.MaxProposals = 20
-	}
-	if cfg.MaxProposalPercent == 0 {
-		cfg.MaxProposalPercent = 5
 	}
 	switch {
 	case cfg.Holder == "":
 		return nil, domain.EField(domain.KindInvalid, "holder", "a comparer needs a name")
-	case cfg.MaxItems < 0:
-		return nil, domain.EField(domain.KindInvalid, "max_items", "%d: at least 1", cfg.MaxItems)
-	case cfg.MaxPercent < 0 || cfg.MaxPercent > 100:
-		return nil, domain.EField(domain.KindInvalid, "max_percent", "%d: 1 to 100", cfg.MaxPercent)
-	case cfg.MaxProposals < 0:
-		return nil, domain.EField(domain.KindInvalid, "max_proposals", "%d: at least 1", cfg.MaxProposals)
-	case cfg.MaxProposalPercent < 0 || cfg.MaxProposalPercent > 100:
-		return nil, domain.EField(domain.KindInvalid, "max_proposal_percent", "%d: 1 to 100", cfg.MaxProposalPercent)
 	case cfg.CatchUp < 0:
 		return nil, domain.EField(domain.KindInvalid, "catch_up", "%d: at least 1", cfg.CatchUp)
 	case cfg.AskPerSecond <= 0:
@@ -115,22 +76,6 @@ func NewComparer(d BillDeps, cfg BillConfig) (*Comparer, error) {
 		return nil, err
 	}
 	return &Comparer{BillDeps: d, cfg: cfg, metrics: m, asks: newAsker(d, cfg.AskPerSecond)}, nil
-}
-
-// policy is how a channel's bill of a day is compared.
-func (c *Comparer) policy(ch providers.Channel, day domain.Day) (domain.ComparePolicy, error) {
-	set := ch.Config()
-	zone, err := time.LoadLocation(set.Zone)
-	if err != nil {
-		return domain.ComparePolicy{}, domain.E(domain.KindInvalid, "channel %s: zone %q: %w", set.Channel, set.Zone, err)
-	}
-	p, ok := c.cfg.Policies[set.Channel]
-	if !ok {
-		p = DefaultBillPolicy()
-	}
-	return domain.ComparePolicy{
-		Day: day, Zone: zone, Cut: p.Cut, Wait: p.Wait, Apart: p.Apart, FeeRate: p.FeeRate, FeeWithin: p.FeeWithin,
-	}, nil
 }
 
 // leaseFor is how long a bill is one process's without a sign of life.

@@ -38,7 +38,7 @@ func (c *Comparer) compare(
 
 // compareBooks compares a bill with the books.
 func (c *Comparer) compareBooks(
-	ctx context.Context, run *operations.BillRun, policy domain.ComparePolicy, b bill, t *domain.BillTally,
+	ctx context.Context, run *operations.BillRun, policy billPolicy, b bill, t *domain.BillTally,
 ) (found findings, err error) {
 	pool, err := c.Bills.Carried(ctx, run.Channel, run.Bill, run.Day)
 	if err != nil {
@@ -48,8 +48,8 @@ func (c *Comparer) compareBooks(
 		return found, because(operations.CauseOurs, err)
 	}
 	var sum domain.Compared
-	differences, err := c.pass(ctx, run, &sum, domain.Compare(
-		c.ours(ctx, run, policy, pool), paced(ctx, c, run, c.theirs(ctx, run, b, t)), policy, &sum))
+	differences, err := c.pass(ctx, run, policy.Tolerance, &sum, domain.Compare(
+		c.ours(ctx, run, policy.ComparePolicy, pool), paced(ctx, c, run, c.theirs(ctx, run, b, t)), policy.ComparePolicy, &sum))
 	if err != nil {
 		return found, err
 	}
@@ -59,7 +59,7 @@ func (c *Comparer) compareBooks(
 		return found, err
 	}
 	found.BillResult = out
-	found.proposals, err = c.proposals(ctx, run, ch, toReverse)
+	found.proposals, err = c.proposals(ctx, run, policy.Tolerance, ch, toReverse)
 	return found, err
 }
 
@@ -122,7 +122,7 @@ func unasked(run *operations.BillRun, l domain.OurLine) bool {
 
 // pass runs the comparison and gathers what differs, as far as a run may judge.
 func (c *Comparer) pass(
-	ctx context.Context, run *operations.BillRun, sum *domain.Compared, all iter.Seq2[domain.Difference, error],
+	ctx context.Context, run *operations.BillRun, may domain.Tolerance, sum *domain.Compared, all iter.Seq2[domain.Difference, error],
 ) ([]domain.Difference, error) {
 	var out []domain.Difference
 	doubled := ""
@@ -133,7 +133,7 @@ func (c *Comparer) pass(
 		if d.Kind == domain.DuplicateTradeNo && d.Ours == nil {
 			doubled = d.Theirs.TradeNo
 		}
-		if len(out) < c.cfg.MaxItems {
+		if len(out) < may.MaxItems {
 			out = append(out, d)
 		}
 	}
@@ -141,22 +141,22 @@ func (c *Comparer) pass(
 	if err := ctx.Err(); err != nil {
 		return nil, because(operations.CauseStopped, err)
 	}
-	return out, c.judgeable(run, sum, doubled)
+	return out, judgeable(run, may, sum, doubled)
 }
 
 // judgeable refuses to conclude anything from a bill that says a thing twice,
 // or from a day that differs so much that something else is wrong.
-func (c *Comparer) judgeable(run *operations.BillRun, sum *domain.Compared, doubled string) error {
+func judgeable(run *operations.BillRun, may domain.Tolerance, sum *domain.Compared, doubled string) error {
 	open, lines := sum.OpenCount(), sum.Ours.Lines+sum.Theirs.Lines
 	switch {
 	case doubled != "":
 		return because(operations.CauseBillDoubled, domain.E(domain.KindCorrupt, "the bill of %s lists trade %.60q twice", run.Day, doubled))
-	case open+sum.Waiting+sum.Settled > int64(c.cfg.MaxItems):
+	case open+sum.Waiting+sum.Settled > int64(may.MaxItems):
 		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
-			"%d differences and %d lines that wait or were found late: one run judges at most %d", open, sum.Waiting+sum.Settled, c.cfg.MaxItems))
-	case open > few && open*100 > lines*int64(c.cfg.MaxPercent):
+			"%d differences and %d lines that wait or were found late: one run judges at most %d", open, sum.Waiting+sum.Settled, may.MaxItems))
+	case open > few && open*100 > lines*int64(may.MaxPercent):
 		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
-			"%d differences in %d lines: above %d in a hundred something else is wrong", open, lines, c.cfg.MaxPercent))
+			"%d differences in %d lines: above %d in a hundred something else is wrong", open, lines, may.MaxPercent))
 	}
 	return nil
 }

@@ -207,6 +207,29 @@ func newBooks(t *testing.T, change ...func(*BillDeps, *BillConfig)) *books {
 	return b
 }
 
+// configure is a process whose file has another tolerance than the default.
+func (b *books) configure(change func(*domain.Tolerance)) {
+	b.t.Helper()
+	set, tolerance := b.bank.Config(), domain.DefaultTolerance()
+	change(&tolerance)
+	set.Tolerance = &tolerance
+	must(b.t, b.ledger.Configure(b.t.Context(), set, ledger.By{Actor: "system", Cause: "config"}))
+}
+
+// agree is persons' yes to what of the file waits for them.
+func (b *books) agree(persons ...string) {
+	b.t.Helper()
+	for _, q := range b.ledger.Waiting() {
+		for _, person := range persons {
+			_, err := b.ledger.ApprovePolicy(b.t.Context(), atBank, q.Ask.Proposal, person, "agreed", ledger.By{Actor: "person:" + person})
+			must(b.t, err)
+		}
+	}
+}
+
+// waitless is a tolerance that waits for no other bill.
+func waitless(t *domain.Tolerance) { t.Cut, t.WaitDays = 0, 0 }
+
 // another is the Comparer of one more process.
 func (b *books) another(change ...func(*BillDeps, *BillConfig)) *Comparer {
 	b.t.Helper()

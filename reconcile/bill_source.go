@@ -54,7 +54,7 @@ func (c *Comparer) BillsOf(id domain.ChannelID) []string {
 	if !slices.Contains(made, providers.BillTrade) {
 		return kindsOf(made)
 	}
-	if slices.Contains(made, providers.BillFunds) && !c.cfg.Policies[id].NoFunds {
+	if slices.Contains(made, providers.BillFunds) && !c.cfg.NoFunds[id] {
 		return kindsOf([]providers.BillKind{providers.BillTrade, providers.BillFunds})
 	}
 	return kindsOf([]providers.BillKind{providers.BillTrade})

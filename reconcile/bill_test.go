@@ -100,7 +100,8 @@ func TestBillFindsLostPayments(t *testing.T) {
 // days that first showed them.
 func TestBillTellsTheLog(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	b := newBooks(t)
+	b.configure(waitless)
 	m := b.paid("O1", "T1", "7.30")
 	m.day = today.Add(1)
 	b.bank.has(m)
@@ -194,7 +195,8 @@ func TestBillWaitsForTheNext(t *testing.T) {
 // later bill has it.
 func TestBillThatWaitsForNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	b := newBooks(t)
+	b.configure(waitless)
 	m := b.paid("O1", "T1", "7.30")
 	m.day = today.Add(1)
 	b.bank.has(m)
@@ -301,7 +303,8 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 // A day that differs too much is not judged: something else is wrong.
 func TestBillThatDiffersTooMuch(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.MaxItems = 30 })
+	b := newBooks(t)
+	b.configure(func(p *domain.Tolerance) { p.MaxItems = 30 })
 	add := func(from, n int) {
 		for i := range n {
 			order := fmt.Sprintf("O%03d", from+i)
@@ -319,9 +322,11 @@ func TestBillThatDiffersTooMuch(t *testing.T) {
 	if b.payments() != had || run.Healed != 0 || len(b.found()) != few || run.Kinds[domain.OnlyTheirs] != few+1 {
 		t.Errorf("%+v", run)
 	}
-	b.comparer = b.another(func(_ *BillDeps, c *BillConfig) { c.MaxItems = few; c.MaxPercent = 100 })
+	b.configure(func(p *domain.Tolerance) { p.MaxItems, p.MaxPercent = few, 100 })
+	b.agree("li", "wang")
 	b.compared(today, operations.RunIncomplete, operations.CauseTooMany)
-	b.comparer = b.another(func(_ *BillDeps, c *BillConfig) { c.MaxItems = few + 1; c.MaxPercent = 100 })
+	b.configure(func(p *domain.Tolerance) { p.MaxItems, p.MaxPercent = few+1, 100 })
+	b.agree("li", "wang")
 	if run := b.compared(today, operations.RunComplete, ""); run.Healed != few+1 {
 		t.Errorf("%+v", run)
 	}
@@ -574,8 +579,6 @@ func TestNewComparerNamesTheWrongField(t *testing.T) {
 	good := BillConfig{Holder: "h", AskPerSecond: 1}
 	for field, change := range map[string]func(*BillConfig){
 		"holder":         func(c *BillConfig) { c.Holder = "" },
-		"max_items":      func(c *BillConfig) { c.MaxItems = -1 },
-		"max_percent":    func(c *BillConfig) { c.MaxPercent = 101 },
 		"catch_up":       func(c *BillConfig) { c.CatchUp = -1 },
 		"ask_per_second": func(c *BillConfig) { c.AskPerSecond = 0 },
 	} {

@@ -17,7 +17,7 @@ const flowLines = string(providers.BillFunds) + operations.TheirPool
 // the flow has with the books. That the books and the trade bill agree is the
 // trade bill's run to say; so each disagreement of the three is told once.
 func (c *Comparer) compareFlow(
-	ctx context.Context, run *operations.BillRun, policy domain.ComparePolicy, flow bill, t *domain.BillTally,
+	ctx context.Context, run *operations.BillRun, policy billPolicy, flow bill, t *domain.BillTally,
 ) (operations.BillResult, error) {
 	trade, err := c.tradeOf(ctx, run)
 	if err != nil {
@@ -39,11 +39,11 @@ func (c *Comparer) compareFlow(
 	ofTrade := c.flowSide(ctx, run.Day, c.lines(ctx, trade, &plain), ours, t.Names, domain.FlowNames.Trade)
 	ofFlow := c.flowSide(ctx, run.Day, c.read(ctx, run, flow, t), theirs, none.Names, domain.FlowNames.Flow)
 	var sum domain.Compared
-	ds, err := c.pass(ctx, run, &sum, domain.CompareFlow(paced(ctx, c, run, ofFlow), ofTrade, t.Names, policy, &sum))
+	ds, err := c.pass(ctx, run, policy.Tolerance, &sum, domain.CompareFlow(paced(ctx, c, run, ofFlow), ofTrade, t.Names, policy.ComparePolicy, &sum))
 	if err != nil {
 		return operations.BillResult{}, err
 	}
-	return c.concludeFlow(ctx, run, policy, flow.src.channel(), ds)
+	return c.concludeFlow(ctx, run, policy.ComparePolicy, flow.src.channel(), ds)
 }
 
 // tradeOf is the trade bill that was compared last for the run's day.

@@ -189,7 +189,7 @@ func TestFlowTakesOverTheFees(t *testing.T) {
 	f.sale(today, "O1", "T1")
 	f.bank.bills["trade"+string(today)][0].Fee = decimal.New(45, -3) // 0.045, of which 0.04 moved
 	f.comparer = f.another(func(_ *BillDeps, c *BillConfig) {
-		c.Policies = map[domain.ChannelID]BillPolicy{atBank: {NoFunds: true}}
+		c.NoFunds = map[domain.ChannelID]bool{atBank: true}
 	})
 	f.fold()
 	if runs, err := f.comparer.Backfill(t.Context(), atBank, today, today); err != nil || len(runs) != 1 {

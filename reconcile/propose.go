@@ -26,20 +26,20 @@ type proposal struct {
 // paid. That something is absent proposes nothing. A run that would propose too
 // much proposes nothing at all: something else is wrong.
 func (c *Comparer) proposals(
-	ctx context.Context, run *operations.BillRun, ch providers.Channel, refuted []proposal,
+	ctx context.Context, run *operations.BillRun, may domain.Tolerance, ch providers.Channel, refuted []proposal,
 ) ([]proposal, error) {
-	parked, err := c.parkedOrders(ctx, run)
+	parked, err := c.parkedOrders(ctx, run, may)
 	if err != nil {
 		return nil, because(operations.CauseOurs, err)
 	}
 	n, lines := int64(len(parked)+len(refuted)), run.OurLines+run.TheirLines
 	switch {
-	case n > int64(c.cfg.MaxProposals):
+	case n > int64(may.MaxProposals):
 		return nil, because(operations.CauseTooMany, domain.E(domain.KindLimited,
-			"%d corrections would be proposed: one run proposes at most %d", n, c.cfg.MaxProposals))
-	case n > fewProposals && n*100 > lines*int64(c.cfg.MaxProposalPercent):
+			"%d corrections would be proposed: one run proposes at most %d", n, may.MaxProposals))
+	case n > fewProposals && n*100 > lines*int64(may.MaxProposalPercent):
 		return nil, because(operations.CauseTooMany, domain.E(domain.KindLimited,
-			"%d corrections would be proposed for %d lines: above %d in a hundred something else is wrong", n, lines, c.cfg.MaxProposalPercent))
+			"%d corrections would be proposed for %d lines: above %d in a hundred something else is wrong", n, lines, may.MaxProposalPercent))
 	}
 	out := refuted
 	for _, p := range parked {
@@ -60,10 +60,10 @@ const parkedPage = 200
 // parkedOrders are the payments of the channel whose money is parked though its
 // order is there, unpaid and of that amount: it was placed too late for the rule
 // that allocates by itself.
-func (c *Comparer) parkedOrders(ctx context.Context, run *operations.BillRun) ([]proposal, error) {
+func (c *Comparer) parkedOrders(ctx context.Context, run *operations.BillRun, may domain.Tolerance) ([]proposal, error) {
 	var out []proposal
 	f := projections.PaymentFilter{Channel: run.Channel, State: domain.StateParked, Limit: parkedPage}
-	for seen := 0; seen < c.cfg.MaxItems; {
+	for seen := 0; seen < may.MaxItems; {
 		rows, err := c.Rows.Payments(ctx, f)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,8 @@ func TestRunProposesReversal(t *testing.T) {
 // Absence proposes nothing: what the provider no longer knows is asked of people.
 func TestAbsenceProposesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t, func(_ *BillDeps, c *BillConfig) { c.Policies = map[domain.ChannelID]BillPolicy{atBank: {}} })
+	b := newBooks(t)
+	b.configure(waitless)
 	b.paid("O1", "T1", "7.30")
 	b.bank.set(func() { delete(b.bank.moves, "T1/") })
 	run := b.compared(today, operations.RunComplete, "")
@@ -144,8 +146,9 @@ func TestTooManyProposals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBooks(t, func(_ *BillDeps, cfg *BillConfig) {
-				cfg.MaxProposals, cfg.MaxProposalPercent, cfg.MaxPercent = c.items, c.percent, 100
+			b := newBooks(t)
+			b.configure(func(p *domain.Tolerance) {
+				p.MaxPercent, p.MaxProposals, p.MaxProposalPercent = 100, c.items, c.percent
 			})
 			for i := range c.denied {
 				b.denied(fmt.Sprint("O", i), fmt.Sprint("T", i))
@@ -179,5 +182,45 @@ func TestRunsKeepTheLimits(t *testing.T) {
 	b.wantFound("status_mismatch open T1/")
 	if run.Proposed != 0 || len(b.proposals("O1")) > 0 {
 		t.Errorf("%+v", run)
+	}
+}
+
+// A looser bound in the file is nothing yet: a run goes by the one in force, until
+// two persons agreed; then the next run of the same process goes by theirs.
+func TestRunsGoByThePolicyInForce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		denied int
+		bound  func(*domain.Tolerance) *int
+		tight  int
+	}{
+		"bills.max_items":            {8, func(p *domain.Tolerance) *int { return &p.MaxItems }, 7},
+		"bills.max_percent":          {few + 1, func(p *domain.Tolerance) *int { return &p.MaxPercent }, 49},
+		"bills.max_proposals":        {8, func(p *domain.Tolerance) *int { return &p.MaxProposals }, 7},
+		"bills.max_proposal_percent": {8, func(p *domain.Tolerance) *int { return &p.MaxProposalPercent }, 49},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			loose := func(p *domain.Tolerance) {
+				p.MaxItems, p.MaxPercent, p.MaxProposals, p.MaxProposalPercent = 100, 100, 100, 100
+			}
+			b.configure(func(p *domain.Tolerance) { loose(p); *c.bound(p) = c.tight })
+			for i := range c.denied {
+				b.denied(fmt.Sprint("O", i), fmt.Sprint("T", i))
+			}
+			b.configure(loose)
+			waits := b.ledger.Waiting()
+			if want := fmt.Sprintf("%s: 100, was %d", name, c.tight); len(waits) != 1 || !slices.Equal(waits[0].Ask.Loosens, []string{want}) {
+				t.Fatalf("waiting: %+v, want %s", waits, want)
+			}
+			for _, person := range []string{"li", "wang"} {
+				b.compared(today, operations.RunIncomplete, operations.CauseTooMany)
+				b.agree(person)
+			}
+			if run := b.compared(today, operations.RunComplete, ""); run.Proposed != int64(c.denied) {
+				t.Errorf("agreed by two: %+v", run)
+			}
+		})
 	}
 }

@@ -61,14 +61,17 @@ func newWeixin(t *testing.T, seed uint64) *weixin {
 	x.stage.Start()
 	t.Cleanup(x.stage.Stop)
 	x.sync()
-	must(t, x.ledger.Configure(t.Context(), x.channel.Config(), ledger.By{Actor: "system", Cause: "config"}))
+	set, wide := x.channel.Config(), domain.DefaultTolerance()
+	wide.MaxPercent = 60
+	set.Tolerance = &wide
+	must(t, x.ledger.Configure(t.Context(), set, ledger.By{Actor: "system", Cause: "config"}))
 	kept, err := files.Open(t.TempDir(), files.Config{Clock: x.clock.now})
 	must(t, err)
 	x.comparer, err = NewComparer(BillDeps{
 		Log: x.log, Ledger: x.ledger, Rows: folding{x.rows, x.world}, Lines: x.rows, Leases: x.ops, Bills: x.ops, Archive: kept,
 		Channels: map[domain.ChannelID]providers.Channel{atWeChat: x.channel}, Logger: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(), Clock: x.clock.now,
-	}, BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: t.TempDir(), MaxPercent: 60})
+	}, BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: t.TempDir()})
 	must(t, err)
 	return x
 }

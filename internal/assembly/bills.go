@@ -20,8 +20,7 @@ func (a *App) Comparer(ctx context.Context, holder string, reg prometheus.Regist
 	if err != nil {
 		return nil, err
 	}
-	policies, err := a.billPolicies()
-	if err != nil {
+	if err := a.checkRates(); err != nil {
 		return nil, err
 	}
 	since, err := a.firstConfigured(ctx)
@@ -33,32 +32,35 @@ func (a *App) Comparer(ctx context.Context, holder string, reg prometheus.Regist
 		Log: a.Events, Ledger: a.Ledger, Rows: a.Rows, Lines: a.Rows, Leases: a.Ops, Bills: a.Bills, Archive: kept,
 		Channels: a.Channels, Logger: a.Logger, Metrics: reg, Clock: a.Clock,
 	}, reconcile.BillConfig{
-		Holder: holder, Policies: policies, MaxItems: b.MaxItems, MaxPercent: b.MaxPercent, CatchUp: b.CatchUp, Answers: b.Answers,
-		MaxProposals: b.MaxProposals, MaxProposalPercent: b.MaxProposalPercent,
+		Holder: holder, NoFunds: a.withoutFunds(), CatchUp: b.CatchUp, Answers: b.Answers,
 		AskPerSecond: a.Config.Reconciler.AskPerSecond, TempDir: a.Config.Dir,
 		Since: func(ch domain.ChannelID) time.Time { return since[ch] },
 	})
 }
 
-// billPolicies are the channels' own policies.
-func (a *App) billPolicies() (map[domain.ChannelID]reconcile.BillPolicy, error) {
-	out := make(map[domain.ChannelID]reconcile.BillPolicy, len(a.Channels))
+// checkRates names the first rate in the file that is none.
+func (a *App) checkRates() error {
 	for _, id := range a.Config.ChannelIDs() {
-		ch, t := a.Config.Channels[string(id)], a.tolerance(id)
-		p := reconcile.BillPolicy{
-			Cut: time.Duration(t.Cut) * time.Second, Wait: t.WaitDays, Apart: time.Duration(t.Apart) * time.Second,
-			NoFunds: ch.FundFlow != nil && !*ch.FundFlow,
+		ch := a.Config.Channels[string(id)]
+		if _, err := reconcile.ParseRate(ch.FeeRate); err != nil {
+			return inField("channels."+string(id)+".fee_rate", err)
 		}
-		var err error
-		if p.FeeRate, err = reconcile.ParseRate(t.FeeRate); err != nil {
-			return nil, inField("channels."+string(id)+".fee_rate", err)
+		if _, err := reconcile.ParseRate(ch.FeeWithin); err != nil {
+			return inField("channels."+string(id)+".fee_within", err)
 		}
-		if p.FeeWithin, err = reconcile.ParseRate(t.FeeWithin); err != nil {
-			return nil, inField("channels."+string(id)+".fee_within", err)
-		}
-		out[id] = p
 	}
-	return out, nil
+	return nil
+}
+
+// withoutFunds are the channels whose fund flow the file leaves out.
+func (a *App) withoutFunds() map[domain.ChannelID]bool {
+	out := map[domain.ChannelID]bool{}
+	for _, id := range a.Config.ChannelIDs() {
+		if flow := a.Config.Channels[string(id)].FundFlow; flow != nil {
+			out[id] = !*flow
+		}
+	}
+	return out
 }
 
 func inField(field string, err error) error {

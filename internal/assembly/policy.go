@@ -1,7 +1,6 @@
 package assembly
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,6 +37,7 @@ func (a *App) settings(cfg domain.ChannelConfigured) domain.ChannelConfigured {
 	cfg.Tolerance = &domain.Tolerance{
 		FeeRate: ch.FeeRate, FeeWithin: ch.FeeWithin, Cut: int(ch.BillCut / time.Second), Apart: int(ch.BillApart / time.Second),
 		WaitDays: ch.BillWaitDays, MaxItems: b.MaxItems, MaxPercent: b.MaxPercent,
+		MaxProposals: b.MaxProposals, MaxProposalPercent: b.MaxProposalPercent,
 	}
 	return cfg
 }
@@ -119,14 +119,4 @@ func (a *App) finishErasures(ctx context.Context) error {
 		}
 	}
 	return a.Ops.PutCursor(ctx, erasuresCursor, uint64(rows[len(rows)-1].Position))
-}
-
-// tolerance is what comparisons of a channel let pass: what is in force, or
-// where the log does not say, what the file says.
-func (a *App) tolerance(ch domain.ChannelID) domain.Tolerance {
-	in, err := a.Ledger.InForce(ch)
-	if err != nil || in.Tolerance == nil {
-		in = a.settings(domain.ChannelConfigured{Channel: ch})
-	}
-	return *cmp.Or(in.Tolerance, &domain.Tolerance{})
 }

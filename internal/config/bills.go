@@ -22,7 +22,11 @@ type Bills struct {
 }
 
 func billsDefaults() Bills {
-	return Bills{Archive: "archive", CatchUp: 31, MaxItems: 5000, MaxPercent: 20, MaxProposals: 20, MaxProposalPercent: 5}
+	t := domain.DefaultTolerance()
+	return Bills{
+		Archive: "archive", CatchUp: 31, MaxItems: t.MaxItems, MaxPercent: t.MaxPercent,
+		MaxProposals: t.MaxProposals, MaxProposalPercent: t.MaxProposalPercent,
+	}
 }
 
 func (b *Bills) finish(dir string) error {

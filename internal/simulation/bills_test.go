@@ -148,7 +148,9 @@ func (m *mall) openChannels() {
 	ok(m.t, err)
 	for _, t := range m.tills {
 		set := m.channels[t.id].Config()
-		set.Test = true
+		wide := domain.DefaultTolerance()
+		wide.MaxPercent = 60
+		set.Test, set.Tolerance = true, &wide
 		ok(m.t, m.ledger.Configure(m.t.Context(), set, ledger.By{Actor: "system", Cause: "config"}))
 		t.cur, t.holds = set.Currency, set.Provider == stripe.Name
 		t.zone, err = time.LoadLocation(set.Zone)
@@ -159,7 +161,7 @@ func (m *mall) openChannels() {
 	m.comparer, err = reconcile.NewComparer(reconcile.BillDeps{
 		Log: m.log, Ledger: m.ledger, Rows: m.rows, Lines: m.rows, Leases: m.ops, Bills: m.ops, Archive: kept,
 		Channels: m.channels, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Clock: m.now,
-	}, reconcile.BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: m.t.TempDir(), MaxPercent: 60})
+	}, reconcile.BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: m.t.TempDir()})
 	ok(m.t, err)
 }
 
