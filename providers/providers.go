@@ -7,6 +7,7 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -83,6 +84,11 @@ type Answer struct {
 	Evidence domain.Evidence
 	Cursor   string // with Recoverer: where to go on behind this answer
 }
+
+// ErrOther is in the chain of the error of an answer about another order or
+// trade than the one asked about. The provider was not silent: it says that the
+// number belongs elsewhere.
+var ErrOther = errors.New("answered about another order")
 
 // Channel is one merchant account at one provider, ready to work: it has its
 // keys, or it cannot be built.

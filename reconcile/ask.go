@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ const queryWithin = 10 * time.Second
 const (
 	saidNothing = "no answer"     // no answer to be had: asked again, never a difference
 	saidUnknown = "unknown there" // the provider does not know the order now
+	saidOther   = "not this one"  // the number asked about is another order's, or no number of the provider's
 )
 
 // maxSilence is how many questions in a row a provider may leave unanswered
@@ -179,12 +181,12 @@ func (s *Sweeper) question(
 ) (said string, after domain.Payment, err error) {
 	began := s.Clock()
 	for _, q := range questions(a, p) {
-		answer, err := s.answer(ctx, t, a.Channel, q)
+		answer, none, err := s.answer(ctx, t, a.Channel, q)
 		if err != nil {
 			return "", p, err
 		}
 		if answer == nil {
-			return saidNothing, p, nil
+			return none, p, nil
 		}
 		if said = saidUnknown; answer.Found {
 			said = string(answer.Notice.Status)
@@ -220,26 +222,42 @@ func questions(a operations.Ask, p domain.Payment) []providers.Question {
 	return qs
 }
 
-// answer is the provider's answer, nil when there is none to be had; Found tells
-// whether it knows what it was asked about. The error is not the provider's.
+// answer is the provider's answer, nil when there is none to be had, and then
+// what that came to in a word; Found tells whether it knows what it was asked
+// about. The error is not the provider's.
 func (s *Sweeper) answer(
 	ctx context.Context, t *tally, ch domain.ChannelID, q providers.Question,
-) (*providers.Answer, error) {
-	answer, err := s.query(ctx, t, ch, q)
+) (answer *providers.Answer, none string, err error) {
+	got, err := s.query(ctx, t, ch, q)
 	if err != nil && ctx.Err() != nil {
-		return nil, domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
+		return nil, "", domain.E(domain.KindUnavailable, "sweep stopped: %w", ctx.Err())
 	}
-	t.heard(ch, err == nil)
-	if err != nil {
+	silent := err != nil && !refused(err)
+	t.heard(ch, !silent)
+	switch {
+	case silent:
 		s.metrics.unanswered.WithLabelValues(string(ch)).Inc()
-		s.Logger.LogAttrs(ctx, slog.LevelInfo, "provider did not answer", slog.String("channel", string(ch)),
-			slog.String("order_no", q.OrderNo), slog.String("trade_no", q.TradeNo), slog.String("error", err.Error()))
-		return nil, nil //nolint:nilnil // silence is no error and no answer
-	}
-	if !answer.Found {
+		s.tellNoAnswer(ctx, "provider did not answer", ch, q, err)
+		return nil, saidNothing, nil
+	case err != nil:
+		s.tellNoAnswer(ctx, "question without an answer", ch, q, err)
+		return nil, saidOther, nil
+	case !got.Found:
 		t.add(func(r *operations.Run) { r.Unknown++ })
 	}
-	return &answer, nil
+	return &got, "", nil
+}
+
+// refused reports that nobody was silent: the number asked about belongs to
+// another order, or is none of the provider's at all. People may have entered
+// it, and the provider will never say anything else.
+func refused(err error) bool {
+	return errors.Is(err, providers.ErrOther) || domain.KindOf(err) == domain.KindInvalid
+}
+
+func (s *Sweeper) tellNoAnswer(ctx context.Context, what string, ch domain.ChannelID, q providers.Question, err error) {
+	s.Logger.LogAttrs(ctx, slog.LevelInfo, what, slog.String("channel", string(ch)), slog.String("order_no", q.OrderNo),
+		slog.String("trade_no", q.TradeNo), slog.String("error", err.Error()))
 }
 
 // book takes an answer into the books: first what it tells of refunds and
@@ -291,13 +309,13 @@ func (s *Sweeper) askUnmatched(ctx context.Context, t *tally, a operations.Ask) 
 	if t.mute(a.Channel) {
 		return s.later(ctx, a, afterSilence)
 	}
-	answer, err := s.answer(ctx, t, a.Channel, providers.Question{TradeNo: a.TradeNo})
+	answer, none, err := s.answer(ctx, t, a.Channel, providers.Question{TradeNo: a.TradeNo})
 	if err != nil {
 		return err
 	}
-	a.LastSaid = saidNothing
 	switch {
 	case answer == nil:
+		a.LastSaid = none
 	case !answer.Found:
 		a.LastSaid = saidUnknown
 	default:

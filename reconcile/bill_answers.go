@@ -74,6 +74,8 @@ func (a answers) one(ctx context.Context, run *operations.BillRun, line domain.O
 	switch {
 	case ctx.Err() != nil:
 		return because(operations.CauseStopped, ctx.Err())
+	case err != nil && refused(err):
+		return nil // what is under that number is not this payment: it stands nowhere
 	case err != nil:
 		run.Unanswered++
 		return because(operations.CauseUnanswered, err)

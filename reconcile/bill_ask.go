@@ -138,6 +138,7 @@ func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers
 		return answer, nil
 	case ctx.Err() != nil:
 		return answer, because(operations.CauseStopped, ctx.Err())
+	case refused(err):
 	case domain.KindOf(err) == domain.KindUnavailable || domain.KindOf(err) == domain.KindLimited:
 		run.Unanswered++
 	}

@@ -147,7 +147,7 @@ func (c *Channel) sameOrder(f found, about asked) error {
 		{about.orderNo, f.text(fieldOrderNo)}, {about.tradeNo, f.text(fieldTradeNo)}, {about.refundNo, f.text(fieldRequestNo)},
 	} {
 		if pair[0] != "" && pair[0] != pair[1] {
-			return c.unusable("answered about another order")
+			return c.unusable("%w", providers.ErrOther)
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func (c *Channel) readFound(members strictjson.Members, about asked) (verdict, e
 	orderNo, _ := members.Text(fieldOrderNo)
 	tradeNo, _ := members.Text(fieldTradeNo)
 	if orderNo == "" || (about.orderNo != "" && orderNo != about.orderNo) || (about.tradeNo != "" && tradeNo != about.tradeNo) {
-		return verdict{}, c.unusable("answered about another order")
+		return verdict{}, c.unusable("%w", providers.ErrOther)
 	}
 	notice, err := c.answerNotice(members)
 	if err != nil {

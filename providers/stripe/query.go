@@ -68,7 +68,7 @@ func (c *Channel) answer(q providers.Question, r response) (providers.Answer, er
 	}
 	first := notices[0]
 	if (q.OrderNo != "" && first.OrderNo != "" && first.OrderNo != q.OrderNo) || (q.TradeNo != "" && first.TradeNo != q.TradeNo) {
-		return providers.Answer{}, c.unusable("answered about another order")
+		return providers.Answer{}, c.unusable("%w", providers.ErrOther)
 	}
 	received(notices, q, now)
 	a.Found, a.Notice, a.Also = true, notices[0], notices[1:]

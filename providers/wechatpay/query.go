@@ -182,7 +182,7 @@ func (a asked) answeredBy(n domain.Notice) error {
 	differs := func(asked, got string) bool { return asked != "" && asked != got }
 	if differs(a.orderNo, n.OrderNo) || differs(a.tradeNo, n.TradeNo) ||
 		differs(a.refundNo, n.RefundNo) || differs(a.refundID, n.RefundID) {
-		return domain.E(domain.KindMismatch, "it is about something else")
+		return domain.E(domain.KindMismatch, "it %w", providers.ErrOther)
 	}
 	return nil
 }

@@ -41,6 +41,14 @@ type MoveOrder struct {
 	Word     string       `json:"word"`            // what the bill calls it; empty: a word of the face's choice
 }
 
+// Exchange is money of a payment that was changed on its way to the balance, or
+// back. Out of the balance both are below zero.
+type Exchange struct {
+	TradeNo string       `json:"trade_no"`
+	From    domain.Money `json:"from,omitzero"` // in the payment's currency
+	To      domain.Money `json:"to,omitzero"`   // in the balance's, before fees
+}
+
 // Move is a movement that is no payment, refund, dispute, fee or payout.
 type Move struct {
 	ID     string       `json:"move_id"`

@@ -167,9 +167,10 @@ type MerchantBooks struct {
 	Planted  map[Class]int `json:"planted"`
 	// What a Banker has besides: what stands there by currency, and what became
 	// of the rest.
-	Balance []domain.Money `json:"balance,omitempty"`
-	Payouts []Payout       `json:"payouts,omitempty"`
-	Moves   []Move         `json:"moves,omitempty"`
+	Balance   []domain.Money `json:"balance,omitempty"`
+	Payouts   []Payout       `json:"payouts,omitempty"`
+	Moves     []Move         `json:"moves,omitempty"`
+	Exchanges []Exchange     `json:"exchanges,omitempty"`
 }
 
 // Payment is money that came, with all that became of it.

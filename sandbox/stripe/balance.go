@@ -14,13 +14,14 @@ import (
 // only payout changes.
 type txn struct {
 	id       string
-	kind     string // charge, refund, adjustment, …
-	category string // reporting_category
-	amount   sum    // signed, in the currency of the balance
-	fee      int64  // in all
-	fx       int64  // of it, what changing the money cost
-	rate     string // exchange_rate; empty where nothing was changed
-	source   any    // *order, *refund, *dispute, *payout or nil
+	kind     string         // charge, refund, adjustment, …
+	category string         // reporting_category
+	amount   sum            // signed, in the currency of the balance
+	fee      int64          // in all
+	fx       int64          // of it, what changing the money cost
+	rate     string         // exchange_rate; empty where nothing was changed
+	changed  stage.Exchange // with a rate: what it was before and after
+	source   any            // *order, *refund, *dispute, *payout or nil
 	at       time.Time
 	payout   *payout // the automatic payout that it went into
 }
@@ -49,7 +50,9 @@ func (f *Face) bookOf(o *order, t txn, fee func(settled int64) int64) *txn {
 		t.fee = fee(t.amount.count)
 		return f.book(o.a, t)
 	}
+	t.changed.TradeNo, t.changed.From = o.id, t.amount.money()
 	t.amount, t.rate = f.change(t.amount, o.settles, o.id, t.kind, strconv.Itoa(len(o.a.txns)))
+	t.changed.To = t.amount.money()
 	t.fee = fee(t.amount.count)
 	if t.kind == "charge" || t.kind == "payment" {
 		t.fx = t.amount.count * fxPerMille / 1000
@@ -137,5 +140,10 @@ func (a *account) bank(b *stage.MerchantBooks) {
 	}
 	for _, t := range a.moved {
 		b.Moves = append(b.Moves, t.view())
+	}
+	for _, t := range a.txns {
+		if t.rate != "" {
+			b.Exchanges = append(b.Exchanges, t.changed)
+		}
 	}
 }
