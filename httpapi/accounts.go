@@ -41,6 +41,7 @@ type entriesInput struct {
 	Account  string `path:"account" doc:"The wallet"`
 	Currency string `query:"currency" doc:"Only of this currency"`
 	AsOf     string `query:"as_of_position" doc:"Only entries up to this position"`
+	AsOfTime string `query:"as_of_time" format:"date-time" doc:"Only entries that stood in the log at this instant"`
 	Cursor   string `query:"cursor" doc:"next_cursor of the page before"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most rows on a page"`
 }
@@ -121,6 +122,20 @@ func momentOf(position, minimum, at string) (m moment, err error) {
 	return m, nil
 }
 
+// asOf is the position that as_of_position or as_of_time stands for, 0 for now;
+// none where nothing was recorded by then.
+func (s *Server) asOf(ctx context.Context, position, at string) (p eventstore.Position, none bool, err error) {
+	m, err := momentOf(position, "", at)
+	if err != nil || m.before {
+		return 0, m.before, err
+	}
+	if m.Time.IsZero() {
+		return m.Position, false, nil
+	}
+	p, err = s.Rows.PositionAt(ctx, m.Time)
+	return p, p == 0, err
+}
+
 const showBalancesID = "show-balances"
 
 // allowedAccount is an account by its text, if the key may read it.
@@ -177,18 +192,14 @@ func (s *Server) listEntries(ctx context.Context, in *entriesInput) (*entriesOut
 			return nil, inField("currency", err)
 		}
 	}
-	at, err := momentOf(in.AsOf, "", "")
-	if err != nil {
-		return nil, err
-	}
-	f.AsOf = at.Position
 	if f.Before, err = parseCursor(in.Cursor); err != nil {
 		return nil, err
 	}
 	out := &entriesOutput{}
 	out.Body.Entries = []Entry{}
-	if at.before {
-		return out, nil
+	var none bool
+	if f.AsOf, none, err = s.asOf(ctx, in.AsOf, in.AsOfTime); err != nil || none {
+		return out, err
 	}
 	rows, err := s.Rows.Entries(ctx, f)
 	if err != nil {

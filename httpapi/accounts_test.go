@@ -132,9 +132,10 @@ func TestEntries(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	var positions []eventstore.Position
+	var times []string
 	for i := range 5 {
-		p, _ := s.paid(fmt.Sprint("A", i), "1.00")
-		positions = append(positions, p)
+		p, at := s.paid(fmt.Sprint("A", i), "1.00")
+		positions, times = append(positions, p), append(times, at.Format(time.RFC3339))
 	}
 	var got []string
 	target := "/v1/accounts/user:42/entries?limit=2"
@@ -162,13 +163,16 @@ func TestEntries(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"?as_of_position=" + positions[1].String(): 2, "?as_of_position=0": 0, "?as_of_position=1": 0, "?currency=USD": 0, "?currency=CNY": 7,
+		"?as_of_time=" + times[1]: 2, "?as_of_time=" + times[4] + "&currency=CNY": 5, "?as_of_time=2000-01-01T00:00:00Z": 0,
+		"?as_of_time=0001-01-01T00:00:00Z": 0, "?as_of_time=2100-01-01T00:00:00Z": 7,
 	} {
 		a := s.call("admin", http.MethodGet, "/v1/accounts/user:42/entries"+query, "")
 		if rows, _ := a.field("entries").([]any); a.status != http.StatusOK || len(rows) != want {
 			t.Errorf("%s: %d %d rows, want %d: %s", query, a.status, len(rows), want, a.body)
 		}
 	}
-	for _, query := range []string{"?currency=cny", "?cursor=5", "?cursor=5-x", "?cursor=5--1", "?as_of_position=x", "?min_position=1"} {
+	for _, query := range []string{"?currency=cny", "?cursor=5", "?cursor=5-x", "?cursor=5--1", "?as_of_position=x", "?min_position=1",
+		"?as_of_time=yesterday", "?as_of_time=" + times[1] + "&as_of_position=1"} {
 		if a := s.call("admin", http.MethodGet, "/v1/accounts/user:42/entries"+query, ""); a.status != 422 {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}

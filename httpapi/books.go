@@ -62,21 +62,13 @@ func (s *Server) showBooks(ctx context.Context, in *booksInput) (*booksOutput, e
 			return nil, err
 		}
 	}
-	at, err := momentOf(in.AsOf, "", in.AsOfTime)
-	if err != nil {
-		return nil, err
-	}
 	out := &booksOutput{}
-	out.Body.Period, out.Body.Books, out.Body.Sums = in.Period, []BookRow{}, []BookSum{} // before the first event there are none
-	if at.before {
-		return out, nil
+	out.Body.Period, out.Body.Books, out.Body.Sums = in.Period, []BookRow{}, []BookSum{}
+	at, none, err := s.asOf(ctx, in.AsOf, in.AsOfTime)
+	if err != nil || none {
+		return out, err
 	}
-	if !at.Time.IsZero() {
-		if at.Position, err = s.Rows.PositionAt(ctx, at.Time); err != nil || at.Position == 0 {
-			return out, err
-		}
-	}
-	t, err := s.Rows.Trial(ctx, trialOf(in.Period, at.Position))
+	t, err := s.Rows.Trial(ctx, trialOf(in.Period, at))
 	if err != nil {
 		return nil, err
 	}

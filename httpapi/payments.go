@@ -75,8 +75,10 @@ type Moment struct {
 }
 
 type paymentInput struct {
-	Channel string `path:"channel" doc:"Channel id"`
-	OrderNo string `path:"order_no" doc:"The merchant's order number, escaped"`
+	Channel  string `path:"channel" doc:"Channel id"`
+	OrderNo  string `path:"order_no" doc:"The merchant's order number, escaped"`
+	AsOf     string `query:"as_of_position" doc:"The payment as the log stood at this position"`
+	AsOfTime string `query:"as_of_time" format:"date-time" doc:"The payment as the log stood at this instant"`
 }
 
 type paymentOutput struct {
@@ -126,7 +128,7 @@ func (s *Server) registerPayments(api huma.API) {
 	}
 	operation(s, api, huma.Operation{
 		OperationID: "show-payment", Method: http.MethodGet, Path: "/v1/payments/{channel}/{order_no}",
-		Summary: "Show a payment with its history", Description: "Folded from the log itself: never stale.",
+		Summary: "Show a payment with its history", Description: "Folded from the log itself, now or as of a moment: never stale.",
 		Errors: []int{http.StatusNotFound},
 	}, operations.ScopePaymentsRead, s.showPayment)
 	operation(s, api, huma.Operation{
@@ -162,7 +164,26 @@ func (s *Server) showPayment(ctx context.Context, in *paymentInput) (*paymentOut
 	if err != nil {
 		return nil, err
 	}
-	p := s.payment(ch, in.OrderNo, v.Payment)
+	at, none, err := s.asOf(ctx, in.AsOf, in.AsOfTime)
+	if err != nil {
+		return nil, err
+	}
+	if at > 0 {
+		// Beyond the end of the log nothing stands yet, so nothing is said of it.
+		if err := s.Rows.Wait(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	if at > 0 || none {
+		if v, err = v.Until(at); err != nil {
+			return nil, err
+		}
+	}
+	return s.shownPayment(ch, in.OrderNo, v), nil
+}
+
+func (s *Server) shownPayment(ch domain.ChannelID, orderNo string, v ledger.View) *paymentOutput {
+	p := s.payment(ch, orderNo, v.Payment)
 	for _, e := range v.Events {
 		p.Position = e.Position
 		p.Timeline = append(p.Timeline, Moment{
@@ -170,7 +191,7 @@ func (s *Server) showPayment(ctx context.Context, in *paymentInput) (*paymentOut
 			Actor: e.Meta.Actor, Fact: e.Data,
 		})
 	}
-	return &paymentOutput{ETag: etag(p.Position), Body: p}, nil
+	return &paymentOutput{ETag: etag(p.Position), Body: p}
 }
 
 func etag(p eventstore.Position) string { return `"` + p.String() + `"` }
@@ -219,7 +240,11 @@ func (s *Server) cancelPayment(ctx context.Context, in *cancelInput) (*paymentOu
 	if _, err := s.Ledger.Cancel(ctx, ch, no, in.Body.Reason, by(ctx)); err != nil {
 		return nil, err
 	}
-	return s.showPayment(ctx, &paymentInput{Channel: in.Channel, OrderNo: in.OrderNo})
+	v, err := s.Ledger.Payment(ctx, ch, in.OrderNo)
+	if err != nil {
+		return nil, err
+	}
+	return s.shownPayment(ch, in.OrderNo, v), nil
 }
 
 // paymentFilter is a filter within what the key may see: a limited key names

@@ -323,6 +323,38 @@ func TestShowPayment(t *testing.T) {
 	}
 }
 
+// TestPaymentThen: a payment as the log stood at a position or an instant, which
+// no later event changes.
+func TestPaymentThen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const target = "/v1/payments/epay-now/A1"
+	before := s.clock.now().Add(-time.Second).Format(time.RFC3339)
+	s.place(now, "A1", "7.30")
+	placed := s.settled()
+	t1 := s.clock.now().Format(time.RFC3339)
+	s.clock.add(time.Minute)
+	s.serve(get(now, signed(callback("A1", "T1", "7.30"))))
+	credited := s.settled()
+	for query, want := range map[string]string{
+		"": "credited 3", "?as_of_position=" + placed.String(): "placed 1", "?as_of_position=" + (credited - 1).String(): "placed 2",
+		"?as_of_position=" + credited.String(): "credited 3", "?as_of_time=" + t1: "placed 1", "?as_of_time=2100-01-01T00:00:00Z": "credited 3",
+		"?as_of_position=0": "404", "?as_of_position=" + (placed - 1).String(): "404", "?as_of_time=" + before: "404",
+		"?as_of_position=" + (credited + 1).String(): "503", "?as_of_position=x": "422", "?as_of_time=then": "422",
+		"?as_of_time=" + t1 + "&as_of_position=1": "422",
+	} {
+		a := s.call("admin", http.MethodGet, target+query, "")
+		timeline, _ := a.field("timeline").([]any)
+		got := fmt.Sprint(a.status)
+		if a.status == http.StatusOK {
+			got = fmt.Sprint(a.text("state"), " ", len(timeline))
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s: %s", query, got, want, a.body)
+		}
+	}
+}
+
 // TestCancel: once cancelled, money that comes is parked.
 func TestCancel(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,22 @@ type View struct {
 // Revision is the revision of the last event.
 func (v View) Revision() uint64 { return uint64(len(v.Events)) - 1 }
 
+// Until is the payment as the log stood at a position. KindNotFound when
+// nothing was known of it yet.
+func (v View) Until(p eventstore.Position) (View, error) {
+	out := View{Stream: v.Stream}
+	for _, e := range v.Events {
+		if e.Position > p {
+			break
+		}
+		out.Events, out.Payment = append(out.Events, e), out.Payment.Apply(e.Fact)
+	}
+	if len(out.Events) == 0 {
+		return View{}, domain.E(domain.KindNotFound, "at position %s nothing was known of %s", p, v.Stream)
+	}
+	return out, nil
+}
+
 // Payment reads and folds a payment's stream: it is never stale. A payment
 // nobody placed or noticed is KindNotFound.
 func (l *Ledger) Payment(ctx context.Context, ch domain.ChannelID, orderNo string) (View, error) {

@@ -30,35 +30,34 @@ answer what was believed on one day about another.`,
 		Args: cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error { return p.balances(ctx, r, args[0], f) }),
 	}
-	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`POSITION` of the log, or instant as 2026-11-22T01:00:00Z")
+	addAsOf(cmd, &f.asOf)
 	cmd.Flags().StringVar(&f.valueDate, "value-date", "", "last `DAY` whose money counts, YYYY-MM-DD")
 	r.addFlags(cmd)
 	p.addOutput(cmd, "table")
 	return cmd
 }
 
-// query is what the flags ask the API for.
-func (f balancesFlags) query() (url.Values, error) {
-	q := url.Values{}
+// addAsOf gives a command the flag that asOf reads.
+func addAsOf(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "as-of", "", "as the log stood at this `POSITION`, or instant as 2026-11-22T01:00:00Z")
+}
+
+// asOf is how the API is asked for a moment: the name and the value of a query,
+// or nothing for now.
+func asOf(text string) ([]string, error) {
 	var position eventstore.Position
 	var instant time.Time
-	if err := momentFlag(f.asOf, "--as-of", &position, &instant); err != nil {
+	switch err := momentFlag(text, "--as-of", &position, &instant); {
+	case err != nil || text == "":
 		return nil, err
-	}
-	switch {
 	case !instant.IsZero():
-		q.Set("as_of_time", f.asOf)
-	case f.asOf != "":
-		q.Set("as_of_position", f.asOf)
+		return []string{"as_of_time", text}, nil
 	}
-	if f.valueDate != "" {
-		q.Set("value_date", f.valueDate)
-	}
-	return q, nil
+	return []string{"as_of_position", text}, nil
 }
 
 func (p *program) balances(ctx context.Context, r remote, account string, f balancesFlags) error {
-	q, err := f.query()
+	at, err := asOf(f.asOf)
 	if err != nil {
 		return err
 	}
@@ -66,10 +65,7 @@ func (p *program) balances(ctx context.Context, r remote, account string, f bala
 	if err != nil {
 		return err
 	}
-	path := "/v1/accounts/" + url.PathEscape(account) + "/balances"
-	if len(q) > 0 {
-		path += "?" + q.Encode()
-	}
+	path := query("/v1/accounts/"+url.PathEscape(account)+"/balances", append(at, "value_date", f.valueDate)...)
 	var out httpapi.Balances
 	if err := c.call(ctx, http.MethodGet, path, nil, nil, &out); err != nil {
 		return err

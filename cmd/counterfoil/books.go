@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 
 func newBooksCommand(p *program) *cobra.Command {
 	var r remote
-	var period, asOf string
+	var period, then string
 	cmd := &cobra.Command{
 		Use: "books", Short: "Show the trial balance: what every book holds",
 		Long: `Shows what every book held, got and gave, of one period or of all, now or as of
@@ -23,16 +22,16 @@ book. In each currency the books sum to zero, or the command fails with 5.`,
 		Example: "  counterfoil books --period 2026-10 --dir /srv/pay\n  counterfoil books --as-of 2026-10-31T16:00:00Z --dir /srv/pay",
 		Args:    cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {
-			at := "as_of_position"
-			if _, err := time.Parse(time.RFC3339, asOf); err == nil {
-				at = "as_of_time"
+			at, err := asOf(then)
+			if err != nil {
+				return err
 			}
-			return p.showBooks(ctx, r, query("/v1/books", "period", period, at, asOf))
+			return p.showBooks(ctx, r, query("/v1/books", append(at, "period", period)...))
 		}),
 	}
 	r.addFlags(cmd)
 	cmd.Flags().StringVar(&period, "period", "", "only of this `MONTH`, as YYYY-MM")
-	cmd.Flags().StringVar(&asOf, "as-of", "", "as the log stood at this `POSITION` or instant (RFC 3339)")
+	addAsOf(cmd, &then)
 	p.addOutput(cmd, "table")
 	return cmd
 }

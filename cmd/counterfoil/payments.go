@@ -16,29 +16,71 @@ import (
 
 func newPaymentsCommand(p *program) *cobra.Command {
 	var r remote
-	show, place := newPaymentsShowCommand(p, &r), newPaymentsPlaceCommand(p, &r)
-	r.addFlags(show, place)
-	return group("payments", "Place payments and see their history", place, show)
+	list, show, place := newPaymentsListCommand(p, &r), newPaymentsShowCommand(p, &r), newPaymentsPlaceCommand(p, &r)
+	r.addFlags(list, show, place)
+	return group("payments", "Place payments and see their history", place, list, show)
 }
 
-func newPaymentsShowCommand(p *program, r *remote) *cobra.Command {
+func newPaymentsListCommand(p *program, r *remote) *cobra.Command {
+	var channel, account, state string
+	var limit int
 	cmd := &cobra.Command{
-		Use: "show CHANNEL ORDER", Short: "Show where a payment stands and how it came there",
-		Example: "  counterfoil payments show epay-main USR1NO0001 --dir /srv/pay",
-		Args:    cobra.ExactArgs(2),
-		RunE:    p.begin(func(ctx context.Context, args []string) error { return p.showPayment(ctx, *r, args[0], args[1]) }),
+		Use: "list", Short: "List payments, newest first",
+		Example: "  counterfoil payments list --state parked --dir /srv/pay\n  counterfoil payments list --account user:42 --dir /srv/pay",
+		Args:    cobra.NoArgs,
+		RunE: p.begin(func(ctx context.Context, _ []string) error {
+			return p.listPayments(ctx, *r, limit, "channel", channel, "account", account, "state", state)
+		}),
 	}
+	f := cmd.Flags()
+	f.StringVar(&channel, "channel", "", "only of this `CHANNEL`")
+	f.StringVar(&account, "account", "", "only of this `ACCOUNT`")
+	f.StringVar(&state, "state", "", "only in this `STATE`: noticed, placed, held, credited, parked, expired, closed, cancelled, refunded, disputed or reversed")
+	f.IntVar(&limit, "limit", 50, "at most `N` rows; further pages are fetched as needed")
 	p.addOutput(cmd, "table")
 	return cmd
 }
 
-func (p *program) showPayment(ctx context.Context, r remote, channel, order string) error {
+func (p *program) listPayments(ctx context.Context, r remote, limit int, filter ...string) error {
+	all, err := listed[httpapi.Payment](ctx, p, r, limit, "/v1/payments", "payments", filter...)
+	if err != nil {
+		return err
+	}
+	if p.output == "json" {
+		return p.json(all)
+	}
+	t := newTable("CHANNEL", "ORDER", "STATE", ">AMOUNT", "ACCOUNT", "TRADE", "PLACED (UTC)", ">NOTICES", ">REFUNDED")
+	for _, v := range all {
+		t.add(v.Channel, v.OrderNo, v.State, apiMoney(v.Amount), v.Account, v.TradeNo, v.PlacedAt, v.Notices, apiMoney(v.Refunded))
+	}
+	return t.print(p.stdout)
+}
+
+func newPaymentsShowCommand(p *program, r *remote) *cobra.Command {
+	var then string
+	cmd := &cobra.Command{
+		Use: "show CHANNEL ORDER", Short: "Show where a payment stands, or stood then, and how it came there",
+		Example: `  counterfoil payments show epay-main USR1NO0001 --dir /srv/pay
+  counterfoil payments show epay-main USR1NO0001 --as-of 2026-12-01T00:00:00Z --dir /srv/pay`,
+		Args: cobra.ExactArgs(2),
+		RunE: p.begin(func(ctx context.Context, args []string) error { return p.showPayment(ctx, *r, args[0], args[1], then) }),
+	}
+	addAsOf(cmd, &then)
+	p.addOutput(cmd, "table")
+	return cmd
+}
+
+func (p *program) showPayment(ctx context.Context, r remote, channel, order, then string) error {
+	at, err := asOf(then)
+	if err != nil {
+		return err
+	}
 	c, err := p.connect(r)
 	if err != nil {
 		return err
 	}
 	var v httpapi.Payment
-	path := "/v1/payments/" + url.PathEscape(channel) + "/" + url.PathEscape(order)
+	path := query("/v1/payments/"+url.PathEscape(channel)+"/"+url.PathEscape(order), at...)
 	if err := c.call(ctx, http.MethodGet, path, nil, nil, &v); err != nil {
 		return err
 	}

@@ -67,6 +67,7 @@ func newRootCommand(p *program) *cobra.Command {
 		newOpeningCommand(p),
 		newPaymentsCommand(p),
 		newBalancesCommand(p),
+		newEntriesCommand(p),
 		newProjectionsCommand(p),
 		newConfigCommand(p),
 		newActsCommand(p),

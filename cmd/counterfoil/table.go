@@ -53,7 +53,7 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// print writes the table, or none when there are no rows.
+// print writes the table; without rows its heads alone.
 func (t *table) print(w io.Writer) error {
 	widths := make([]int, len(t.titles))
 	heads := make([]string, len(t.titles))
