@@ -85,7 +85,10 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 	oldest := s.walk.closings.fold.OldestOpen(e.Meta.RecordedAt)
 	c := domain.Context{Ledger: s.walk.deps.Ledger.ID(), Stream: e.Stream, Now: e.Meta.RecordedAt, OldestOpen: oldest}
 	if e.Stream == domain.PeriodsStream {
-		return againDiffers(&st.beside, c, e), nil
+		if problem = againDiffers(&st.beside, c, e); problem != "" {
+			return problem, nil
+		}
+		return s.signedClose(ctx, e)
 	}
 	all, why, err := s.channel(ctx, besideChannel(e), 0)
 	if why != "" || err != nil {

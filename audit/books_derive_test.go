@@ -50,7 +50,7 @@ func month(t *testing.T) *world {
 	w.later(domain.PeriodGrace + domain.PeriodSettle)
 	w.place(trusting, "D1", "user:9", "8.00")
 	w.lateCallback("D1", "T-late", "8.00") // it was paid in November
-	_, err = w.ledger.ApproveClose(t.Context(), "2026-11", "wang", "checked", w.basis("2026-11"), ledger.By{Actor: "person:wang"})
+	_, err = w.ledger.ApproveClose(t.Context(), "2026-11", "wang", "checked", nil, w.basis("2026-11"), ledger.By{Actor: "person:wang"})
 	must(t, err)
 	w.place(trusting, "D2", "user:9", "8.00")
 	w.lateCallback("D2", "T-later", "8.00")
@@ -90,7 +90,7 @@ func (w *world) basis(period string) ledger.Basis {
 
 func (w *world) propose(period, who string) {
 	w.t.Helper()
-	_, _, err := w.ledger.ProposeClose(w.t.Context(), domain.CloseAsk{Period: period, Reason: "done", By: who}, w.basis(period), ledger.By{Actor: "person:" + who})
+	_, _, err := w.ledger.ProposeClose(w.t.Context(), domain.CloseAsk{Period: period, Reason: "done", By: who}, nil, w.basis(period), ledger.By{Actor: "person:" + who})
 	must(w.t, err)
 }
 

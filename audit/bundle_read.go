@@ -254,7 +254,7 @@ func (b *bundleReader) arrange() error {
 // belongs refuses streams that are foreign to the subject.
 func (b *bundleReader) belongs(s domain.Stream) error {
 	switch s.Category() {
-	case domain.LedgerStream.Category(), domain.PeriodsStream.Category():
+	case domain.LedgerStream.Category(), domain.PeriodsStream.Category(), domain.PeopleStream.Category():
 		return nil
 	case "channel":
 		if slices.ContainsFunc(b.manifest.Streams, func(m manifestStream) bool {

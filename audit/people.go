@@ -263,17 +263,44 @@ func (s *shard) signed(ctx context.Context, e ledger.Entry, proposal domain.ID, 
 	if err != nil {
 		return "", err
 	}
+	ask, leaf, ok, err := proposed(ctx, s, e, func(f domain.CorrectionProposed) bool { return f.Proposal == proposal })
+	if !ok || err != nil {
+		return "", err // without its proposal the approval is refused already
+	}
+	return refusal(people.Signed(s.walk.deps.Ledger.ID(), e.Stream, leaf, ask, person, sig)), nil
+}
+
+// proposed finds the proposal that e decides, with the leaf hash of its event.
+func proposed[F domain.Fact](ctx context.Context, s *shard, e ledger.Entry, is func(F) bool) (f F, leaf [32]byte, ok bool, err error) {
 	before, err := s.before(ctx, e)
+	for _, one := range before {
+		if ask, its := one.Fact.(F); its && is(ask) {
+			return ask, eventstore.LeafHashSealed(one.Stream, one.Revision, one.Event, one.SealedHash), true, err
+		}
+	}
+	return f, leaf, false, err
+}
+
+// signedClose checks the signature of a decision about a period with the
+// person's key of then.
+func (s *shard) signedClose(ctx context.Context, e ledger.Entry) (string, error) {
+	people, err := s.peopleBefore(ctx, e.Position)
 	if err != nil {
 		return "", err
 	}
-	for _, one := range before {
-		if ask, ok := one.Fact.(domain.CorrectionProposed); ok && ask.Proposal == proposal {
-			leaf := eventstore.LeafHashSealed(one.Stream, one.Revision, one.Event, one.SealedHash)
-			return refusal(people.Signed(s.walk.deps.Ledger.ID(), e.Stream, leaf, ask, person, sig)), nil
+	id := s.walk.deps.Ledger.ID()
+	switch f := e.Fact.(type) {
+	case domain.PeriodClosing:
+		return refusal(people.SignedClosing(id, f)), nil
+	case domain.PeriodClosed:
+		ask, leaf, ok, err := proposed(ctx, s, e, func(a domain.PeriodClosing) bool { return a.Proposal == f.Proposal })
+		if !ok || err != nil {
+			return "", err // without its proposal the close is refused already
 		}
+		return refusal(people.SignedClosed(id, leaf, ask, f.By, f.Signature)), nil
+	default:
+		return "", nil
 	}
-	return "", nil // without its proposal the approval is refused already
 }
 
 // peopleBefore are the keys of people at a position.

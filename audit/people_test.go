@@ -170,7 +170,7 @@ func TestForgedSignaturesAreFound(t *testing.T) {
 	for _, f := range rep.Findings {
 		text += f.Text + "\n"
 	}
-	if !strings.Contains(text, "does not sign this approval") || !strings.Contains(text, "takes another person to confirm it") {
+	if !strings.Contains(text, "does not sign this decision") || !strings.Contains(text, "takes another person to confirm it") {
 		t.Errorf("found: %s", text)
 	}
 }

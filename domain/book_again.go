@@ -82,7 +82,8 @@ func (p *Payout) line(c Context, day Day, m Movement) (Fact, error) {
 }
 
 // Again takes the decision behind a fact of the periods' stream once more; see
-// Book.Again. That totals are those of the log is for whoever has all of it.
+// Book.Again. That totals are those of the log is for whoever has all of it,
+// that signatures hold for whoever has the keys.
 func (p Periods) Again(c Context, f Fact) (Fact, error) {
 	var facts []Fact
 	var err error
@@ -91,10 +92,12 @@ func (p Periods) Again(c Context, f Fact) (Fact, error) {
 		_, facts, err = p.Propose(c, CloseAsk{
 			Period: f.Period, Reason: f.Reason, By: f.By, Accept: names(f.Basis.Incomplete), Basis: p.basisOf(f.Period, f.Basis),
 		})
+		facts = WithSignature(facts, f.Signature)
 	case PeriodRejected:
 		facts, err = p.Reject(c, f.Period, f.By, f.Reason)
 	case PeriodClosed:
 		facts, err = p.Approve(c, f.Period, f.By, f.Reason, p.basisOf(f.Period, f.Basis))
+		facts = WithSignature(facts, f.Signature)
 	default:
 		return nil, E(KindCorrupt, "a %s does not stand in the periods' stream", f.FactType())
 	}

@@ -108,6 +108,8 @@ var rare = map[string]bool{
 	"correction.proposed.v1.ValueDate":      true,
 	"reconciliation.differed.v1.AskedBy":    true, // in the form by two persons
 	"correction.seconded.v1.Signature":      true,
+	"period.closing.v1.Signature":           true, // in the signed form
+	"period.closed.v1.Signature":            true,
 	"correction.approved.v1.Signature":      true, // in the signed form
 	"fees.booked.v1.Postings.Wallet":        true, // no wallet has a part in it
 	"discount.booked.v1.Postings.Wallet":    true,

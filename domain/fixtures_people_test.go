@@ -12,8 +12,12 @@ func peopleFixtures() map[string]domain.Fact {
 	id := domain.ID{0: 0x5e, 6: 0x40, 8: 0x80, 15: 0x2a}
 	signed := domain.CorrectionApproved{Proposal: id, By: "person:wang", Reason: "seen", Config: 3}
 	signed.Signature = &domain.Signature{Key: "sha256:0a1b", Value: bytes.Repeat([]byte{0xfe}, 64), SignedAt: noon}
+	closing := domain.PeriodClosing{Proposal: id, Period: "2026-03", By: "li", Reason: "x", EffectiveAt: noon, Basis: domain.PeriodBasis{Events: 9, Zones: []string{"UTC"}}, Rules: 1, Signature: signed.Signature}
+	closed := domain.PeriodClosed{Proposal: id, Period: "2026-03", ProposedBy: "li", By: "wang", Basis: closing.Basis, Rules: 1, Signature: signed.Signature}
 	all := map[string]domain.Fact{
 		"correction.approved.v1.signed": signed,
+		"period.closing.v1.signed":      closing,
+		"period.closed.v1.signed":       closed,
 		"person.acted.v1.full": domain.PersonActed{
 			Act: id, What: domain.ActExport, Person: "李 <li>&", Key: "0a1b2c3d4e5f", From: "api", Why: "the auditor asked",
 			Subject: "journal 2026-03", Detail: map[string]string{"format": "hledger", "rows": "12"},
@@ -23,6 +27,9 @@ func peopleFixtures() map[string]domain.Fact {
 	tolerant := minimalChannel()
 	tolerant.Tolerance = &domain.Tolerance{FeeRate: "0.006", FeeWithin: "0.01", Cut: 1800, Apart: 60, WaitDays: 1, MaxItems: 5000, MaxPercent: 20}
 	all["channel.configured.v1.tolerant"] = tolerant
+	bounded := minimalChannel()
+	bounded.Tolerance = &domain.Tolerance{FeeWithin: "0.01", Cut: 1800, WaitDays: 1, MaxItems: 5000, MaxPercent: 20, MaxProposals: 20, MaxProposalPercent: 5}
+	all["channel.configured.v1.bounded"] = bounded
 	maps.Copy(all, policyFixtures(id))
 	maps.Copy(all, keyFixtures())
 	maps.Copy(all, eraseFixtures(id))

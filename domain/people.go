@@ -127,9 +127,26 @@ func (p People) decided(fingerprint, person, reason string) (PersonKey, error) {
 // has the leaf hash. nil is no signature: it will do for who has never had a key
 // of their own. KindDenied for one that is missing, KindForged for a wrong one.
 func (p People) Signed(ledger ID, stream Stream, leaf [32]byte, ask CorrectionProposed, person string, s *Signature) error {
+	return p.signed(person, s, func(at time.Time) []byte { return ApprovalStatement(ledger, stream, leaf, ask, person, at) })
+}
+
+// SignedClosing checks the signature of the proposal to close a period, as
+// Signed does that of an approval.
+func (p People) SignedClosing(ledger ID, f PeriodClosing) error {
+	return p.signed(f.By, f.Signature, func(at time.Time) []byte { return ClosingStatement(ledger, f, at) })
+}
+
+// SignedClosed checks the signature of a person's yes to the proposal ask,
+// whose event has the leaf hash, as Signed does.
+func (p People) SignedClosed(ledger ID, leaf [32]byte, ask PeriodClosing, person string, s *Signature) error {
+	return p.signed(person, s, func(at time.Time) []byte { return ClosedStatement(ledger, leaf, ask, person, at) })
+}
+
+// signed checks a person's signature over the statement of its time.
+func (p People) signed(person string, s *Signature, statement func(at time.Time) []byte) error {
 	if s == nil {
 		if p.Signs(person) {
-			return EField(KindDenied, "signature", "%s has a key of their own: the approval must be signed with it", person)
+			return EField(KindDenied, "signature", "%s has a key of their own: this must be signed with it", person)
 		}
 		return nil
 	}
@@ -137,8 +154,8 @@ func (p People) Signed(ledger ID, stream Stream, leaf [32]byte, ask CorrectionPr
 	if !ok || k.Person != person || k.Confirmed == "" || k.Retired != "" {
 		return EField(KindForged, "signature", "%.80q is no key of %s that is in use", s.Key, person)
 	}
-	if !ed25519.Verify(k.Public, ApprovalStatement(ledger, stream, leaf, ask, person, s.SignedAt), s.Value) {
-		return EField(KindForged, "signature", "it does not sign this approval")
+	if !ed25519.Verify(k.Public, statement(s.SignedAt), s.Value) {
+		return EField(KindForged, "signature", "it does not sign this decision")
 	}
 	return nil
 }
@@ -169,6 +186,36 @@ func ApprovalStatement(ledger ID, stream Stream, leaf [32]byte, ask CorrectionPr
 		"signed_at", at.UTC().Format(time.RFC3339Nano))
 }
 
+// ClosingStatement is what a person signs to propose the close of a period: the
+// totals and the incomplete runs that they saw. The proposal's id, which counts
+// the proposals before it, lets the signature serve once.
+func ClosingStatement(ledger ID, ask PeriodClosing, at time.Time) []byte {
+	return periodStatement(ledger, ask, "propose", "", ask.By, at)
+}
+
+// ClosedStatement is what a person signs to close a period. leaf binds it to the
+// proposal's bytes, the rest says in words what is approved.
+func ClosedStatement(ledger ID, leaf [32]byte, ask PeriodClosing, person string, at time.Time) []byte {
+	return periodStatement(ledger, ask, "approve", hex.EncodeToString(leaf[:]), person, at)
+}
+
+// periodStatement has a line for each total and each run that was accepted as
+// it is; leaf is empty before there is a proposal.
+func periodStatement(ledger ID, ask PeriodClosing, decision, leaf, person string, at time.Time) []byte {
+	parts := []string{
+		"ledger", ledger.String(), "stream", string(PeriodsStream), "proposal", ask.Proposal.String(), "leaf", leaf,
+		"decision", decision, "period", ask.Period, "reason", ask.Reason,
+	}
+	for _, t := range ask.Basis.Totals {
+		parts = append(parts, "total", t.Book+" from "+t.Opening.String()+" to "+t.Closing.String())
+	}
+	for _, x := range ask.Basis.Incomplete {
+		parts = append(parts, "incomplete", x.Name)
+	}
+	parts = append(parts, "person", person, "signed_at", at.UTC().Format(time.RFC3339Nano))
+	return statement("counterfoil close of a period v1", parts...)
+}
+
 // statement writes parts as lines. A line's end within a part cannot make
 // another line: it is written as \n.
 func statement(title string, parts ...string) []byte {
@@ -180,7 +227,8 @@ func statement(title string, parts ...string) []byte {
 	return []byte(b.String())
 }
 
-// WithSignature is facts with the signature in the first, an approval.
+// WithSignature is facts with the signature in the first: an approval, or the
+// proposal to close a period.
 func WithSignature(facts []Fact, s *Signature) []Fact {
 	if len(facts) == 0 || s == nil {
 		return facts
@@ -191,6 +239,12 @@ func WithSignature(facts []Fact, s *Signature) []Fact {
 		f.Signature = s
 		out[0] = f
 	case CorrectionSeconded:
+		f.Signature = s
+		out[0] = f
+	case PeriodClosing:
+		f.Signature = s
+		out[0] = f
+	case PeriodClosed:
 		f.Signature = s
 		out[0] = f
 	default:

@@ -68,6 +68,7 @@ type PeriodClosing struct {
 	EffectiveAt time.Time   `json:"effective_at"`
 	Basis       PeriodBasis `json:"basis"`
 	Rules       int         `json:"rules"`
+	Signature   *Signature  `json:"signature,omitempty"` // with the proposer's own key over ClosingStatement; absent: their API key's word
 }
 
 // PeriodRejected ends a proposal: another person's no, or the proposer's own
@@ -90,6 +91,7 @@ type PeriodClosed struct {
 	Reason     string      `json:"reason,omitempty"`
 	Basis      PeriodBasis `json:"basis"`
 	Rules      int         `json:"rules"`
+	Signature  *Signature  `json:"signature,omitempty"` // with the approver's own key over ClosedStatement; absent: their API key's word
 }
 
 // FactType is TypePeriodClosing.

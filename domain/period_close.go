@@ -46,13 +46,7 @@ func (p Periods) Propose(c Context, q CloseAsk) (PeriodProposal, []Fact, error) 
 		return PeriodProposal{}, nil, err
 	}
 	f := PeriodClosing{Period: q.Period, By: q.By, Reason: q.Reason, Basis: q.Basis.PeriodBasis, Rules: RulesVersion}
-	attempt := 0
-	for _, earlier := range p.Proposals {
-		if earlier.Ask.Period == q.Period {
-			attempt++
-		}
-	}
-	f.Proposal = NewV5(c.Ledger, string(c.Stream), "closing", q.Period, strconv.Itoa(attempt))
+	f.Proposal = p.NextClosing(c.Ledger, q.Period)
 	f.EffectiveAt = p.takesEffect(c.Now)
 	if i := p.open(); i >= 0 {
 		open := p.Proposals[i]
@@ -65,6 +59,17 @@ func (p Periods) Propose(c Context, q CloseAsk) (PeriodProposal, []Fact, error) 
 		f.EffectiveAt = open.Ask.EffectiveAt // it holds since the first one
 	}
 	return PeriodProposal{Ask: f, State: PeriodProposed}, []Fact{f}, nil
+}
+
+// NextClosing is the id of the next proposal to close a period.
+func (p Periods) NextClosing(ledger ID, period string) ID {
+	attempt := 0
+	for _, earlier := range p.Proposals {
+		if earlier.Ask.Period == period {
+			attempt++
+		}
+	}
+	return NewV5(ledger, string(PeriodsStream), "closing", period, strconv.Itoa(attempt))
 }
 
 // closable holds a period against the rules of closing.

@@ -38,8 +38,9 @@ var scopeOf = map[string]operations.Scope{
 	"list-payouts":  operations.ScopeReconcile, "show-payout": operations.ScopeReconcile, "arrive-payout": operations.ScopeCorrections,
 	"list-periods": operations.ScopeReconcile, "show-period": operations.ScopeReconcile,
 	"propose-period-close": operations.ScopeCorrections, "approve-period-close": operations.ScopeCorrections,
-	"reject-period-close": operations.ScopeCorrections,
-	"download-report":     operations.ScopeReconcile, "list-rests": operations.ScopeReconcile, "show-stages": operations.ScopePaymentsRead,
+	"reject-period-close":    operations.ScopeCorrections,
+	"period-close-statement": operations.ScopeCorrections,
+	"download-report":        operations.ScopeReconcile, "list-rests": operations.ScopeReconcile, "show-stages": operations.ScopePaymentsRead,
 	"propose-opening": operations.ScopeCorrections, "list-openings": operations.ScopeCorrections,
 	"approve-opening": operations.ScopeCorrections, "reject-opening": operations.ScopeCorrections,
 }

@@ -1,12 +1,17 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/httpapi"
 	"counterfoil/ledger"
 	"counterfoil/operations"
 )
@@ -176,6 +181,83 @@ func TestPeriodClose(t *testing.T) {
 	if a := s.call("li", http.MethodGet, "/v1/books?period=2026-04", ""); !strings.Contains(string(a.body), `"book":"expenses:fee:epay-now","currency":"CNY","opening":"0.10","debit":"0.20"`) {
 		t.Errorf("the open month: %s", a.body)
 	}
+}
+
+// TestSignedCloseByAPI: persons with keys of their own propose and close a
+// period with what the API shows them, and never without signing.
+func TestSignedCloseByAPI(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	keys := map[string]ed25519.PrivateKey{}
+	for i, who := range []string{"li", "wang"} {
+		keys[who] = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(i + 1)}, ed25519.SeedSize))
+		public, _ := keys[who].Public().(ed25519.PublicKey)
+		print, at := domain.KeyFingerprint(public), s.clock.now()
+		if a := s.call(who, http.MethodPost, "/v1/sign-keys", jsonOf(t, map[string]any{
+			"public": hex.EncodeToString(public), "signed_at": at,
+			"proof": hex.EncodeToString(ed25519.Sign(keys[who], domain.KeyStatement(s.ledger.ID(), who, print, at))),
+		})); a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if a := s.call(map[string]string{"li": "wang", "wang": "li"}[who], http.MethodPost, "/v1/sign-keys/"+print+"/confirm", `{}`); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	s.clock.add(april.Sub(s.clock.now()))
+	const path = "/v1/periods/2026-03"
+	body := func(who string, text []byte) string {
+		public, _ := keys[who].Public().(ed25519.PublicKey)
+		return jsonOf(t, map[string]any{"reason": "done", "signature": map[string]any{
+			"key": domain.KeyFingerprint(public), "value": hex.EncodeToString(ed25519.Sign(keys[who], text)), "signed_at": s.clock.now(),
+		}})
+	}
+	if a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done"}`); a.status != http.StatusForbidden || !strings.Contains(string(a.body), "must be signed") {
+		t.Errorf("proposed unsigned: %d %s", a.status, a.body)
+	}
+	if a := s.call("robot", http.MethodGet, path+"/statement?decision=propose", ""); a.status != http.StatusForbidden {
+		t.Errorf("a statement for a service: %d %s", a.status, a.body)
+	}
+	if a := s.call("wang", http.MethodGet, path+"/statement?decision=approve", ""); a.status != http.StatusNotFound {
+		t.Errorf("nothing is proposed: %d %s", a.status, a.body)
+	}
+	parts := s.call("li", http.MethodGet, path+"/statement?decision=propose", "")
+	ask := domain.PeriodClosing{Period: "2026-03", Reason: "done", By: parts.text("person"), Basis: domain.PeriodBasis{Totals: s.totals("li", path)}}
+	ask.Proposal, _ = domain.ParseID(parts.text("proposal"))
+	if a := s.call("li", http.MethodPost, path+"/propose", body("li", domain.ClosingStatement(s.ledger.ID(), ask, s.clock.now()))); a.status != http.StatusCreated {
+		t.Fatalf("proposed: %d %s", a.status, a.body)
+	}
+	s.clock.add(domain.PeriodGrace + domain.PeriodSettle)
+	if a := s.call("wang", http.MethodPost, path+"/approve", `{}`); a.status != http.StatusForbidden || !strings.Contains(string(a.body), "must be signed") {
+		t.Errorf("closed unsigned: %d %s", a.status, a.body)
+	}
+	parts = s.call("wang", http.MethodGet, path+"/statement?decision=approve", "")
+	leaf, err := hex.DecodeString(parts.text("leaf"))
+	s.ok(err)
+	if parts.text("proposal") != ask.Proposal.String() {
+		t.Errorf("%s", parts.body)
+	}
+	text := domain.ClosedStatement(s.ledger.ID(), [32]byte(leaf), ask, "wang", s.clock.now())
+	if a := s.call("wang", http.MethodPost, path+"/approve", body("wang", append(text, ' '))); a.status != http.StatusUnauthorized {
+		t.Errorf("closed with another signature: %d %s", a.status, a.body)
+	}
+	if a := s.call("wang", http.MethodPost, path+"/approve", body("wang", text)); a.status != http.StatusOK || a.text("state") != "closed" {
+		t.Errorf("closed: %d %s", a.status, a.body)
+	}
+}
+
+// totals are a period's books as the API shows them.
+func (s *site) totals(key, path string) (out []domain.PeriodTotal) {
+	s.tb.Helper()
+	var shown httpapi.PeriodStatus
+	s.ok(json.Unmarshal(s.call(key, http.MethodGet, path, "").body, &shown))
+	for _, b := range shown.Books {
+		opening, err := domain.ParseSigned(b.Opening, domain.Currency(b.Currency))
+		s.ok(err)
+		closing, err := domain.ParseSigned(b.Closing, domain.Currency(b.Currency))
+		s.ok(err)
+		out = append(out, domain.PeriodTotal{Book: b.Book, Opening: opening, Closing: closing})
+	}
+	return out
 }
 
 // TestPeriodRejected: a no keeps the month open, and it can be proposed again.

@@ -225,7 +225,7 @@ func (s *Server) turn(ctx context.Context, ch domain.ChannelID) (release func(),
 }
 
 func (s *Server) approve(ctx context.Context, in *approveInput) (*correctionOutput, error) {
-	sig, err := in.signature()
+	sig, err := in.Body.Signature.domain()
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -93,13 +94,38 @@ type proposeCloseInput struct {
 	Body   struct {
 		Reason string   `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the one who approves and for auditors"`
 		Accept []string `json:"accept,omitempty" maxItems:"200" doc:"Names of incomplete runs to close with; run:<channel> stands for all of a channel"`
+
+		Signature *Signature `json:"signature,omitempty" doc:"With your own key; without one the proposal is your API key's word, and refused if you have a key"`
 	}
 }
 
-type decideCloseInput struct {
+type approveCloseInput struct {
 	Period string `path:"period" doc:"YYYY-MM"`
 	Body   struct {
-		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why; a rejection needs it"`
+		Reason    string     `json:"reason,omitempty" maxLength:"2000" doc:"Why"`
+		Signature *Signature `json:"signature,omitempty" doc:"With your own key; without one the approval is your API key's word, and refused if you have a key"`
+	}
+}
+
+type closeStatementInput struct {
+	Period   string `path:"period" doc:"YYYY-MM"`
+	Decision string `query:"decision" enum:"propose,approve" required:"true" doc:"What is to be signed"`
+}
+
+// CloseStatementParts is what binds a signature to one proposal.
+type CloseStatementParts struct {
+	Ledger   string `json:"ledger" doc:"Id of the ledger"`
+	Proposal string `json:"proposal" doc:"Id of the proposal; of the next one, where it is to be proposed"`
+	Leaf     string `json:"leaf,omitempty" doc:"Leaf hash of the proposal's event, hex; absent where it is to be proposed"`
+	Person   string `json:"person" doc:"Who you are here"`
+}
+
+type closeStatementOutput struct{ Body CloseStatementParts }
+
+type rejectCloseInput struct {
+	Period string `path:"period" doc:"YYYY-MM"`
+	Body   struct {
+		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why; it needs one"`
 	}
 }
 
@@ -130,6 +156,37 @@ func (s *Server) registerPeriods(api huma.API) {
 		Description: "Ends a proposal: the second person's no, or the proposer's own withdrawal. The period stays open.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeCorrections, s.rejectClose)
+	operation(s, api, huma.Operation{
+		OperationID: "period-close-statement", Method: http.MethodGet, Path: "/v1/periods/{period}/statement", Summary: "What a close of a period signs",
+		Description: "The parts of the statement that the period and its proposal do not show. Make the statement yourself, out of what you saw.",
+		Errors:      []int{http.StatusNotFound},
+	}, operations.ScopeCorrections, s.closeStatement)
+}
+
+func (s *Server) closeStatement(ctx context.Context, in *closeStatementInput) (*closeStatementOutput, error) {
+	who, _, err := person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowAll(keyOf(ctx)); err != nil {
+		return nil, err
+	}
+	period, err := domain.ParsePeriod(in.Period)
+	if err != nil {
+		return nil, err
+	}
+	have, err := s.Ledger.Periods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := CloseStatementParts{Ledger: s.Ledger.ID().String(), Proposal: have.NextClosing(s.Ledger.ID(), period).String(), Person: who}
+	if in.Decision == "propose" {
+		return &closeStatementOutput{Body: out}, nil
+	}
+	q, _ := have.Proposal(period)
+	leaf, err := s.Ledger.ClosingLeaf(ctx, q.Ask.Proposal)
+	out.Proposal, out.Leaf = q.Ask.Proposal.String(), hex.EncodeToString(leaf[:])
+	return &closeStatementOutput{Body: out}, err
 }
 
 func (s *Server) listPeriods(ctx context.Context, in *listPeriodsInput) (*listPeriodsOutput, error) {
@@ -199,14 +256,18 @@ func (s *Server) proposeClose(ctx context.Context, in *proposeCloseInput) (*clos
 		return nil, err
 	}
 	q := domain.CloseAsk{Period: period, Reason: in.Body.Reason, By: who, Accept: in.Body.Accept}
-	_, at, err := s.Ledger.ProposeClose(ctx, q, s.closeBasis(period), by)
+	sig, err := in.Body.Signature.domain()
+	if err != nil {
+		return nil, err
+	}
+	_, at, err := s.Ledger.ProposeClose(ctx, q, sig, s.closeBasis(period), by)
 	if err != nil {
 		return nil, err
 	}
 	return s.newestClosing(ctx, period, at)
 }
 
-func (s *Server) approveClose(ctx context.Context, in *decideCloseInput) (*closingOutput, error) {
+func (s *Server) approveClose(ctx context.Context, in *approveCloseInput) (*closingOutput, error) {
 	who, by, err := person(ctx)
 	if err != nil {
 		return nil, err
@@ -218,14 +279,18 @@ func (s *Server) approveClose(ctx context.Context, in *decideCloseInput) (*closi
 	if err != nil {
 		return nil, err
 	}
-	at, err := s.Ledger.ApproveClose(ctx, period, who, in.Body.Reason, s.closeBasis(period), by)
+	sig, err := in.Body.Signature.domain()
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.Ledger.ApproveClose(ctx, period, who, in.Body.Reason, sig, s.closeBasis(period), by)
 	if err != nil {
 		return nil, err
 	}
 	return s.newestClosing(ctx, period, at)
 }
 
-func (s *Server) rejectClose(ctx context.Context, in *decideCloseInput) (*closingOutput, error) {
+func (s *Server) rejectClose(ctx context.Context, in *rejectCloseInput) (*closingOutput, error) {
 	who, by, err := person(ctx)
 	if err != nil {
 		return nil, err

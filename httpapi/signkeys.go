@@ -64,8 +64,8 @@ type approveInput struct {
 	}
 }
 
-func (in *approveInput) signature() (*domain.Signature, error) {
-	s := in.Body.Signature
+// domain is s as a fact tells it; nil for none.
+func (s *Signature) domain() (*domain.Signature, error) {
 	if s == nil {
 		return nil, nil //nolint:nilnil // unsigned
 	}

@@ -29,24 +29,34 @@ func (l *Ledger) Periods(ctx context.Context) (domain.Periods, error) {
 }
 
 // ProposeClose asks for the second person's yes to close a period; see
-// domain.Periods.Propose. at is 0 where the same proposal stands already.
+// domain.Periods.Propose. at is 0 where the same proposal stands already. sig is
+// the person's own signature; who has a key of their own must sign.
 func (l *Ledger) ProposeClose(
-	ctx context.Context, q domain.CloseAsk, basis Basis, by By,
+	ctx context.Context, q domain.CloseAsk, sig *domain.Signature, basis Basis, by By,
 ) (p domain.PeriodProposal, at eventstore.Position, err error) {
 	at, err = l.closing(ctx, by, func(have domain.Periods, now func() domain.Context) (facts []domain.Fact, err error) {
 		if q.Basis, err = l.basis(ctx, basis); err != nil {
 			return nil, err
 		}
 		p, facts, err = have.Propose(now(), q) // when it takes effect counts from now, not from before the gathering
-		return facts, err
+		if err != nil || len(facts) == 0 {
+			return nil, err
+		}
+		p.Ask.Signature = sig
+		people, err := l.People(ctx)
+		if err == nil {
+			err = people.SignedClosing(l.id, p.Ask)
+		}
+		return domain.WithSignature(facts, sig), err
 	})
 	return p, at, err
 }
 
 // ApproveClose closes a period for ever: the second person's yes. See
-// domain.Periods.Approve. at is 0 where the same person has approved before.
+// domain.Periods.Approve. at is 0 where the same person has approved before. sig
+// is as with ProposeClose.
 func (l *Ledger) ApproveClose(
-	ctx context.Context, period, person, reason string, basis Basis, by By,
+	ctx context.Context, period, person, reason string, sig *domain.Signature, basis Basis, by By,
 ) (at eventstore.Position, err error) {
 	return l.closing(ctx, by, func(have domain.Periods, now func() domain.Context) ([]domain.Fact, error) {
 		c := now() // the totals must be gathered after the time that allows it
@@ -54,8 +64,41 @@ func (l *Ledger) ApproveClose(
 		if err != nil {
 			return nil, err
 		}
-		return have.Approve(c, period, person, reason, b)
+		facts, err := have.Approve(c, period, person, reason, b)
+		if err != nil || len(facts) == 0 {
+			return nil, err
+		}
+		return domain.WithSignature(facts, sig), l.signedClosed(ctx, have, period, person, sig)
 	})
+}
+
+// signedClosed checks a person's signature under the close of a period.
+func (l *Ledger) signedClosed(ctx context.Context, have domain.Periods, period, person string, sig *domain.Signature) error {
+	q, _ := have.Proposal(period)
+	leaf, err := l.ClosingLeaf(ctx, q.Ask.Proposal)
+	if err != nil {
+		return err
+	}
+	people, err := l.People(ctx)
+	if err != nil {
+		return err
+	}
+	return people.SignedClosed(l.id, leaf, q.Ask, person, sig)
+}
+
+// ClosingLeaf is the leaf hash of the event that proposed to close a period:
+// what an approval of it signs. KindNotFound for an unknown proposal.
+func (l *Ledger) ClosingLeaf(ctx context.Context, proposal domain.ID) ([32]byte, error) {
+	events, err := l.readAll(ctx, domain.PeriodsStream)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	for _, e := range events {
+		if f, ok := e.Fact.(domain.PeriodClosing); ok && f.Proposal == proposal {
+			return eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash), nil
+		}
+	}
+	return [32]byte{}, domain.E(domain.KindNotFound, "nobody proposed %s", proposal)
 }
 
 // RejectClose ends a proposal; see domain.Periods.Reject. at is 0 where the

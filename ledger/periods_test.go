@@ -88,12 +88,12 @@ func addTotal(sums map[string]domain.PeriodTotal, p domain.Posting, in, period s
 }
 
 func (w *world) propose(t failer, l *Ledger, period, who string) error {
-	_, _, err := l.ProposeClose(context.Background(), domain.CloseAsk{Period: period, Reason: "done", By: who}, w.basis(t, period), desk)
+	_, _, err := l.ProposeClose(context.Background(), domain.CloseAsk{Period: period, Reason: "done", By: who}, nil, w.basis(t, period), desk)
 	return err
 }
 
 func (w *world) approve(t failer, l *Ledger, period, who string) error {
-	_, err := l.ApproveClose(context.Background(), period, who, "", w.basis(t, period), desk)
+	_, err := l.ApproveClose(context.Background(), period, who, "", nil, w.basis(t, period), desk)
 	return err
 }
 

@@ -144,7 +144,7 @@ func newCorrectionDecideCommand(p *program, r *remote, verb, short, long string)
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
 	if verb == "approve" {
-		cmd.Flags().StringVar(&sign, "sign-key", "", "sign with your own key in `FILE`; see keys sign-key")
+		addSignKey(cmd, &sign)
 	}
 	p.addOutput(cmd, "table")
 	return cmd

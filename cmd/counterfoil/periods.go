@@ -137,7 +137,7 @@ func (p *program) printClosing(c httpapi.Closing, totals bool) error {
 }
 
 func newPeriodProposeCommand(p *program, r *remote) *cobra.Command {
-	var reason string
+	var reason, sign string
 	var accept []string
 	cmd := &cobra.Command{
 		Use: "propose MONTH --reason TEXT", Short: "Propose to close a month to a second person",
@@ -155,35 +155,47 @@ booked in the next one. Then another person can approve the totals.`,
 			if len(accept) > 0 {
 				in["accept"] = accept
 			}
-			return p.oneClosing(ctx, *r, args[0], "propose", in)
+			return p.oneClosing(ctx, *r, args[0], "propose", sign, in)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why, for the one who approves and for auditors")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "`NAME` of an incomplete run to close with, or run:CHANNEL for all of a channel; may be given again")
+	addSignKey(cmd, &sign)
 	_ = cmd.MarkFlagRequired("reason")
 	p.addOutput(cmd, "table")
 	return cmd
 }
 
 func newPeriodDecideCommand(p *program, r *remote, verb, short, long string) *cobra.Command {
-	var reason string
+	var reason, sign string
 	cmd := &cobra.Command{
 		Use: verb + " MONTH", Short: short, Long: long,
 		Example: "  counterfoil periods " + verb + " 2026-10 --reason \"compared with the providers' statements\" --dir /srv/pay",
 		Args:    cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
-			return p.oneClosing(ctx, *r, args[0], verb, map[string]any{"reason": reason})
+			return p.oneClosing(ctx, *r, args[0], verb, sign, map[string]any{"reason": reason})
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	if verb == "approve" {
+		addSignKey(cmd, &sign)
+	}
 	p.addOutput(cmd, "table")
 	return cmd
 }
 
-func (p *program) oneClosing(ctx context.Context, r remote, period, verb string, in any) error {
+// oneClosing says a word about a period; sign is the file of the person's own
+// key, empty to say it unsigned.
+func (p *program) oneClosing(ctx context.Context, r remote, period, verb, sign string, in map[string]any) error {
 	c, err := p.connect(r)
 	if err != nil {
 		return err
+	}
+	if sign != "" {
+		reason, _ := in["reason"].(string)
+		if in["signature"], err = p.signClosing(ctx, c, period, verb, reason, sign); err != nil {
+			return err
+		}
 	}
 	var one httpapi.Closing
 	if err := c.call(ctx, http.MethodPost, "/v1/periods/"+url.PathEscape(period)+"/"+verb, nil, in, &one); err != nil {

@@ -221,10 +221,17 @@ func (p *program) signApproval(ctx context.Context, c *client, id, file string) 
 	if err != nil {
 		return nil, err
 	}
+	return p.signStatement(private, func(at time.Time) []byte {
+		return domain.ApprovalStatement(ledger, domain.Stream(parts.Stream), [32]byte(leaf), ask, parts.Person, at)
+	}), nil
+}
+
+// signStatement signs a statement as of now, and shows it.
+func (p *program) signStatement(private ed25519.PrivateKey, statement func(at time.Time) []byte) *httpapi.Signature {
 	now := domain.Instant(p.clock())
-	text := domain.ApprovalStatement(ledger, domain.Stream(parts.Stream), [32]byte(leaf), ask, parts.Person, now)
+	text := statement(now)
 	fmt.Fprintf(p.stderr, "%s", text)
-	return &httpapi.Signature{Key: domain.KeyFingerprint(publicOf(private)), Value: hex.EncodeToString(ed25519.Sign(private, text)), SignedAt: now.In(time.UTC)}, nil
+	return &httpapi.Signature{Key: domain.KeyFingerprint(publicOf(private)), Value: hex.EncodeToString(ed25519.Sign(private, text)), SignedAt: now.In(time.UTC)}
 }
 
 // shownAsk is a proposal as the API shows it, as far as it is signed.
