@@ -105,6 +105,10 @@ type ReadOptions struct {
 type FollowOptions struct {
 	Sealed bool // load sealed parts too
 	Batch  int  // at most so many events a batch; 0 means the store's default (1,000)
+	// Hashes is for who wants leaf hashes and no content: a store that fills
+	// Batch.Leaves reckons them where the bytes lie, and leaves Data and Meta
+	// out. Others hand out whole events all the same. Not together with Sealed.
+	Hashes bool
 }
 
 // Batch is a piece of the log in order. Everything at or below Position has

@@ -26,7 +26,8 @@ func tall(b *testing.B, n int) (*writer, Checkpoint) {
 	must(b, err)
 	b.Cleanup(func() { _ = w.Close() })
 	for i := range n {
-		w.add(recorded(i))
+		e := recorded(i)
+		w.add(&e, leafOf(e))
 		if w.unsaved() > maxUnsaved {
 			must(b, w.flush())
 		}
@@ -65,7 +66,7 @@ func BenchmarkAdd(b *testing.B) {
 	w, _ := tall(b, 1)
 	e := recorded(1)
 	for b.Loop() {
-		w.add(e)
+		w.add(&e, leafOf(e))
 		if w.unsaved() > maxUnsaved {
 			must(b, w.flush())
 		}

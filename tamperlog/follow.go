@@ -3,6 +3,7 @@ package tamperlog
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"counterfoil/domain"
@@ -20,7 +21,8 @@ const (
 type session struct {
 	*Sealer
 	w       *writer
-	share   float64 // of one processor
+	share   float64       // of one processor
+	spent   time.Duration // processor time of this thread up to the last rest
 	private string
 	public  string
 	signed  uint64              // size of the head on the disk
@@ -55,8 +57,8 @@ func (s *Sealer) once(ctx context.Context) error {
 	if err := run.begin(ctx); err != nil {
 		return err
 	}
-	for b, err := range run.log.Follow(ctx, run.last, eventstore.FollowOptions{}) {
-		if err := run.take(ctx, news{b, err}); err != nil {
+	for b, err := range run.log.Follow(ctx, run.last, eventstore.FollowOptions{Hashes: true}) {
+		if err := run.take(ctx, news{batch: b, err: err}); err != nil {
 			return err
 		}
 		if b.CaughtUp {
@@ -97,9 +99,11 @@ func (r *session) note() {
 	r.set(func(st *Status) { st.Size, st.Signed, st.Position = r.w.size, r.signed, r.last })
 }
 
-// news is a batch, or why there are no more.
+// news is a batch and the processor time that reading it took, or why there are
+// no more.
 type news struct {
 	batch eventstore.Batch
+	read  time.Duration
 	err   error
 }
 
@@ -107,6 +111,9 @@ type news struct {
 func (r *session) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	runtime.LockOSThread() // its processor time is this session's
+	defer runtime.UnlockOSThread()
+	r.spent = used()
 	feed := make(chan news)
 	go r.feed(ctx, feed)
 	sign, round := time.NewTimer(time.Hour), time.NewTicker(r.cfg.Every)
@@ -145,10 +152,15 @@ func (r *session) feed(ctx context.Context, out chan<- news) {
 			return false
 		}
 	}
-	for b, err := range r.log.Follow(ctx, r.last, eventstore.FollowOptions{}) {
-		if !put(news{b, err}) || err != nil {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := used()
+	for b, err := range r.log.Follow(ctx, r.last, eventstore.FollowOptions{Hashes: true}) {
+		now := used()
+		if !put(news{b, now - before, err}) || err != nil {
 			return
 		}
+		before = now
 	}
 	if ctx.Err() == nil {
 		put(news{err: domain.E(domain.KindUnavailable, "the log can no longer be followed")})
@@ -160,12 +172,12 @@ func (r *session) take(ctx context.Context, n news) error {
 	if n.err != nil {
 		return logError(n.err)
 	}
-	began := r.cfg.Clock()
-	for _, e := range n.batch.Events {
+	for i := range n.batch.Events {
+		e := &n.batch.Events[i]
 		if err := r.place(ctx, e); err != nil {
 			return err
 		}
-		r.w.add(e)
+		r.w.add(e, leafIn(n.batch, i))
 		r.last = e.Position
 	}
 	if n.batch.CaughtUp && r.w.size < r.signed {
@@ -178,11 +190,7 @@ func (r *session) take(ctx context.Context, n news) error {
 		}
 	}
 	r.note()
-	if len(n.batch.Events) > 0 && r.share < 1 {
-		// The feed reads the next batch meanwhile, which is twice this work.
-		worked := 3 * r.cfg.Clock().Sub(began)
-		pause(ctx, min(time.Second, time.Duration(float64(worked)*(1/r.share-1))))
-	}
+	r.rest(ctx, n)
 	return nil
 }
 
@@ -198,7 +206,7 @@ func logError(err error) error {
 
 // place checks that e follows what was sealed: behind the last position, and
 // right behind the event before it in its stream.
-func (r *session) place(ctx context.Context, e eventstore.Recorded) error {
+func (r *session) place(ctx context.Context, e *eventstore.Recorded) error {
 	if e.Position <= r.last {
 		return domain.E(domain.KindCorrupt, "event at position %s (%s, revision %d) comes behind position %s: the log was reordered",
 			e.Position, e.Stream, e.Revision, r.last)
@@ -222,7 +230,7 @@ func (r *session) place(ctx context.Context, e eventstore.Recorded) error {
 }
 
 // follows tells whether the event before e in its stream is in the tree.
-func (r *session) follows(ctx context.Context, e eventstore.Recorded) (bool, error) {
+func (r *session) follows(ctx context.Context, e *eventstore.Recorded) (bool, error) {
 	before, err := r.log.ReadStream(ctx, e.Stream, eventstore.ReadOptions{From: e.Revision - 1, Limit: 1})
 	if err != nil {
 		return false, logError(err)
@@ -230,14 +238,7 @@ func (r *session) follows(ctx context.Context, e eventstore.Recorded) (bool, err
 	if len(before) == 0 {
 		return false, nil
 	}
-	if err := r.w.flush(); err != nil { // it may be among those in memory
-		return false, err
-	}
-	_, err = r.w.ByPosition(before[0].Position, r.w.size)
-	if domain.KindOf(err) == domain.KindNotFound {
-		return false, nil
-	}
-	return err == nil, err
+	return r.w.has(before[0].Position)
 }
 
 // recent remembers the revisions of streams that were met lately, in two

@@ -23,7 +23,7 @@ func grown(t testing.TB, n int) (*writer, Checkpoint, [][32]byte) {
 	var leaves [][32]byte
 	for i := range n {
 		e := recorded(i)
-		w.add(e)
+		w.add(&e, leafOf(e))
 		leaves = append(leaves, leafOf(e))
 		if i%331 == 0 {
 			must(t, w.flush())

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -83,8 +84,8 @@ func (w *writer) count(name string, each int64) (uint64, error) {
 }
 
 // add appends the leaf of e.
-func (w *writer) add(e eventstore.Recorded) {
-	w.push(0, tlog.Hash(leafOf(e)))
+func (w *writer) add(e *eventstore.Recorded, leaf [32]byte) {
+	w.push(0, leaf)
 	w.index = binary.BigEndian.AppendUint64(w.index, uint64(e.Position))
 	w.index = append(w.index, e.ID[:]...)
 	w.size++
@@ -101,9 +102,40 @@ func (w *writer) push(level int, h tlog.Hash) {
 	}
 }
 
+// leafIn is the leaf hash of the i-th event of a batch, by its bytes: the
+// store's own where it reckoned them as it read.
+func leafIn(b eventstore.Batch, i int) [32]byte {
+	if b.Leaves != nil {
+		return b.Leaves[i]
+	}
+	return leafOf(b.Events[i])
+}
+
 // leafOf is the leaf hash of an event, by its bytes.
 func leafOf(e eventstore.Recorded) [32]byte {
 	return eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash)
+}
+
+// has tells whether the event at a position has a leaf, on the disk or not yet.
+func (w *writer) has(p eventstore.Position) (bool, error) {
+	n := len(w.index) / entryBytes
+	i := sort.Search(n, func(i int) bool { return positionIn(w.index[i*entryBytes:]) >= p })
+	if i < n && positionIn(w.index[i*entryBytes:]) == p {
+		return true, nil
+	}
+	if i > 0 {
+		return false, nil // between two that wait for the disk
+	}
+	_, err := w.ByPosition(p, w.saved)
+	if domain.KindOf(err) == domain.KindNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// positionIn is the position in an entry of the index.
+func positionIn(entry []byte) eventstore.Position {
+	return eventstore.Position(binary.BigEndian.Uint64(entry))
 }
 
 // unsaved is how many leaves are in memory only.

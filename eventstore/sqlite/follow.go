@@ -133,7 +133,7 @@ func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions)
 		if len(b.Events) == o.Batch || size > pageBytes {
 			return b, nil
 		}
-		e, leaf, err := r.scan(q, domain.Stream(q.bytes(8)), o.Sealed)
+		e, leaf, err := r.scan(q, domain.Stream(q.bytes(8)), parts{sealed: o.Sealed, bare: o.Hashes && !o.Sealed})
 		if err != nil {
 			return eventstore.Batch{}, err
 		}

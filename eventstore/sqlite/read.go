@@ -130,7 +130,7 @@ func (r *reader) readStream(ctx context.Context, stream domain.Stream, o eventst
 		if !more {
 			return events, nil
 		}
-		e, _, err := r.scan(q, stream, o.Sealed)
+		e, _, err := r.scan(q, stream, parts{sealed: o.Sealed})
 		if err != nil {
 			return nil, err
 		}
@@ -161,14 +161,21 @@ func (r *reader) has(stream domain.Stream) (bool, error) {
 // hashOfNothing is the SealedHash of an event without a sealed part.
 var hashOfNothing = sha256.Sum256(nil)
 
+// parts says how much of an event is wanted: its sealed part too, or neither
+// that nor data and meta.
+type parts struct{ sealed, bare bool }
+
 // scan is the event in the current row of q, its bytes copied and checked
-// against the leaf hash that was stored with it, and that hash.
-func (r *reader) scan(q *stmt, stream domain.Stream, sealed bool) (e eventstore.Recorded, leaf [32]byte, err error) {
+// against the leaf hash that was stored with it, and that hash. Of a bare event
+// the bytes are checked where SQLite holds them, and let go.
+func (r *reader) scan(q *stmt, stream domain.Stream, want parts) (e eventstore.Recorded, leaf [32]byte, err error) {
 	e.Stream = stream
 	e.Position, e.Revision = eventstore.Position(q.int64(0)), uint64(q.int64(1))
 	e.SealedHash = hashOfNothing
 	e.Type = r.typeName(q.bytes(3))
-	e.Data, e.Meta = cloneBoth(q.bytes(4), q.bytes(5))
+	if e.Data, e.Meta = q.bytes(4), q.bytes(5); !want.bare {
+		e.Data, e.Meta = cloneBoth(e.Data, e.Meta)
+	}
 	hash := q.bytes(6)
 	if copy(e.ID[:], q.bytes(2)) != len(q.bytes(2)) || len(hash) > 0 && copy(e.SealedHash[:], hash) != len(hash) {
 		return e, leaf, damaged(e, "its id or hash is too long")
@@ -177,7 +184,10 @@ func (r *reader) scan(q *stmt, stream domain.Stream, sealed bool) (e eventstore.
 	if string(leaf[:]) != string(q.bytes(7)) {
 		return e, leaf, damaged(e, "its bytes do not fit its leaf hash")
 	}
-	if sealed && len(hash) > 0 {
+	switch {
+	case want.bare:
+		e.Data, e.Meta = nil, nil // SQLite's own, gone with the next row
+	case want.sealed && len(hash) > 0:
 		err = r.unseal(&e)
 	}
 	return e, leaf, err

@@ -78,6 +78,45 @@ func testFollowFrom(t *testing.T, a Adapter) {
 	}
 }
 
+// testFollowHashes asks for hashes only: they are those of the whole events,
+// and content that is left out is left out of all.
+func testFollowHashes(t *testing.T, a Adapter) {
+	s := a.open(t)
+	fill(t, s, 12)
+	whole := Log(t, s)
+	n := 0
+	for b, err := range s.Follow(t.Context(), 0, eventstore.FollowOptions{Batch: 5, Hashes: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Leaves != nil && len(b.Leaves) != len(b.Events) {
+			t.Fatalf("%d leaves of %d events", len(b.Leaves), len(b.Events))
+		}
+		for i, e := range b.Events {
+			want := whole[n]
+			n++
+			if b.Leaves == nil { // then they are reckoned from what is handed out
+				b.Leaves = make([][32]byte, len(b.Events))
+			}
+			if len(e.Data) > 0 {
+				b.Leaves[i] = eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash)
+			}
+			if got := eventstore.LeafHashSealed(want.Stream, want.Revision, want.Event, want.SealedHash); got != b.Leaves[i] {
+				t.Errorf("event %d: leaf %x, the whole event gives %x", n, b.Leaves[i], got)
+			}
+			if e.Position != want.Position || e.Stream != want.Stream || e.Revision != want.Revision || e.ID != want.ID {
+				t.Errorf("event %d is %s/%d at %d, want %s/%d at %d", n, e.Stream, e.Revision, e.Position, want.Stream, want.Revision, want.Position)
+			}
+		}
+		if b.CaughtUp {
+			break
+		}
+	}
+	if n != len(whole) {
+		t.Errorf("%d events, want %d", n, len(whole))
+	}
+}
+
 // testFollowLive appends under a follower that has caught up: each append
 // comes, at once, also after the follower has waited.
 func testFollowLive(t *testing.T, a Adapter) {

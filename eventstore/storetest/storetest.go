@@ -37,6 +37,7 @@ func Run(t *testing.T, a Adapter) {
 		{"Head", testHead},
 		{"Follow", testFollow},
 		{"FollowFrom", testFollowFrom},
+		{"FollowHashes", testFollowHashes},
 		{"FollowLive", testFollowLive},
 		{"FollowBeyondHead", testFollowBeyondHead},
 		{"SlowFollower", testSlowFollower},
