@@ -175,8 +175,11 @@ func (w *world) policy(r eventstore.Recorded, f domain.Fact) {
 func (w *world) closes() {
 	w.tb.Helper()
 	books := w.trialBalance()
-	fees := sums{}
+	fees, changed := sums{}, sums{}
 	for id, truth := range w.truth() {
+		for c, minor := range truth.changed {
+			changed[c] += minor
+		}
 		for _, c := range truth.currencies() {
 			of := func(name string) int64 { return books[name+":"+string(id)][c] }
 			for what, pair := range map[string][2]int64{
@@ -193,6 +196,10 @@ func (w *world) closes() {
 			fees[c] -= of("expenses:fee")
 		}
 	}
+	if len(changed) == 0 {
+		w.tb.Error("nothing was changed into another currency")
+	}
+	w.sameSums("stands between the currencies", books[domain.BookConversion], changed)
 	for c, off := range fees { // what each payment's fee was rounded by is no till's
 		if rest := books[domain.BookFeeRounding][c]; rest != off {
 			w.tb.Errorf("fees: our books have %s less than the providers', and %s for rounding", domain.NewMoney(off, c), domain.NewMoney(rest, c))
@@ -201,6 +208,18 @@ func (w *world) closes() {
 	for c, minor := range books[domain.BookParked] {
 		if minor != 0 {
 			w.tb.Errorf("%s is still set aside", domain.NewMoney(minor, c))
+		}
+	}
+}
+
+// sameSums holds what our books have of something against the providers' own.
+func (w *world) sameSums(what string, ours, theirs sums) {
+	w.tb.Helper()
+	for _, all := range []sums{ours, theirs} {
+		for c := range all {
+			if ours[c] != theirs[c] {
+				w.tb.Errorf("%s: our books have %s, the providers' %s", what, domain.NewMoney(ours[c], c), domain.NewMoney(theirs[c], c))
+			}
 		}
 	}
 }

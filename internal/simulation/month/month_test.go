@@ -52,6 +52,7 @@ func TestMonth(t *testing.T) {
 			w := newWorld(t, seed, payments)
 			w.play()
 			w.judge()
+			w.answered()
 			w.decide()
 			w.closes()
 			w.close("2026-09")

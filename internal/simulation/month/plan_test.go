@@ -52,6 +52,7 @@ type plan struct {
 	waits   map[string]bool // days whose bill lacks what a later one may bring
 	late    []string        // what these must be
 	coupons map[string]bool // orders of which the merchant gets less
+	silent  []silence       // questions that may stay without an answer
 }
 
 func newPlan(w *world, payments int) *plan {
@@ -61,13 +62,12 @@ func newPlan(w *world, payments int) *plan {
 	p.off()
 	p.bills()
 	for _, t := range p.w.tills {
-		if !t.isEpay() { // its gateway makes no bill beside its answers
-			p.wrongHand(t)
-		}
+		p.wrongHand(t)
 	}
 	p.sale(p.w.tillOf("card"), 0) // in London it is still September
 	p.banks()
 	p.payouts(p.w.tillOf("card"))
+	p.silence(p.w.tillOf("wx"), 12)
 	for range max(1, payments/2000) {
 		p.plants()
 	}

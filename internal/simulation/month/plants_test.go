@@ -6,6 +6,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/operations"
 	"counterfoil/sandbox/stage"
+	"counterfoil/sandbox/stripe"
 	"counterfoil/sandbox/wechatpay"
 )
 
@@ -21,6 +22,7 @@ func (p *plan) plants() {
 		if t.isEpay() {
 			p.frozen(t)
 			p.purged(t)
+			p.unpaid(t)
 		}
 	}
 	p.refundByHand(p.w.tillOf("epay-a"))
@@ -28,6 +30,7 @@ func (p *plan) plants() {
 	p.refundSum(p.w.tillOf("epay-c"))
 	p.failed(p.w.tillOf("card"))
 	p.feeOff(p.w.tillOf("card"))
+	p.exchanged(p.w.tillOf("card"))
 	p.second(p.w.tillOf("card"))
 	p.second(p.w.tillOf("epay-b"))
 }
@@ -44,6 +47,7 @@ func (p *plan) plantsUnseen() {
 		p.placedOther(t)
 		p.refundUnseen(t)
 	}
+	p.heldUnseen(p.w.tillOf("wx2"))
 	p.currencies(p.w.tillOf("card"))
 	p.secondUnseen(p.w.tillOf("card"))
 }
@@ -235,6 +239,54 @@ func (p *plan) feeOff(t *till) {
 	p.opens(s, at, domain.FeeMismatch)
 }
 
+// exchanged: Stripe changes the money on its way to the balance, and what goes
+// back of it, too. The day is compared twice, and the exchange is booked once.
+func (p *plan) exchanged(t *till) {
+	n := p.workday()
+	paid, back := p.sale(t, slotOf(n, noon)), p.sale(t, slotOf(n, noon))
+	paid.fault.Class, back.fault.Class = stripe.Exchanged, stripe.Exchanged
+	p.then(slotOf(n, evening), func() { p.w.refund(back, 0, back.amount.Minor()/2, stage.Fault{}, false) })
+	p.again(t, n+2, n, n)
+}
+
+// unpaid: two people credit an order by its own number at the gateway, which says
+// when it is asked that nobody paid it. Two people take it back.
+func (p *plan) unpaid(t *till) {
+	n := p.workday()
+	s := p.sale(t, slotOf(n, noon))
+	s.unpaid, s.own = true, true
+	p.then(slotOf(n, evening), func() { p.w.correct(s, domain.ActionCredit) })
+	p.heal(s, domain.StatusMismatch)
+	p.opens(s, slotOf(n, noon), domain.StatusMismatch)
+	p.desk = append(p.desk, decision{s, domain.ActionReverse})
+}
+
+// silence: a provider answers no questions all afternoon, while a payment's
+// callback is lost. It is healed when the provider is back.
+func (p *plan) silence(t *till, n int) {
+	s := p.sale(t, slotOf(n, noon))
+	s.fault.Class = stage.Lost
+	p.heal(s, domain.MissingCredit)
+	p.first(slotOf(n, noon), func() {
+		p.w.do(p.w.box.OutageAt(t.face.Name(), t.merchant, stage.Fault{Class: stage.Query5xx}, afternoon))
+	})
+	p.silent = append(p.silent, silence{t.id, slotTime(slotOf(n, noon))})
+}
+
+// again lets two people have days compared again, at the end of a day's work.
+func (p *plan) again(t *till, on, from, to int) {
+	p.last(slotOf(on, evening), func() {
+		_, err := p.w.comparer.Backfill(p.w.tb.Context(), t.id, t.day(slotOf(from, noon)), t.day(slotOf(to, noon)))
+		p.w.do(err)
+	})
+}
+
+// heldUnseen: money that waits for the provider's word, which nobody asks for.
+func (p *plan) heldUnseen(t *till) {
+	at := p.unseen()
+	p.unasked(p.sale(t, at), at, domain.StatusMismatch)
+}
+
 // second: the payer pays in two windows.
 func (p *plan) second(t *till) {
 	s := p.sale(t, p.anySlot())
@@ -328,6 +380,7 @@ func (p *plan) bills() {
 	p.sale(p.w.tillOf("ali"), slotOf(7, noon))
 	p.sale(p.w.tillOf("card"), slotOf(8, noon))
 	p.changed(p.w.tillOf("ali"), 20)
+	p.changed(p.w.tillOf("wx2"), 23)
 	late("card", 9, stage.BillCut, "provider_down")
 	p.broken = append(p.broken, "card 2026-10-08 provider_down") // nor was this one
 }
@@ -350,6 +403,9 @@ func (p *plan) changed(t *till, n int) {
 	})
 	p.waiting(t, slotOf(n, noon))
 	p.mends(paid, slotOf(n+1, noon), domain.RefundUnknown)
+	if len(p.w.comparer.BillsOf(t.id)) == 1 {
+		return // the fund flow would show it, too
+	}
 	p.mends(paid, slotOf(n+1, noon), domain.BillTotalMismatch)
 	p.find(t, slotOf(n+1, noon), domain.BillTotalMismatch, operations.DiscrepancyResolved, "")
 }

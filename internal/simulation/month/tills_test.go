@@ -120,6 +120,7 @@ type sale struct {
 	unpaid   bool   // nobody pays
 	canceled bool   // the shop cancels it before it is paid
 	fake     string // the trade number on which people credit it
+	own      bool   // or its own number, under which nobody paid
 	fakes    *sale  // or the order whose trade number that is
 	twin     *sale  // it is the second payment of that order
 	id       string
@@ -132,7 +133,7 @@ func (w *world) trade(s *sale) string {
 		return s.fake
 	case s.fakes != nil:
 		return s.fakes.id
-	case s.twin == nil:
+	case s.own, s.twin == nil:
 		return s.id
 	}
 	for _, o := range s.till.face.Orders(stage.OrderFilter{Merchant: s.till.merchant, OrderNo: s.no}) {

@@ -20,6 +20,7 @@ func (s sums) add(m domain.Money) { s[m.Currency()] += m.Minor() }
 // from any bill or message.
 type truth struct {
 	came, fees, disputeFees, away, moved, paidOut sums
+	changed                                       sums // stands between the currencies: into exchanges less out of them
 
 	stands sums // at the provider, as it says itself
 }
@@ -40,7 +41,7 @@ func (w *world) truth() map[domain.ChannelID]*truth {
 const coupon = 10
 
 func newTruth(t *till, b stage.MerchantBooks, coupons map[string]bool) *truth {
-	u := &truth{came: sums{}, fees: sums{}, disputeFees: sums{}, away: sums{}, moved: sums{}, paidOut: sums{}, stands: sums{}}
+	u := &truth{came: sums{}, fees: sums{}, disputeFees: sums{}, away: sums{}, moved: sums{}, paidOut: sums{}, changed: sums{}, stands: sums{}}
 	for _, p := range b.Payments {
 		u.payment(t, p)
 		if coupons[p.OrderNo] {
@@ -50,6 +51,9 @@ func newTruth(t *till, b stage.MerchantBooks, coupons map[string]bool) *truth {
 	}
 	for _, m := range b.Moves {
 		u.moved.add(m.Amount)
+	}
+	for _, x := range b.Exchanges {
+		u.exchange(t, x)
 	}
 	for _, p := range b.Payouts {
 		if !p.Failed {
@@ -87,6 +91,18 @@ func (u *truth) payment(t *till, p stage.Payment) {
 			u.came.add(d.Amount.Neg())
 		case stage.DisputeWon:
 		}
+	}
+}
+
+// exchange adds money that was changed. Of what came in, fees are taken after the
+// change, and changing costs 2 % of it.
+func (u *truth) exchange(t *till, x stage.Exchange) {
+	u.changed.add(x.From)
+	u.changed.add(x.To.Neg())
+	if !x.From.IsNegative() {
+		u.fees.add(fee(t, x.From).Neg())
+		u.fees.add(fee(t, x.To))
+		u.fees.add(domain.NewMoney(x.To.Minor()*2/100, x.To.Currency()))
 	}
 }
 

@@ -49,6 +49,7 @@ type world struct {
 	asleep  bool                   // the reconciler is away
 	inside  atomic.Int64           // callbacks being answered
 	notable map[string]int
+	mute    unanswered
 }
 
 // do ends the test on an error of the harness itself.
@@ -136,7 +137,7 @@ func (w *world) install() {
 	w.do(err)
 	_, err = assembly.Create(w.tb.Context(), cfg, domain.ModeTest, w.clock.Now)
 	w.do(err)
-	w.app, err = assembly.Open(w.tb.Context(), cfg, w.logger(), w.clock.Now)
+	w.app, err = assembly.Open(w.tb.Context(), cfg, slog.New(listener{w.logger().Handler(), w, ""}), w.clock.Now)
 	w.do(err)
 	w.tb.Cleanup(func() { _ = w.app.Close() })
 }
@@ -227,7 +228,7 @@ func (w *world) reconcile(at int) {
 	run, err := w.sweeper.Sweep(w.tb.Context())
 	w.do(err)
 	w.notable["asked"] += run.Asked
-	w.notable["unanswered"] += run.Unanswered // what names another order's money has no answer
+	w.notable["unanswered"] += run.Unanswered
 }
 
 // story is what the month came to, in numbers.
