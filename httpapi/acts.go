@@ -143,7 +143,7 @@ func (s *Server) act(ctx context.Context, a domain.Act) error {
 	return s.Acts(ctx, a, ledger.By{Actor: "key:" + c.key.ID, Cause: c.request})
 }
 
-// logins remembers which keys were used today.
+// logins remembers which keys were used today, or took something.
 type logins struct {
 	mu  sync.Mutex
 	day string

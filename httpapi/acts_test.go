@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +32,44 @@ func (s *site) told(query string) []string {
 		out = append([]string{row["person"].(string) + " " + row["what"].(string)}, out...)
 	}
 	return out
+}
+
+// TestSealedPartsTakenAreTold: who takes sealed evidence by the API is recorded by
+// the server, once for each key and day, and gets none when that cannot be done.
+func TestSealedPartsTakenAreTold(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	s := newSite(t, func(d *httpapi.Deps, _ *httpapi.Config) {
+		d.Acts = func(ctx context.Context, a domain.Act, by ledger.By) error {
+			if broken.Load() {
+				return domain.E(domain.KindUnavailable, "the disk is full")
+			}
+			return d.Ledger.Act(ctx, a, by)
+		}
+	})
+	s.paid("A1", "7.30")
+	s.key("mirror", operations.ScopeEventsRead)
+	take := func(key, query string) answer {
+		return s.call(key, http.MethodGet, "/v1/events?type=payment.notified.v1"+query, "")
+	}
+	broken.Store(true)
+	if a := take("mirror", "&sealed=true"); a.status != http.StatusServiceUnavailable || strings.Contains(string(a.body), `"sealed":`) {
+		t.Errorf("taken and not recorded: %d %s", a.status, a.body)
+	}
+	broken.Store(false)
+	for range 3 {
+		if a := take("mirror", "&sealed=true&why=backup"); a.status != http.StatusOK || !strings.Contains(string(a.body), `"sealed":`) {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		take("admin", "")
+	}
+	s.clock.add(24 * time.Hour)
+	take("mirror", "&sealed=true")
+	got := string(s.call("admin", http.MethodGet, "/v1/events?type=person.acted.v1", "").body)
+	want := `"what":"evidence_viewed","person":"person:li","key":"mirror","from":"api","why":"backup","subject":"sealed parts of events after 0, type payment.notified.v1"`
+	if strings.Count(got, `"what":"evidence_viewed"`) != 2 || strings.Count(got, want) != 1 {
+		t.Errorf("want once %s: %s", want, got)
+	}
 }
 
 // TestActsAreListed: the first use of each key on a day, once a day however

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -23,7 +24,8 @@ type eventsInput struct {
 	Follow bool   `query:"follow" doc:"Stay and send new events as they come"`
 	Type   string `query:"type" doc:"Only events of this type, e.g. payment.credited.v1"`
 	Stream string `query:"stream" doc:"Only events of this stream"`
-	Sealed bool   `query:"sealed" doc:"Add the sealed part (base64)"`
+	Sealed bool   `query:"sealed" doc:"Add the sealed part (base64). That evidence was taken is recorded, once for each key and day"`
+	Why    string `query:"why" maxLength:"2000" doc:"With sealed: what it is for, in your words: it is kept with the act"`
 }
 
 func (s *Server) registerEvents(api huma.API) {
@@ -47,11 +49,39 @@ func (s *Server) listEvents(ctx context.Context, in *eventsInput) (*huma.StreamR
 	if err != nil {
 		return nil, err
 	}
+	if in.Sealed {
+		if err := s.tellSealed(ctx, after, in); err != nil {
+			return nil, err
+		}
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/x-ndjson")
 		r, w := humago.Unwrap(hc)
 		s.stream(r, w, after, in)
 	}}, nil
+}
+
+// tellSealed records that a key takes sealed parts, once on a day: whoever
+// follows the log comes back as often as the line breaks. They are not given out
+// when that cannot be recorded.
+func (s *Server) tellSealed(ctx context.Context, after eventstore.Position, in *eventsInput) error {
+	id := keyOf(ctx).ID
+	if !s.sealed.first(id, s.Clock()) {
+		return nil
+	}
+	what := "sealed parts of events after " + after.String()
+	if in.Type != "" {
+		what += ", type " + in.Type
+	}
+	if in.Stream != "" {
+		what += ", stream " + in.Stream
+	}
+	err := s.act(ctx, domain.Act{What: domain.ActViewed, Subject: what, Why: in.Why})
+	if err != nil {
+		s.sealed.forget(id)
+		return fmt.Errorf("record that evidence is taken: %w", err)
+	}
+	return nil
 }
 
 // startAfter is where a stream begins; the log must reach as far, because a

@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"counterfoil/domain"
-	"counterfoil/ledger"
 	"counterfoil/operations"
 	"counterfoil/reports"
 )
@@ -25,6 +24,7 @@ type reportInput struct {
 	Table   string `query:"table" enum:"Summary,Runs,Differences,Corrections,Fees,Payouts,Books" doc:"With csv: this table of the report; without it every posting"`
 	Lang    string `query:"lang" enum:"en,zh,both" default:"both" doc:"With html: the page's language"`
 	BOM     bool   `query:"bom" doc:"With csv: begin with the mark by which Excel takes the file for UTF-8"`
+	Why     string `query:"why" maxLength:"2000" doc:"What it is for, in your words: it is kept with the act"`
 }
 
 func (s *Server) registerReports(api huma.API) {
@@ -65,8 +65,8 @@ func (s *Server) downloadReport(ctx context.Context, in *reportInput) (*huma.Str
 		return nil, domain.E(domain.KindLimited, "another report is being made")
 	}
 	defer s.reporting.Unlock()
-	if err := s.tellExport(ctx, q); err != nil {
-		return nil, err
+	if err := s.act(ctx, domain.Act{What: domain.ActExport, Subject: "report " + q.FileName(), Why: in.Why}); err != nil {
+		return nil, fmt.Errorf("record the export: %w", err)
 	}
 	file, err := spooled(func(w io.Writer) error { return source.Write(ctx, q, scope, w) })
 	if err != nil {
@@ -82,18 +82,6 @@ func (s *Server) downloadReport(ctx context.Context, in *reportInput) (*huma.Str
 	}}, nil
 }
 
-// tellExport keeps in the log that the books left the system, and to whom.
-func (s *Server) tellExport(ctx context.Context, q reports.Query) error {
-	key := keyOf(ctx)
-	err := s.Ledger.Act(ctx, domain.Act{
-		What: domain.ActExport, Person: key.Person, Key: key.ID, From: "api", Subject: "report " + q.FileName(),
-	}, ledger.By{Actor: "key:" + key.ID, Cause: requestID(ctx)})
-	if err != nil {
-		return fmt.Errorf("record the export: %w", err)
-	}
-	return nil
-}
-
 // reportSource is where reports come from.
 func (s *Server) reportSource(ch domain.ChannelID) (reports.Source, error) {
 	var zones []string
@@ -102,7 +90,7 @@ func (s *Server) reportSource(ch domain.ChannelID) (reports.Source, error) {
 			zones = append(zones, c.Config().Zone)
 		}
 	}
-	out := reports.Source{Log: s.Log, Bills: s.Bills, Zone: reports.BookZone(zones), Software: s.cfg.Software}
+	out := reports.Source{Log: s.Log, Index: s.Rows, Bills: s.Bills, Zone: reports.BookZone(zones), Software: s.cfg.Software}
 	if s.Tree == nil {
 		return out, nil
 	}

@@ -14,14 +14,14 @@ import (
 // Finance gets the month in every form, and the log tells who took it.
 func TestReports(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, keepsActs)
 	s.paid("A1", "7.30")
 	for format, want := range map[string][2]string{
 		"json": {"application/json", `"period": "2026-03"`}, "html": {"text/html; charset=utf-8", "Reconciliation and books"},
 		"csv":  {"text/csv; charset=utf-8", ",assets:psp:epay-now,,7.30,CNY"},
 		"xlsx": {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "PK"}, "hledger": {"application/zip", "PK"},
 	} {
-		a := s.call("admin", http.MethodGet, "/v1/reports?period=2026-03&format="+format, "")
+		a := s.call("admin", http.MethodGet, "/v1/reports?period=2026-03&why=the+auditor+asked&format="+format, "")
 		if a.status != http.StatusOK || a.header.Get("Content-Type") != want[0] || !bytes.Contains(a.body, []byte(want[1])) {
 			t.Errorf("%s: %d %s %.300s", format, a.status, a.header, a.body)
 		}
@@ -35,7 +35,7 @@ func TestReports(t *testing.T) {
 		}
 	}
 	told := s.call("admin", http.MethodGet, "/v1/events?type=person.acted.v1", "")
-	if n := strings.Count(string(told.body), "report counterfoil-2026-03"); n != 5 {
+	if n := strings.Count(string(told.body), `"what":"export","person":"person:li","key":"admin","from":"api","why":"the auditor asked","subject":"report counterfoil-2026-03`); n != 5 {
 		t.Errorf("%d exports are told:\n%s", n, told.body)
 	}
 	table := s.call("admin", http.MethodGet, "/v1/reports?period=2026-03&format=csv&table=Books&bom=true", "")

@@ -69,6 +69,7 @@ type Server struct {
 	metrics *metrics
 	keys    *keyring
 	logins  logins
+	sealed  logins        // who took sealed parts
 	stop    chan struct{} // closed by Drain
 	drain   func()
 

@@ -25,8 +25,8 @@ func newAuditCommand(p *program) *cobra.Command {
 
 // bundleFlags are the flags of `audit bundle`.
 type bundleFlags struct {
-	payment, account, period, file string
-	personal, secrets              bool
+	payment, account, period, file, why string
+	personal, secrets                   bool
 }
 
 func newBundleCommand(p *program) *cobra.Command {
@@ -59,6 +59,7 @@ channel that they get hold of: hand such a bundle to nobody who should not.`,
 	fl.StringVarP(&f.file, "file", "o", "", "`FILE` to write; an existing one is left alone")
 	fl.BoolVar(&f.personal, "personal", false, "open the personal fields of placed payments, too")
 	fl.BoolVar(&f.secrets, "with-secrets", false, "put in the keys that open WeChat Pay's callbacks, in the clear")
+	addWhy(cmd, &f.why)
 	cmd.MarkFlagsOneRequired("payment", "account", "period")
 	cmd.MarkFlagsMutuallyExclusive("payment", "account", "period")
 	_ = cmd.MarkFlagRequired("file")
@@ -103,7 +104,7 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	if err != nil {
 		return domain.EField(domain.KindInvalid, "--file", "%w", err)
 	}
-	if err := p.actOn(ctx, s.ledger, domain.Act{What: domain.ActBundle, Subject: subject.Kind + " " + subject.Name}); err != nil {
+	if err := p.tellTaken(ctx, s.events, s.ledger, taking{domain.ActBundle, subject.Kind + " " + subject.Name, f.why}); err != nil {
 		return errors.Join(err, out.Close(), os.Remove(f.file))
 	}
 	made, err := audit.WriteBundle(ctx, out, audit.BundleDeps{

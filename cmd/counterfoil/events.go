@@ -16,9 +16,9 @@ import (
 
 // eventFilter is what the flags of events ask for.
 type eventFilter struct {
-	after, typ, stream string
-	limit              int
-	follow, evidence   bool
+	after, typ, stream, why string
+	limit                   int
+	follow, evidence        bool
 }
 
 func newEventsCommand(p *program) *cobra.Command {
@@ -29,7 +29,8 @@ func newEventsCommand(p *program) *cobra.Command {
 very bytes that were stored.
 
 With --evidence the sealed parts are opened and printed: callbacks and answers
-byte by byte, and personal fields of payers. Mind where they go.`,
+byte by byte, and personal fields of payers. Mind where they go: the log keeps who
+looked, and --why.`,
 		Example: `  counterfoil events --dir /srv/pay --type payment.credited.v1 --output table
   counterfoil events --dir /srv/pay --stream payment-epay-main:USR1NO0001 --evidence
   counterfoil events --dir /srv/pay --after 1200 --follow`,
@@ -43,9 +44,22 @@ byte by byte, and personal fields of payers. Mind where they go.`,
 	fl.IntVar(&f.limit, "limit", 0, "at most `N` events; 0 means all")
 	fl.BoolVar(&f.follow, "follow", false, "stay and print new events as they come")
 	fl.BoolVar(&f.evidence, "evidence", false, "open and print the sealed parts: evidence and personal fields")
+	addWhy(cmd, &f.why)
 	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(domain.Types(), cobra.ShellCompDirectiveNoFileComp))
 	p.addOutput(cmd, "json")
 	return cmd
+}
+
+// subject is whose evidence is looked at.
+func (f eventFilter) subject() string {
+	text := "events after " + f.after
+	if f.typ != "" {
+		text += ", type " + f.typ
+	}
+	if f.stream != "" {
+		text += ", stream " + f.stream
+	}
+	return text
 }
 
 func (p *program) events(ctx context.Context, f eventFilter) (err error) {
@@ -67,6 +81,11 @@ func (p *program) events(ctx context.Context, f eventFilter) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if f.evidence {
+		if err := p.tellTaken(ctx, s.events, s.ledger, taking{domain.ActViewed, f.subject(), f.why}); err != nil {
+			return err
+		}
+	}
 	w := bufio.NewWriterSize(p.stdout, 64<<10)
 	l := &lister{stores: s, filter: f, w: w}
 	if p.output == "table" {

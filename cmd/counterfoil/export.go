@@ -22,6 +22,7 @@ type exporting struct {
 	from, to, out string
 	period        string
 	channel       string
+	why           string
 	bom           bool
 }
 
@@ -41,6 +42,18 @@ func (e *exporting) addFlags(cmd *cobra.Command) {
 	f.StringVar(&e.to, "to", "", "last `DAY`")
 	f.StringVar(&e.period, "period", "", "`MONTH`, YYYY-MM, instead of --from and --to")
 	f.StringVar(&e.channel, "channel", "", "only what this `CHANNEL` moved")
+	addWhy(cmd, &e.why)
+}
+
+// taking is what leaves, as the log tells it.
+func (e *exporting) taking(name string) taking {
+	text := name
+	for _, part := range []struct{ name, value string }{{"of", e.period}, {"from", e.from}, {"to", e.to}, {"channel", e.channel}} {
+		if part.value != "" {
+			text += " " + part.name + " " + part.value
+		}
+	}
+	return taking{domain.ActExport, text, e.why}
 }
 
 // days are the range asked for.
@@ -89,7 +102,7 @@ It names the place of the log it was written from, the root of the signed tree
 and the hashes of the bills that were compared. The folder must be new or empty.`, check),
 		Example: "  counterfoil export " + name + " --out journal --period 2026-11 --dir /srv/pay",
 		Args:    cobra.NoArgs,
-		RunE:    p.begin(func(ctx context.Context, _ []string) error { return p.exportJournal(ctx, e, write) }),
+		RunE:    p.begin(func(ctx context.Context, _ []string) error { return p.exportJournal(ctx, e, name, write) }),
 	}
 	e.addFlags(cmd)
 	cmd.Flags().StringVar(&e.out, "out", "", "`FOLDER` to write into")
@@ -97,7 +110,7 @@ and the hashes of the bills that were compared. The folder must be new or empty.
 	return cmd
 }
 
-func (p *program) exportJournal(ctx context.Context, e exporting, write writer) error {
+func (p *program) exportJournal(ctx context.Context, e exporting, name string, write writer) error {
 	r, err := e.days()
 	if err != nil {
 		return err
@@ -106,9 +119,15 @@ func (p *program) exportJournal(ctx context.Context, e exporting, write writer) 
 	if err != nil {
 		return err
 	}
-	return p.withSource(ctx, e.channel, func(s reports.Source) error {
+	return p.withSource(ctx, e.channel, func(s source) error {
+		if err := s.tell(e.taking("journal " + name)); err != nil {
+			return err
+		}
 		proof := &reports.Proof{Sealed: s.Sealed, Root: hex.EncodeToString(s.Root)}
-		bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), proof), domain.ChannelID(e.channel))
+		bookings, err := s.Bookings(ctx, r, domain.ChannelID(e.channel), proof)
+		if err != nil {
+			return err
+		}
 		sum, err := write(files, bookings, r, proof)
 		if err != nil {
 			return err
@@ -175,10 +194,13 @@ func (p *program) exportCSV(ctx context.Context, r remote, e exporting, q report
 	}
 	if q.Run != "" || q.Table != "" || r.api != "" {
 		q.Period, q.Channel, q.Format, q.BOM = e.period, domain.ChannelID(e.channel), reports.FormatCSV, e.bom
-		return p.exportReport(ctx, r, q, e.out)
+		return p.exportReport(ctx, r, q, e.out, e.why)
 	}
-	return p.withSource(ctx, e.channel, func(s reports.Source) error {
+	return p.withSource(ctx, e.channel, func(s source) error {
 		return p.intoFile(e.out, func(w io.Writer) error {
+			if err := s.tell(e.taking("postings csv")); err != nil {
+				return err
+			}
 			bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), nil), domain.ChannelID(e.channel))
 			out := bufio.NewWriterSize(w, 64<<10)
 			_, err := reports.CSV(out, bookings, days, reports.CSVOptions{BOM: e.bom})

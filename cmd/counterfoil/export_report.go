@@ -23,7 +23,7 @@ import (
 func newReportFileCommand(p *program, format reports.Format, short string) *cobra.Command {
 	q := reports.Query{Format: format}
 	var r remote
-	var channel, out, lang string
+	var channel, out, lang, why string
 	cmd := &cobra.Command{
 		Use: string(format) + " --period MONTH | --run ID", Short: short,
 		Long: `Writes the report of a month, or of one comparison with a bill: what agreed, what
@@ -31,16 +31,17 @@ differs by kind and age, corrections with who and why, fees, payouts, and every
 book from its opening to its closing balance. It names the place of the log it
 goes up to and the root of the signed tree: the same log up to the same place
 gives the same report. The files are read and the daemons need not run; with
---api it is downloaded, and the log keeps who took it.`,
+--api it is downloaded. The log keeps who took it, and --why.`,
 		Example: fmt.Sprintf(`  counterfoil export %[1]s --period 2026-11 --out november.%[1]s --dir /srv/pay
   counterfoil export %[1]s --run bill-20261122T021500.000Z-1f2e3d4c --dir /srv/pay >run.%[1]s`, format),
 		Args: cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {
 			q.Channel, q.Lang = domain.ChannelID(channel), reports.Lang(lang)
-			return p.exportReport(ctx, r, q, out)
+			return p.exportReport(ctx, r, q, out, why)
 		}),
 	}
 	r.addFlags(cmd)
+	addWhy(cmd, &why)
 	f := cmd.Flags()
 	f.StringVar(&q.Period, "period", "", "`MONTH`, YYYY-MM")
 	f.StringVar(&q.Run, "run", "", "`ID` of a complete comparison with a bill")
@@ -52,7 +53,7 @@ gives the same report. The files are read and the daemons need not run; with
 	return cmd
 }
 
-func (p *program) exportReport(ctx context.Context, r remote, q reports.Query, out string) error {
+func (p *program) exportReport(ctx context.Context, r remote, q reports.Query, out, why string) error {
 	if err := q.Check(); err != nil {
 		return err
 	}
@@ -60,18 +61,23 @@ func (p *program) exportReport(ctx context.Context, r remote, q reports.Query, o
 		return domain.EField(domain.KindInvalid, "--out", "is missing: a workbook is nothing for a terminal")
 	}
 	if r.api != "" {
-		return p.downloadReport(ctx, r, q, out)
+		return p.downloadReport(ctx, r, q, out, why)
 	}
-	return p.withSource(ctx, string(q.Channel), func(s reports.Source) error {
+	return p.withSource(ctx, string(q.Channel), func(s source) error {
 		scope, err := s.Scope(ctx, q)
 		if err != nil {
 			return err
 		}
-		return p.intoFile(out, func(w io.Writer) error { return s.Write(ctx, q, scope, w) })
+		return p.intoFile(out, func(w io.Writer) error {
+			if err := s.tell(taking{domain.ActExport, "report " + q.FileName(), why}); err != nil {
+				return err
+			}
+			return s.Write(ctx, q, scope, w)
+		})
 	})
 }
 
-func (p *program) downloadReport(ctx context.Context, r remote, q reports.Query, out string) error {
+func (p *program) downloadReport(ctx context.Context, r remote, q reports.Query, out, why string) error {
 	c, err := p.connect(r)
 	if err != nil {
 		return err
@@ -81,7 +87,7 @@ func (p *program) downloadReport(ctx context.Context, r remote, q reports.Query,
 		bom = "true"
 	}
 	path := query("/v1/reports", "period", q.Period, "run", q.Run, "channel", string(q.Channel), "format", string(q.Format),
-		"table", q.Table, "lang", string(q.Lang), "bom", bom)
+		"table", q.Table, "lang", string(q.Lang), "bom", bom, "why", why)
 	return p.intoFile(out, func(w io.Writer) error { return c.download(ctx, path, w) })
 }
 
@@ -108,24 +114,29 @@ func (p *program) intoFile(path string, write func(io.Writer) error) (err error)
 	return write(f)
 }
 
+// source is what reports are made from. tell records that one is taken, and is
+// called before it is made.
+type source struct {
+	reports.Source
+	tell func(taking) error
+}
+
 // withSource opens what reports are made from.
-func (p *program) withSource(ctx context.Context, channel string, do func(reports.Source) error) (err error) {
+func (p *program) withSource(ctx context.Context, channel string, do func(source) error) (err error) {
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
-	events, err := p.openEvents(ctx, cfg)
+	open, err := p.openStores(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, events.Close()) }()
-	s := reports.Source{Log: events, Zone: bookZone(cfg, channel), Software: assembly.Software}
-	ops, err := p.openOperations(ctx, cfg)
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, open.close()) }()
+	s := source{
+		Source: reports.Source{Log: open.events, Zone: bookZone(cfg, channel), Software: assembly.Software},
+		tell:   func(t taking) error { return p.tellTaken(ctx, open.events, open.ledger, t) },
 	}
-	defer func() { err = errors.Join(err, ops.Close()) }()
-	s.Bills, _ = ops.(operations.Bills)
+	s.Bills, _ = open.ops.(operations.Bills)
 	if s.Sealed, s.Root, err = sealedRoot(cfg); err != nil {
 		return err
 	}
