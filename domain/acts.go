@@ -62,10 +62,10 @@ type PersonActed struct {
 	What    ActKind           `json:"what"`
 	Person  string            `json:"person"`
 	Key     string            `json:"key,omitempty"`
-	From    string            `json:"from"`
-	Why     string            `json:"why,omitempty"`
-	Subject string            `json:"subject,omitempty"`
-	Detail  map[string]string `json:"detail,omitempty"`
+	From    string            `json:"from"`              // address, or the machine's user where a command opened files
+	Why     string            `json:"why,omitempty"`     // as the person says it
+	Subject string            `json:"subject,omitempty"` // what it was done to
+	Detail  map[string]string `json:"detail,omitempty"`  // more, by name
 }
 
 // FactType is TypePersonActed.

@@ -9,10 +9,10 @@ import (
 // once more and that their key is destroyed: bytes and hashes stay, and nobody
 // reads them again. What comes later is sealed with another key.
 type EvidenceErased struct {
-	Generation    int          `json:"generation"` // which of the stream's keys, from 0
-	Through       uint64       `json:"through"`    // revision of the last event it covers
-	Parts         []ErasedPart `json:"parts"`      // the sealed parts, by revision
-	RetainedUntil time.Time    `json:"retained_until"`
+	Generation    int          `json:"generation"`     // which of the stream's keys, from 0
+	Through       uint64       `json:"through"`        // revision of the last event it covers
+	Parts         []ErasedPart `json:"parts"`          // the sealed parts, by revision
+	RetainedUntil time.Time    `json:"retained_until"` // the end of the time in which it had to be kept
 	By            string       `json:"by"`
 	Reason        string       `json:"reason"`
 }

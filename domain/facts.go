@@ -199,7 +199,7 @@ type PaymentParked struct {
 	TradeNo   string    `json:"trade_no"`
 	Amount    Money     `json:"amount"`
 	Reason    Reason    `json:"reason"`
-	Confirmed bool      `json:"confirmed"`
+	Confirmed bool      `json:"confirmed"` // the provider's own answer, or a proof that no shared key made, says that the money is there
 	Basis     ID        `json:"basis"`
 	Dates     Dates     `json:"dates"`
 	Postings  []Posting `json:"postings,omitempty"`
@@ -212,7 +212,7 @@ type PaymentAllocated struct {
 	TradeNo    string    `json:"trade_no"`
 	Account    AccountID `json:"account"`
 	Amount     Money     `json:"amount"`
-	ByRule     bool      `json:"by_rule,omitempty"`
+	ByRule     bool      `json:"by_rule,omitempty"` // its order was placed after it came
 	ProposedBy string    `json:"proposed_by,omitempty"`
 	ApprovedBy string    `json:"approved_by,omitempty"`
 	Reason     string    `json:"reason,omitempty"`
@@ -339,7 +339,7 @@ type DiscrepancyFound struct {
 // and posts nothing itself; other decisions of people post here.
 type CorrectionIssued struct {
 	Kind     DiscrepancyKind `json:"kind"`
-	Auto     bool            `json:"auto"`
+	Auto     bool            `json:"auto"` // the reconciler did it; false: people
 	TradeNo  string          `json:"trade_no,omitempty"`
 	Corrects ID              `json:"corrects"` // the discrepancy
 	By       ID              `json:"by"`       // the event that carries the postings; zero where this one does

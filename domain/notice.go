@@ -109,7 +109,7 @@ const (
 // Header is one header line as it came.
 type Header struct {
 	Name  string `json:"name"`
-	Value string `json:"value"`
+	Value string `json:"value"` // as it came, our secrets masked
 }
 
 // Evidence is the foreign message behind a notice, byte by byte. It holds
@@ -131,7 +131,7 @@ type Evidence struct {
 
 // Reply is the exact answer to a provider.
 type Reply struct {
-	Status      int    `json:"status"`
-	ContentType string `json:"content_type"`
-	Body        string `json:"body"`
+	Status      int    `json:"status"`       // HTTP status
+	ContentType string `json:"content_type"` // its header
+	Body        string `json:"body"`         // to the byte
 }

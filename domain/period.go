@@ -48,10 +48,10 @@ type PeriodException struct {
 // where in the log: how many events it had, which stays true when the log moves
 // to another store.
 type PeriodBasis struct {
-	Totals     []PeriodTotal     `json:"totals"` // in order of book and currency
-	Events     uint64            `json:"events"`
-	Root       string            `json:"root,omitempty"` // hex, of the proof tree over the first Tree events
-	Tree       uint64            `json:"tree,omitempty"`
+	Totals     []PeriodTotal     `json:"totals"`               // in order of book and currency
+	Events     uint64            `json:"events"`               // the log had
+	Root       string            `json:"root,omitempty"`       // hex, of the proof tree over the first Tree events
+	Tree       uint64            `json:"tree,omitempty"`       // how many events the root is over
 	Zones      []string          `json:"zones"`                // of all channels: the period was over in each
 	Incomplete []PeriodException `json:"incomplete,omitempty"` // runs that were accepted as they are
 	Exceptions int               `json:"exceptions"`           // differences open at the time

@@ -8,7 +8,7 @@ type ConfigProposed struct {
 	Channel     ChannelID `json:"channel"`
 	Proposal    ID        `json:"proposal"` // the same for the same settings on the same base
 	Base        uint64    `json:"base"`     // revision of the settings in force
-	Hash        string    `json:"hash"`     // of the wanted settings, see PolicyHash
+	Hash        string    `json:"hash"`     // hex SHA-256 over the wanted settings as stored, without their revision
 	Loosens     []string  `json:"loosens"`  // in words
 	Differences []string  `json:"differences"`
 	By          string    `json:"by"` // the process that was configured so
@@ -35,7 +35,7 @@ type ConfigRejected struct {
 type ConfigApplied struct {
 	Channel     ChannelID `json:"channel"`
 	Revision    uint64    `json:"revision"` // of the settings, now in force
-	Hash        string    `json:"hash"`     // see PolicyHash
+	Hash        string    `json:"hash"`     // hex SHA-256 over the settings as stored, without their revision
 	Differences []string  `json:"differences"`
 	By          string    `json:"by"`                    // the process that was configured so
 	Proposal    ID        `json:"proposal,omitzero"`     // where it loosened

@@ -12,19 +12,19 @@ const (
 type ReconciliationCompared struct {
 	Run       string          `json:"run"`
 	Channel   ChannelID       `json:"channel"`
-	Day       Day             `json:"day"`    // of the bill, in the channel's zone
-	Bill      string          `json:"bill"`   // its kind
-	Import    int             `json:"import"` // which different bill of its day, from 1
-	SHA256    string          `json:"sha256"` // hex, over the bill's bytes as the provider gave them
-	Size      int             `json:"size"`   // of these bytes
-	Empty     bool            `json:"empty,omitempty"`
-	Final     bool            `json:"final,omitempty"` // the provider will not change it
-	Ours      int             `json:"ours"`            // our lines of the day
-	Theirs    int             `json:"theirs"`          // lines of the bill
-	Matched   int             `json:"matched"`
-	Waiting   int             `json:"waiting,omitempty"` // lines of ours that a later bill may have
-	Settled   int             `json:"settled,omitempty"` // lines of ours found on the bill of another day
-	Tolerated int             `json:"tolerated,omitempty"`
+	Day       Day             `json:"day"`                 // of the bill, in the channel's zone
+	Bill      string          `json:"bill"`                // its kind
+	Import    int             `json:"import"`              // which different bill of its day, from 1
+	SHA256    string          `json:"sha256"`              // hex, over the bill's bytes as the provider gave them
+	Size      int             `json:"size"`                // of these bytes
+	Empty     bool            `json:"empty,omitempty"`     // the provider says that the day has no lines
+	Final     bool            `json:"final,omitempty"`     // the provider will not change it
+	Ours      int             `json:"ours"`                // our lines of the day
+	Theirs    int             `json:"theirs"`              // lines of the bill
+	Matched   int             `json:"matched"`             // lines of ours that the bill has
+	Waiting   int             `json:"waiting,omitempty"`   // lines of ours that a later bill may have
+	Settled   int             `json:"settled,omitempty"`   // lines of ours found on the bill of another day
+	Tolerated int             `json:"tolerated,omitempty"` // of these, off by no more than is allowed
 	Differing int             `json:"differing,omitempty"` // left open
 	Healed    int             `json:"healed,omitempty"`    // credited on the provider's answer
 	Kinds     []KindCount     `json:"kinds,omitempty"`     // of the differences seen, in order of the kinds
@@ -52,8 +52,8 @@ type ComparedTotal struct {
 type ReconciliationDiffered struct {
 	Discrepancy ID              `json:"discrepancy"` // the same for the same difference, whatever the day and run
 	Kind        DiscrepancyKind `json:"kind"`
-	Resolved    bool            `json:"resolved"`
-	Line        LineKind        `json:"line"` // what it is about
+	Resolved    bool            `json:"resolved"` // false: it was found
+	Line        LineKind        `json:"line"`     // what it is about
 	OrderNo     string          `json:"order_no,omitempty"`
 	TradeNo     string          `json:"trade_no,omitempty"`
 	Ref         string          `json:"ref,omitempty"` // the refund's or the dispute's number

@@ -10,13 +10,13 @@ import (
 // much it may conclude. It is part of the settings, so that widening it takes
 // two persons like every loosening.
 type Tolerance struct {
-	FeeRate    string `json:"fee_rate,omitempty"`   // decimal; empty does not look at fees
-	FeeWithin  string `json:"fee_within,omitempty"` // decimal: how far a fee may lie from the rate
-	Cut        int    `json:"cut_seconds,omitempty"`
+	FeeRate    string `json:"fee_rate,omitempty"`      // decimal; empty does not look at fees
+	FeeWithin  string `json:"fee_within,omitempty"`    // decimal: how far a fee may lie from the rate
+	Cut        int    `json:"cut_seconds,omitempty"`   // how near the end of a day money may be on the next day's bill
 	Apart      int    `json:"apart_seconds,omitempty"` // 0 does not look at times
-	WaitDays   int    `json:"wait_days,omitempty"`
-	MaxItems   int    `json:"max_items,omitempty"`   // differences that one run may judge
-	MaxPercent int    `json:"max_percent,omitempty"` // of a day's lines
+	WaitDays   int    `json:"wait_days,omitempty"`     // for how many bills what only we have waits
+	MaxItems   int    `json:"max_items,omitempty"`     // differences that one run may judge
+	MaxPercent int    `json:"max_percent,omitempty"`   // of a day's lines
 
 	MaxProposals       int `json:"max_proposals,omitempty"`        // corrections that one run may propose to people
 	MaxProposalPercent int `json:"max_proposal_percent,omitempty"` // of a day's lines

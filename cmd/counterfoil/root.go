@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -145,13 +147,15 @@ func (p *program) load() (config.Config, error) {
 }
 
 // addOutput gives a command that prints rows its --output.
-func (p *program) addOutput(cmd *cobra.Command, standard string) {
-	output := cmd.Flags().StringP("output", "o", standard, "`FORMAT`: table or json")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+func (p *program) addOutput(cmd *cobra.Command, standard string, further ...string) {
+	formats := append([]string{"table", "json"}, further...)
+	words := strings.Join(formats[:len(formats)-1], ", ") + " or " + formats[len(formats)-1]
+	output := cmd.Flags().StringP("output", "o", standard, "`FORMAT`: "+words)
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if p.output = *output; p.output != "table" && p.output != "json" {
-			return domain.EField(domain.KindInvalid, "--output", "%q: must be table or json", p.output)
+		if p.output = *output; !slices.Contains(formats, p.output) {
+			return domain.EField(domain.KindInvalid, "--output", "%q: must be %s", p.output, words)
 		}
 		return run(cmd, args)
 	}

@@ -109,6 +109,7 @@ func rows() []Row {
 		{Package: "sandbox/...", May: []string{"providers", "providers/...", "sandbox/stage"}},
 
 		{Package: "internal/config", May: []string{"providers"}},
+		{Package: "internal/catalog"},
 		{Package: "internal/progress"},
 		{Package: "internal/stamptest"},
 		{Package: "internal/arch"},
