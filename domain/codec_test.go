@@ -101,6 +101,7 @@ var rare = map[string]bool{
 	"correction.issued.v1.From":             true,
 	"correction.issued.v1.Amount":           true,
 	"correction.issued.v1.Reverses":         true,
+	"correction.issued.v1.Enters":           true, // in the entered form
 	"correction.issued.v1.Dates":            true,
 	"correction.issued.v1.Postings":         true,
 	"correction.issued.v1.Rules":            true,

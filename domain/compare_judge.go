@@ -172,11 +172,8 @@ func (c *comparison) countOurs(o *OurLine) error {
 // names, as our books stand now, and that people took back what the bill says was
 // never paid. Other differences are left as they are.
 func (p Payment) Explain(d Difference) Difference {
-	if d.Ours != nil && d.Ours.Kind == LinePayment && (d.Theirs == nil || !d.Theirs.moved()) {
-		if t, _ := p.Trade(d.Ours.TradeNo); t.State == TradeReversed {
-			d.Kind, d.State, d.Note = Timing, DifferenceSettled, "people took it back"
-		}
-		return d
+	if d.Ours != nil && d.Ours.Kind == LinePayment {
+		return p.explainOurs(d)
 	}
 	if d.Kind != OnlyTheirs || d.Theirs == nil || d.Theirs.Kind != LinePayment {
 		return d
@@ -198,6 +195,27 @@ func (p Payment) Explain(d Difference) Difference {
 		d.Kind = AmountMismatch
 	case p.Closed != ClosedMerchant:
 		d.Kind = MissingCredit
+	}
+	return d
+}
+
+// explainOurs says what people made of a payment that our books have since: they
+// took it back, or gave it anew with another amount.
+func (p Payment) explainOurs(d Difference) Difference {
+	t, _ := p.Trade(d.Ours.TradeNo)
+	listed := d.Theirs != nil && d.Theirs.moved()
+	switch {
+	case t.State == TradeReversed && !listed:
+		d.Kind, d.State, d.Note = Timing, DifferenceSettled, "people took it back"
+	case t.given.IsZero() || t.State != TradeCredited || t.Amount == d.Ours.Amount:
+	case listed && d.Kind == AmountMismatch && t.Amount == d.Theirs.Amount:
+		d.Kind, d.State, d.Note = Timing, DifferenceSettled, "people made it the bill's amount"
+	default: // it still differs, but by what they made of it
+		ours := *d.Ours
+		ours.Amount, d.Ours, d.Delta = t.Amount, &ours, t.Amount.Neg()
+		if listed {
+			d.Delta, _ = d.Theirs.Amount.Sub(t.Amount) // the zero Money where they cannot be subtracted
+		}
 	}
 	return d
 }

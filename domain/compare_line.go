@@ -8,6 +8,8 @@ func LineOf(f Fact) (line OurLine, ok bool) {
 		return lineOf(LinePayment, f.TradeNo, f.Amount, f.Dates, TradeCredited), true
 	case PaymentParked:
 		return lineOf(LinePayment, f.TradeNo, f.Amount, f.Dates, TradeParked), f.Confirmed
+	case CorrectionIssued:
+		return lineOf(f.Enters, f.TradeNo, f.Amount, f.Dates, TradeCredited), f.Enters != ""
 	case PaymentRefunded:
 		line = lineOf(LineRefund, f.TradeNo, f.Amount, f.Dates, "")
 		line.RefundID, line.RefundNo = f.RefundID, f.RefundNo

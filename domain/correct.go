@@ -134,26 +134,19 @@ func (p Payment) proposal(c Context, q Correction) (CorrectionProposed, error) {
 			return f, err
 		}
 	}
-	attempt := 0
-	for _, earlier := range p.Proposals {
-		if earlier.Ask.same(f) && earlier.State != ProposalOpen {
-			attempt++
-		}
-	}
-	f.Proposal = NewV5(c.Ledger, string(c.Stream), "proposal", string(f.Action), f.TradeNo, string(f.Account), strconv.Itoa(attempt))
+	f.Proposal = NewV5(c.Ledger, string(c.Stream), "proposal", string(f.Action), f.TradeNo, string(f.Account), strconv.Itoa(p.attempts(f)))
 	return f, nil
 }
 
-// creditOf is whom a credit by hand gives what: as it was placed, as it was
-// credited before it was reversed, or for an order nobody placed as q says.
-func (p Payment) creditOf(q Correction, t Trade) (AccountID, Money) {
-	switch {
-	case t.State == TradeReversed:
-		return t.Account, t.Amount
-	case p.IsPlaced():
-		return p.Placed.Account, p.Placed.Amount
+// attempts counts the decided proposals that f would share its name with: the
+// amount is no part of the name.
+func (p Payment) attempts(f CorrectionProposed) (n int) {
+	for _, q := range p.Proposals {
+		if q.State != ProposalOpen && q.Ask.Action == f.Action && q.Ask.TradeNo == f.TradeNo && q.Ask.Account == f.Account {
+			n++
+		}
 	}
-	return q.Account, q.Amount
+	return n
 }
 
 // same reports whether two proposals want the same.
@@ -344,59 +337,23 @@ func notNow(f CorrectionProposed, format string, args ...any) error {
 	return EField(KindConflict, "action", "cannot %s trade %s: "+format, args...)
 }
 
-func (p Payment) allocateByHand(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued, approver string) ([]Fact, error) {
-	switch {
-	case t.State != TradeParked:
-		return nil, notNow(f, "its money is not parked and confirmed")
-	case t.Refunded.IsPositive():
-		return nil, notNow(f, "%s of it was refunded", t.Refunded)
-	case f.Amount != t.Amount:
-		return nil, notNow(f, "its money is %s now, not %s", t.Amount, f.Amount)
-	}
-	return issued.beside(c, PaymentAllocated{
-		TradeNo: t.TradeNo, Account: f.Account, Amount: t.Amount, ProposedBy: f.By, ApprovedBy: approver, Reason: f.Reason,
-		Dates: c.decidedDates(f.ValueDate), Postings: allocatePostings(f.Account, t.Amount), Rules: RulesVersion,
-	}), nil
-}
-
-// creditByHand gives the order its own credit (R2: at most one), or gives back
-// one that was reversed.
-func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
-	ch := c.Channel.Channel
-	switch {
-	case !f.Amount.IsPositive():
-		return nil, EField(KindInvalid, "amount", "%s is not positive", f.Amount)
-	case !c.Channel.Takes(f.Amount.currency):
-		return nil, EField(KindMismatch, "currency", "channel %s does not take %s", ch, f.Amount.currency)
-	case t.State == TradeReversed:
-		return issued.posted(c, f.ValueDate, creditPostings(ch, f.Account, f.Amount)), nil
-	case p.settled:
-		return nil, notNow(f, "the order has its credit, by trade %s (R2)", quote(p.Settled))
-	case t.State.Decided():
-		return nil, notNow(f, "its money is %s: allocate it", t.State)
-	case p.Closed == ClosedMerchant:
-		return nil, notNow(f, "the merchant cancelled the order")
-	case p.IsPlaced() && (f.Account != p.Placed.Account || f.Amount != p.Placed.Amount):
-		return nil, notNow(f, "the order was placed for another account or amount (R3)")
-	}
-	return issued.beside(c, PaymentCredited{
-		TradeNo: f.TradeNo, Account: f.Account, Amount: f.Amount, Late: p.Closed != "", Source: SourcePerson, Basis: c.ID(f),
-		Dates: c.decidedDates(f.ValueDate), Postings: creditPostings(ch, f.Account, f.Amount), Rules: RulesVersion,
-	}), nil
-}
-
-// reverse takes back what was credited or allocated from where it sits now.
-// Allocated money is parked again.
+// reverse takes back what was credited or allocated from where it sits now, and
+// names the fact that gave it: each is taken back once. Allocated money is parked
+// again.
 func (p Payment) reverse(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
 	if err := p.sits(t, f); err != nil {
 		return nil, err
 	}
+	var given Fact = PaymentCredited{}
+	ps := creditPostings(c.Channel.Channel, t.Account, f.Amount)
 	if t.State == TradeAllocated {
-		issued.Reverses = c.ID(PaymentAllocated{TradeNo: t.TradeNo})
-		return issued.posted(c, f.ValueDate, negated(allocatePostings(t.Account, f.Amount))), nil
+		given, ps = PaymentAllocated{TradeNo: t.TradeNo}, allocatePostings(t.Account, f.Amount)
 	}
-	issued.Reverses = c.ID(PaymentCredited{})
-	return issued.posted(c, f.ValueDate, negated(creditPostings(c.Channel.Channel, t.Account, f.Amount))), nil
+	if !t.given.IsZero() {
+		given = CorrectionIssued{TradeNo: t.TradeNo, Corrects: t.given}
+	}
+	issued.Reverses = c.ID(given)
+	return issued.posted(c, f.ValueDate, negated(ps)), nil
 }
 
 func (p Payment) move(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
@@ -435,35 +392,6 @@ func (p Payment) writeOff(c Context, f CorrectionProposed, t Trade, issued Corre
 		return nil, notNow(f, "%s of it is left", t.left())
 	}
 	return issued.posted(c, f.ValueDate, transfer(Posting{Book: BookParked}, Posting{Book: BookUnclaimed}, f.Amount)), nil
-}
-
-// applyIssued changes where the money of a trade stands. A heal changes
-// nothing: its money is in the credit beside it.
-func (p Payment) applyIssued(f CorrectionIssued) Payment {
-	if f.Proposal.IsZero() {
-		return p
-	}
-	p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State = ProposalIssued })
-	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {
-		switch f.Action {
-		case ActionReverse:
-			if t.State == TradeAllocated {
-				t.State, t.Account = TradeParked, ""
-			} else {
-				t.State = TradeReversed
-			}
-		case ActionMove:
-			t.Account = f.Account
-		case ActionWriteOff:
-			t.State = TradeWrittenOff
-		case ActionCredit:
-			if t.State == TradeReversed {
-				t.State = TradeCredited
-			}
-		case ActionAllocate:
-		}
-	})
-	return p
 }
 
 func withProposal(qs []Proposal, id ID, change func(*Proposal)) []Proposal {

@@ -351,7 +351,8 @@ type CorrectionIssued struct {
 	Account  AccountID `json:"account,omitempty"` // who got the money, or lost it when it was reversed
 	From     AccountID `json:"from,omitempty"`    // who lost it, with move
 	Amount   Money     `json:"amount,omitzero"`
-	Reverses ID        `json:"reverses,omitzero"` // the credit or allocation that was taken back
+	Reverses ID        `json:"reverses,omitzero"` // the fact that gave what is taken back: a credit or an allocation
+	Enters   LineKind  `json:"enters,omitempty"`  // what a provider's bill must have of it: money these books did not have before
 	Dates    Dates     `json:"dates,omitzero"`    // with postings
 	Postings []Posting `json:"postings,omitempty"`
 	Rules    int       `json:"rules,omitzero"`

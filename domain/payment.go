@@ -65,6 +65,10 @@ type Trade struct {
 	Early    bool      // held before its order was placed
 	Account  AccountID // the wallet it was credited or allocated to
 	Refunded Money     // what went back to the payer of it; more than Amount with refunds that are in suspense
+
+	told     Money // how much the provider says it is; the zero Money where only people say it
+	given    ID    // what the correction corrects that gave it; zero for the first credit or allocation
+	returned bool  // an allocation of it was taken back
 }
 
 // MaxEqualNotices is how many deliveries of a payment are kept as events each.
@@ -254,6 +258,9 @@ func (p Payment) applyNotified(f PaymentNotified) Payment {
 				}
 			}
 			t.Called = t.Called || f.Source == SourceCallback
+			if len(f.Doubts) == 0 && f.Amount.IsPositive() {
+				t.told = f.Amount
+			}
 		})
 	}
 	return p
@@ -273,7 +280,7 @@ func (p Payment) applyParked(f PaymentParked) Payment {
 
 // applyAllocated: an allocation to the order's own account settles the order.
 func (p Payment) applyAllocated(f PaymentAllocated) Payment {
-	if p.IsPlaced() && !p.settled && f.Account == p.Placed.Account {
+	if p.IsPlaced() && !p.lives() && f.Account == p.Placed.Account {
 		return p.settle(f.TradeNo, f.Account, f.Amount, TradeAllocated)
 	}
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) {

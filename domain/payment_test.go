@@ -63,9 +63,8 @@ func TestTrades(t *testing.T) {
 	}
 	same(t, "trades", want, p.Trades)
 	same(t, "waiting", want[:2], p.Waiting())
-	if got, ok := p.Trade("T2"); !ok || got != want[1] {
-		t.Errorf("trade T2 is %v, %t", got, ok)
-	}
+	second, _ := p.Trade("T2")
+	same(t, "trade T2", want[1], second)
 	if got, ok := p.Trade("T4"); ok || got != (domain.Trade{}) {
 		t.Errorf("trade T4 is %v, %t", got, ok)
 	}

@@ -45,7 +45,7 @@ func (p Payment) Place(c Context, o Order) ([]Fact, error) {
 	}
 	facts := []Fact{placed}
 	for _, t := range p.Trades {
-		if !p.settled && t.State == TradeParked && !t.gone() && t.Reason == ReasonUnknownOrder && t.Amount == o.Amount &&
+		if !p.settled && t.State == TradeParked && !t.returned && !t.gone() && t.Reason == ReasonUnknownOrder && t.Amount == o.Amount &&
 			p.Apply(placed).placedInTime(t) {
 			return append(facts, allocation(c, placed, t)), nil
 		}
@@ -88,11 +88,12 @@ func (p Payment) samePlacing(o Order) error {
 }
 
 // sameCredit: an order that was credited before it was placed, because its
-// notice said to whom, can only be placed as what it was credited for.
+// notice or people said to whom, can only be placed as what it was credited for,
+// unless people took that back.
 func (p Payment) sameCredit(o Order) error {
 	t, credited := p.Trade(p.Settled)
 	switch {
-	case !p.settled || !credited:
+	case !credited || !p.lives():
 		return nil
 	case o.Account != t.Account:
 		return EField(KindConflict, "account", "order %s was credited to another account", o.OrderNo)

@@ -81,7 +81,7 @@ func TestWhichFactsPost(t *testing.T) {
 	posting := map[string]bool{
 		"payment.credited.v1.full": true, "payment.credited.v1.minimal": true, "payment.parked.v1.full": true,
 		"payment.allocated.v1.full": true, "payment.allocated.v1.rule": true, "payment.allocated.v1.minimal": true,
-		"correction.issued.v1.person": true,
+		"correction.issued.v1.person": true, "correction.issued.v1.entered": true,
 	}
 	for name, f := range fixtures() {
 		typ := typeOf(name)

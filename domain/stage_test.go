@@ -7,6 +7,7 @@ import (
 	"counterfoil/domain"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // The tests of the aggregate play on one stage: channel epay-main, order A100
@@ -231,7 +232,7 @@ type reporter interface {
 func same[T any](t reporter, what string, want, got T) {
 	t.Helper()
 	equalMoney := cmp.Comparer(func(a, b domain.Money) bool { return a == b })
-	if diff := cmp.Diff(want, got, equalMoney); diff != "" {
+	if diff := cmp.Diff(want, got, equalMoney, cmpopts.IgnoreUnexported(domain.Trade{})); diff != "" {
 		t.Errorf("%s: - want, + got:\n%s", what, diff)
 	}
 }

@@ -236,8 +236,8 @@ func (w *world) propose(t *rapid.T) {
 	q := domain.Correction{
 		Action:  rapid.SampledFrom(domain.Actions()).Draw(t, "action"),
 		TradeNo: rapid.SampledFrom([]string{"T1", "T1", "T2", "T3", ""}).Draw(t, "trade"),
-		Account: rapid.SampledFrom([]domain.AccountID{alice, bob}).Draw(t, "account"),
-		Amount:  ten, Reason: "ticket 12", By: rapid.SampledFrom(people).Draw(t, "proposed by"),
+		Account: rapid.SampledFrom([]domain.AccountID{alice, bob, ""}).Draw(t, "account"),
+		Amount:  rapid.SampledFrom([]domain.Money{ten, ten, five, {}}).Draw(t, "credited"), Reason: "ticket 12", By: rapid.SampledFrom(people).Draw(t, "proposed by"),
 	}
 	w.attempt(t, domain.Notice{}, func(p domain.Payment, c domain.Context) domain.Verdict {
 		_, fs, err := p.Propose(c, q, domain.Spent{})

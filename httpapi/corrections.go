@@ -42,10 +42,10 @@ type proposeInput struct {
 	Body struct {
 		Channel     string `json:"channel" doc:"Channel id"`
 		OrderNo     string `json:"order_no" minLength:"1" maxLength:"1024" doc:"The merchant's order number"`
-		Action      string `json:"action" enum:"allocate,credit,reverse,move,write_off" doc:"allocate: parked money to an account; credit: the order, without the provider's word; reverse: take a credit or allocation back; move: credited money to another account; write_off: parked money nobody claims"`
+		Action      string `json:"action" enum:"allocate,credit,reverse,move,write_off" doc:"allocate: parked money to an account; credit: the order, without the provider's word, also rightly after a wrong credit was reversed; reverse: take a credit or allocation back; move: credited money to another account; write_off: parked money nobody claims"`
 		TradeNo     string `json:"trade_no" minLength:"1" maxLength:"1024" doc:"The money it is about"`
-		Account     string `json:"account,omitempty" doc:"Who gets it: with allocate and move, and with the credit of an order nobody placed"`
-		Amount      *Money `json:"amount,omitempty" doc:"Only with the credit of an order nobody placed"`
+		Account     string `json:"account,omitempty" doc:"Who gets it: with allocate and move, and with the credit of an order nobody placed; left out after a reversal: as it was"`
+		Amount      *Money `json:"amount,omitempty" doc:"With the credit of an order nobody placed; left out after a reversal: as it was. What the provider said of this money it must be"`
 		Discrepancy string `json:"discrepancy,omitempty" doc:"Id of the difference it repairs"`
 		ValueDate   string `json:"value_date,omitempty" doc:"The day to book it on, YYYY-MM-DD, in a period that is open; that of the approval when left out"`
 		Reason      string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the one who approves and for auditors"`

@@ -328,3 +328,47 @@ func TestCorrectionsAndClosedPeriods(t *testing.T) {
 		t.Errorf("booked as %s", last)
 	}
 }
+
+// TestRightCreditAfterReversal: a credit that people mistyped is taken back and
+// entered with the right amount for the right account, each step by two persons;
+// the balances follow, and there is never more than one.
+func TestRightCreditAfterReversal(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	credit := func(account, amount string) string {
+		return strings.TrimSuffix(wish("credit", "A1", "T9", "account", account), "}") + `,"amount":{"amount":"` + amount + `","currency":"CNY"}}`
+	}
+	both := func(body string) {
+		t.Helper()
+		a := s.call("li", http.MethodPost, corrections, body)
+		if a.status != http.StatusCreated {
+			t.Fatalf("proposed: %d %s", a.status, a.body)
+		}
+		id := a.text("id")
+		if a = s.call("li", http.MethodPost, corrections+"/"+id+"/approve", "{}"); a.status != http.StatusForbidden {
+			t.Errorf("approved by the proposer: %d %s", a.status, a.body)
+		}
+		if a = s.call("wang", http.MethodPost, corrections+"/"+id+"/approve", "{}"); a.status != http.StatusOK || a.text("state") != "issued" {
+			t.Fatalf("approved: %d %s", a.status, a.body)
+		}
+	}
+	balance := func(account, want string) {
+		t.Helper()
+		if a := s.call("admin", http.MethodGet, "/v1/accounts/"+account+"/balances", ""); a.text("balances.0.amount") != want {
+			t.Errorf("%s: %s, want %s", account, a.body, want)
+		}
+	}
+	both(credit("user:7", "10.00"))
+	if a := s.call("li", http.MethodPost, corrections, credit("user:8", "100.00")); a.status != http.StatusConflict || !strings.Contains(string(a.body), "(R2)") {
+		t.Errorf("beside a live credit: %d %s", a.status, a.body)
+	}
+	both(wish("reverse", "A1", "T9"))
+	balance("user:7", "0.00")
+	both(credit("user:8", "100.00"))
+	balance("user:7", "0.00")
+	balance("user:8", "100.00")
+	if a := s.call("admin", http.MethodGet, "/v1/payments/"+string(now)+"/A1", ""); a.text("state") != "credited" {
+		t.Errorf("%s", a.body)
+	}
+}

@@ -63,9 +63,7 @@ func (p *PaymentRow) apply(f domain.Fact) {
 	}
 	if restates {
 		d := p.payment().Apply(f)
-		if c, ok := f.(domain.PaymentCredited); ok {
-			p.credit(c)
-		}
+		p.credit(f)
 		p.restate(d)
 	}
 }
@@ -77,10 +75,20 @@ func (p *PaymentRow) place(f domain.PaymentPlaced) {
 	p.Refunded = RefundedOf(p.Open, p.Amount.Currency())
 }
 
-// credit takes over whose money it is, of an order that nobody placed.
-func (p *PaymentRow) credit(f domain.PaymentCredited) {
-	if p.PlacedAt.IsZero() {
+// credit takes over whose money it is, of an order that nobody placed: by its
+// credit, or by the one that people gave in its place.
+func (p *PaymentRow) credit(f domain.Fact) {
+	if !p.PlacedAt.IsZero() {
+		return
+	}
+	switch f := f.(type) {
+	case domain.PaymentCredited:
 		p.Account, p.Amount = f.Account, f.Amount
+	case domain.CorrectionIssued:
+		if f.Action == domain.ActionCredit && len(f.Postings) > 0 {
+			p.Account, p.Amount = f.Account, f.Amount
+		}
+	default: // it credits nothing
 	}
 }
 
@@ -215,9 +223,11 @@ func decided(f domain.Fact) (trade string, ok bool) {
 		return f.TradeNo, f.Confirmed
 	case domain.PaymentAllocated:
 		return f.TradeNo, true
+	case domain.CorrectionIssued:
+		return f.TradeNo, f.Enters != ""
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.PaymentPlaced, domain.PaymentNotified,
 		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
-		domain.CorrectionApproved, domain.CorrectionRejected, domain.CorrectionIssued,
+		domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
 		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
 		return "", false

@@ -34,7 +34,9 @@ person approves it.
 Actions:
   allocate   parked money goes to --account
   credit     the order is credited without the provider's word (补单)
-  reverse    a credit or an allocation is taken back (冲正)
+  reverse    a credit or an allocation is taken back (冲正); the right one can be
+             proposed then: another --trade or order, or where nobody placed the
+             order another --account or --amount
   move       credited money goes to --account
   write_off  parked money that nobody claims becomes income`,
 		Example: `  counterfoil corrections propose allocate --channel epay-main --order USR1NO0001 --trade 2026112212000012345 \
@@ -62,7 +64,7 @@ Actions:
 	f.StringVar(&order, "order", "", "order `NUMBER`")
 	f.StringVar(&trade, "trade", "", "the provider's `NUMBER` of the money")
 	f.StringVar(&account, "account", "", "`ACCOUNT` that gets the money")
-	f.StringVar(&amount, "amount", "", "`MONEY` such as \"7.30 CNY\", for the credit of an order nobody placed")
+	f.StringVar(&amount, "amount", "", "`MONEY` such as \"7.30 CNY\", for the credit of an order nobody placed; after a reversal, as it was when left out")
 	f.StringVar(&discrepancy, "discrepancy", "", "`ID` of the difference it repairs")
 	f.StringVar(&day, "value-date", "", "`DAY` to book it on, in a period that is open; that of the approval when left out")
 	f.StringVar(&reason, "reason", "", "`TEXT` that says why, for the one who approves and for auditors")

@@ -228,6 +228,9 @@ func (m *model) checkPayments(t testing.TB, d *DB) {
 			if c, ok := f.(domain.PaymentCredited); ok && !want.IsPlaced() {
 				account = c.Account
 			}
+			if c, ok := f.(domain.CorrectionIssued); ok && !want.IsPlaced() && c.Action == domain.ActionCredit {
+				account = c.Account // given by people in the place of what they took back
+			}
 		}
 		if p.State != want.State() || p.Notices != want.Notices || p.Account != account || p.Position != m.last[s] {
 			t.Fatalf("payment %s: row %+v\nlog says %s, %d notices, account %q, position %d\n%+v",
