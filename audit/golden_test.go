@@ -23,7 +23,12 @@ const (
 
 func golden(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
+	return fileOf(t, filepath.Join("testdata", name))
+}
+
+func fileOf(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	must(t, err)
 	return b
 }
