@@ -22,7 +22,7 @@ type Config struct {
 	Quiet   time.Duration // and as soon as no event came for so long; 0 means 1 s
 	// Share is the part of one processor that sealing may take while the log is
 	// busy, so that callbacks keep theirs; it falls behind instead, and catches up
-	// later. 0 means 0.08, 1 no limit.
+	// later. 0 means 0.04, 1 no limit.
 	Share float64
 	Clock func() time.Time // required
 	// Logger takes what people must know. Default: nothing is logged.
@@ -40,7 +40,7 @@ func (c Config) withDefaults() Config {
 		c.Quiet = time.Second
 	}
 	if c.Share <= 0 || c.Share > 1 {
-		c.Share = 0.08
+		c.Share = 0.04
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

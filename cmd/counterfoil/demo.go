@@ -76,7 +76,7 @@ func demoStore(s initSettings) (string, error) {
 func newBenchCommand(p *program) *cobra.Command {
 	var o bench.Options
 	cmd := &cobra.Command{
-		Use: "bench", Short: "Measure callbacks, repeats and balances on this machine",
+		Use: "bench", Short: "Measure callbacks, repeats, balances and sealing on this machine",
 		Long: `Measures the real api program over real sockets on a scratch store below --dir
 (the system's folder for temporary files without it), beside a bare handler and
 a bare write and sync. Prints a page of Markdown.`,
@@ -96,6 +96,7 @@ a bare write and sync. Prints a page of Markdown.`,
 	}
 	cmd.Flags().DurationVar(&o.For, "for", 5*time.Second, "`TIME` each measurement takes")
 	cmd.Flags().IntVar(&o.Rounds, "rounds", 3, "each figure is the median of `N` measurements")
+	cmd.Flags().StringVar(&o.Only, "only", "", "`WHAT` to measure and nothing else: sealing")
 	cmd.Flags().IntVar(&o.Large, "large", 0, "measure callbacks at `N` payments too, in order and scattered")
 	return cmd
 }

@@ -26,8 +26,9 @@ type Options struct {
 	Dir      string // scratch folder
 	Bin      string // folder of the api program
 	For      time.Duration
-	Rounds   int // each figure is the median of so many
-	Large    int // payments of the large store; 0 leaves it out
+	Rounds   int    // each figure is the median of so many
+	Large    int    // payments of the large store; 0 leaves it out
+	Only     string // OnlySealing for that measurement alone
 	Out      io.Writer
 	Progress func(label string, total int) (step func(), done func())
 }
@@ -35,14 +36,26 @@ type Options struct {
 // small is how many payments the small store holds before a callback round.
 const small = 10_000
 
+// OnlySealing is what sealing costs callbacks.
+const OnlySealing = "sealing"
+
 // Run measures everything and writes a page of Markdown.
 func Run(ctx context.Context, o Options) error {
+	if o.Only != "" && o.Only != OnlySealing {
+		return domain.EField(domain.KindInvalid, "only", "%q: can be %q", o.Only, OnlySealing)
+	}
 	page := &page{out: o.Out}
 	page.head()
+	if o.Only == OnlySealing {
+		return o.sealing(ctx, page)
+	}
 	if err := o.disk(ctx, page); err != nil {
 		return err
 	}
 	if err := o.callbacks(ctx, page); err != nil {
+		return err
+	}
+	if err := o.sealing(ctx, page); err != nil {
 		return err
 	}
 	if o.Large > 0 {

@@ -56,6 +56,8 @@ func NewStore(ctx context.Context, dir, confirm string, random bool) (*Store, er
 	text := fmt.Sprintf(`public_url: http://%[1]s
 listen: %[1]s
 ops_listen: 127.0.0.1:0
+reconciler: {ops_listen: "127.0.0.1:0", sweep_every: 1h}
+tree: {every: 1s}
 limits:
   conns_per_address: 4096
 channels:
