@@ -118,6 +118,8 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near, seals: seals,
 		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
 	}
+	inspection := startInspection(ctx, d)
+	defer inspection.end()
 	if w.closings, err = readClosings(ctx, d.Log, rep.Head); err != nil {
 		return rep, err
 	}
@@ -135,7 +137,7 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 	if err := compareScratch(ctx, d, w, &rep); err != nil {
 		return rep, err
 	}
-	if err := inspect(ctx, d, progress, &rep); err != nil {
+	if err := inspection.report(progress, &rep); err != nil {
 		return rep, err
 	}
 	rep.finish()

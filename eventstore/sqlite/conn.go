@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -192,6 +193,21 @@ func (c *conn) query(sql string, row func(*stmt)) error {
 			return err
 		}
 		row(s)
+	}
+}
+
+// interruptedBy makes what the connection does fail when ctx ends. release
+// comes before the connection is closed.
+func (c *conn) interruptedBy(ctx context.Context) (release func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		sqlite3.Xsqlite3_interrupt(c.tls, c.h)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ OR sealed_hash IS NOT NULL AND (typeof(sealed_hash) <> 'blob' OR length(sealed_h
 // Inspect looks at the file itself, as reading its events cannot: pages,
 // indexes, schema, rows that nobody would read. It returns what is wrong, in
 // SQLite's words where it has some, at most a hundred sentences; an error means
-// that the file could not be looked at. It reads the whole file.
+// that the file could not be looked at, or that ctx ended. It reads the whole
+// file.
 func (s *Store) Inspect(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, domain.E(domain.KindUnavailable, "inspect %s: %w", s.path, err)
@@ -39,6 +40,7 @@ func (s *Store) Inspect(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer c.close()
+	defer c.interruptedBy(ctx)()
 	found, err := c.list("PRAGMA integrity_check("+strconv.Itoa(maxDamage)+")", func(q *stmt) string { return string(q.bytes(0)) })
 	if len(found) == 1 && found[0] == "ok" {
 		found = nil
