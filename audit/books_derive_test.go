@@ -20,6 +20,15 @@ func month(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.live()
+	w.closesNovember()
+	return w
+}
+
+// closesNovember books bills and payouts, and closes the month; two payments of
+// the month come when it is proposed and when it is closed.
+func (w *world) closesNovember() {
+	t := w.t
+	t.Helper()
 	bill := domain.BookedBill{
 		Day: "2026-11-22", Bill: "trade", Run: "bill-1", SHA256: "ab",
 		Charges:   []domain.Charge{{Currency: domain.CNY, Fees: "0.5521", Discounts: "1", Moved: yuan(t, "0.57")}},
@@ -55,7 +64,6 @@ func month(t *testing.T) *world {
 	w.place(trusting, "D2", "user:9", "8.00")
 	w.lateCallback("D2", "T-later", "8.00")
 	w.fold()
-	return w
 }
 
 // lateCallback takes a notice whose order was paid in November.

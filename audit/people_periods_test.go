@@ -34,9 +34,10 @@ func (w *world) sign(private ed25519.PrivateKey, statement func(at time.Time) []
 	return &domain.Signature{Key: domain.KeyFingerprint(public), SignedAt: w.now, Value: ed25519.Sign(private, statement(w.now))}
 }
 
-// signedMonth is November with two persons' keys, proposed and not yet closed.
+// signedMonth is a month with two persons' keys, which is to be closed.
 type signedMonth struct {
 	*world
+	period   string
 	li, wang ed25519.PrivateKey
 	ask      domain.PeriodClosing
 	basis    domain.CloseBasis
@@ -44,24 +45,30 @@ type signedMonth struct {
 
 func newSignedMonth(t *testing.T) *signedMonth {
 	t.Helper()
-	m := &signedMonth{world: newWorld(t)}
-	m.live()
-	m.li, m.wang = m.ownKey("li", "wang", 1), m.ownKey("wang", "li", 2)
+	w := newWorld(t)
+	w.live()
+	m := w.signs("2026-11")
 	m.now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	return m
+}
+
+// signs gives li and wang keys of their own.
+func (w *world) signs(period string) *signedMonth {
+	w.t.Helper()
+	return &signedMonth{world: w, period: period, li: w.ownKey("li", "wang", 1), wang: w.ownKey("wang", "li", 2)}
 }
 
 // proposes is what li proposes now, unsigned.
 func (m *signedMonth) proposes() domain.PeriodClosing {
 	m.t.Helper()
 	var err error
-	m.basis, err = m.world.basis("2026-11")(m.t.Context())
+	m.basis, err = m.world.basis(m.period)(m.t.Context())
 	must(m.t, err)
 	m.basis.Zones = []string{"Asia/Shanghai"}
 	have, err := m.ledger.Periods(m.t.Context())
 	must(m.t, err)
 	p, _, err := have.Propose(domain.Context{Ledger: m.ledger.ID(), Stream: domain.PeriodsStream, Now: m.now}, domain.CloseAsk{
-		Period: "2026-11", Reason: "done", By: "li", Basis: m.basis,
+		Period: m.period, Reason: "done", By: "li", Basis: m.basis,
 	})
 	must(m.t, err)
 	m.ask = p.Ask
@@ -69,7 +76,7 @@ func (m *signedMonth) proposes() domain.PeriodClosing {
 }
 
 func (m *signedMonth) propose(sig *domain.Signature) error {
-	_, _, err := m.ledger.ProposeClose(m.t.Context(), domain.CloseAsk{Period: "2026-11", Reason: "done", By: "li"}, sig, m.given(),
+	_, _, err := m.ledger.ProposeClose(m.t.Context(), domain.CloseAsk{Period: m.period, Reason: "done", By: "li"}, sig, m.given(),
 		ledger.By{Actor: "person:li"})
 	return err
 }
@@ -180,7 +187,7 @@ func (m *signedMonth) closed(sig *domain.Signature) domain.PeriodClosed {
 	must(m.t, m.propose(m.sign(m.li, func(at time.Time) []byte { return domain.ClosingStatement(m.ledger.ID(), ask, at) })))
 	m.later(domain.PeriodGrace + domain.PeriodSettle)
 	return domain.PeriodClosed{
-		Proposal: ask.Proposal, Period: "2026-11", ProposedBy: "li", By: "wang", Reason: "checked", Basis: m.ask.Basis, Rules: domain.RulesVersion,
+		Proposal: ask.Proposal, Period: m.period, ProposedBy: "li", By: "wang", Reason: "checked", Basis: m.ask.Basis, Rules: domain.RulesVersion,
 		Signature: sig,
 	}
 }
