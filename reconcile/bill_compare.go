@@ -141,22 +141,50 @@ func (c *Comparer) pass(
 	if err := ctx.Err(); err != nil {
 		return nil, because(operations.CauseStopped, err)
 	}
-	return out, judgeable(run, may, sum, doubled)
+	known, err := c.known(ctx, run, out)
+	if err != nil {
+		return nil, because(operations.CauseOurs, err)
+	}
+	return out, judgeable(run, may, sum, known, doubled)
+}
+
+// known counts differences that waited and that the run of an earlier day has
+// told already: what only we have stays open on every later bill, and says
+// nothing about the day of this one.
+func (c *Comparer) known(ctx context.Context, run *operations.BillRun, ds []domain.Difference) (n int64, err error) {
+	if len(ds) <= few {
+		return 0, nil // judged whatever their share
+	}
+	for _, d := range ds {
+		if d.State != domain.DifferenceOpen || d.Ours == nil || d.Ours.Since == "" {
+			continue
+		}
+		was, err := c.Bills.Discrepancy(ctx, c.rowID(run, d.Key(), d.Kind))
+		switch {
+		case err == nil && was.Day < run.Day:
+			n++
+		case err != nil && domain.KindOf(err) != domain.KindNotFound:
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // judgeable refuses to conclude anything from a bill that says a thing twice,
-// or from a day that differs so much that something else is wrong.
-func judgeable(run *operations.BillRun, may domain.Tolerance, sum *domain.Compared, doubled string) error {
+// or from a day that differs so much that something else is wrong; what is known
+// from earlier days is no news of this one.
+func judgeable(run *operations.BillRun, may domain.Tolerance, sum *domain.Compared, known int64, doubled string) error {
 	open, lines := sum.OpenCount(), sum.Ours.Lines+sum.Theirs.Lines
+	news := open - known
 	switch {
 	case doubled != "":
 		return because(operations.CauseBillDoubled, domain.E(domain.KindCorrupt, "the bill of %s lists trade %.60q twice", run.Day, doubled))
 	case open+sum.Waiting+sum.Settled > int64(may.MaxItems):
 		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
 			"%d differences and %d lines that wait or were found late: one run judges at most %d", open, sum.Waiting+sum.Settled, may.MaxItems))
-	case open > few && open*100 > lines*int64(may.MaxPercent):
+	case news > few && news*100 > lines*int64(may.MaxPercent):
 		return because(operations.CauseTooMany, domain.E(domain.KindLimited,
-			"%d differences in %d lines: above %d in a hundred something else is wrong", open, lines, may.MaxPercent))
+			"%d differences in %d lines: above %d in a hundred something else is wrong", news, lines, may.MaxPercent))
 	}
 	return nil
 }
