@@ -33,9 +33,9 @@ func (s *site) officers() {
 }
 
 // march is a month: a payment of 7.30, fees of 0.10 and a payout of 5.00.
-func march(t *testing.T) *site {
+func march(t *testing.T, options ...option) *site {
 	t.Helper()
-	s := newSite(t)
+	s := newSite(t, options...)
 	s.officers()
 	s.place(now, "A1", "7.30")
 	if w := s.serve(get(now, signed(callback("A1", "TA1", "7.30")))); w.Body.String() != "success" {
@@ -123,6 +123,49 @@ func TestPayouts(t *testing.T) {
 	}
 	if a := s.call("li", http.MethodGet, "/v1/books", ""); !strings.Contains(string(a.body), `"book":"assets:bank"`) {
 		t.Errorf("the bank has nothing: %s", a.body)
+	}
+}
+
+// TestPeriodWithoutItsComparisons: every bill that is to be compared each day
+// stands in the way of a close, from the channel's first whole day on, until it
+// is compared whole or accepted by its name.
+func TestPeriodWithoutItsComparisons(t *testing.T) {
+	t.Parallel()
+	s := march(t, func(d *httpapi.Deps, _ *httpapi.Config) {
+		d.BillsOf = func(ch domain.ChannelID) []string {
+			return map[domain.ChannelID][]string{now: {"trade", "fund_flow"}}[ch]
+		}
+	})
+	s.clock.add(april.Sub(s.clock.now()))
+	compared := func(bill string, from, to domain.Day) {
+		for day := from; day <= to; day = day.Add(1) {
+			s.ok(s.ops.PutBillRun(t.Context(), operations.BillRun{
+				ID: "bill-" + bill + "-" + string(day), Channel: now, Day: day, Bill: bill, State: operations.RunComplete, StartedAt: s.clock.now(),
+			}))
+		}
+	}
+	propose := func(accept string) answer {
+		return s.call("li", http.MethodPost, "/v1/periods/2026-03/propose", `{"reason":"done","accept":[`+accept+`]}`)
+	}
+	refused := func(what, accept string, names ...string) {
+		t.Helper()
+		a := propose(accept)
+		if a.status != http.StatusConflict || strings.Count(a.text("detail"), "(not compared)") != len(names) {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+		for _, name := range names {
+			if !strings.Contains(string(a.body), name+" (not compared)") {
+				t.Errorf("%s: %s lacks %s", what, a.body, name)
+			}
+		}
+	}
+	compared("trade", "2026-03-15", "2026-03-31")
+	compared("fund_flow", "2026-03-15", "2026-03-29")
+	refused("without two days of the fund flow", "", "run:epay-now:2026-03-30:fund_flow", "run:epay-now:2026-03-31:fund_flow")
+	refused("one accepted", `"run:epay-now:2026-03-30:fund_flow"`, "run:epay-now:2026-03-31:fund_flow")
+	compared("fund_flow", "2026-03-31", "2026-03-31")
+	if a := propose(`"run:epay-now:2026-03-30:fund_flow"`); a.status != http.StatusCreated || a.text("incomplete.0.name") != "run:epay-now:2026-03-30:fund_flow" {
+		t.Errorf("the last one accepted: %d %s", a.status, a.body)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"counterfoil/eventstore"
 	"counterfoil/ledger"
 	"counterfoil/operations"
-	"counterfoil/providers"
 )
 
 // maxNamed is how many open differences a period's facts name; all are counted.
@@ -57,8 +56,8 @@ func (s *Server) periodTotals(ctx context.Context, period string) (b domain.Clos
 }
 
 // incompleteRuns names the bills of a period's days that were not compared
-// whole, in order. Of a channel's bills it is the one with the payments that
-// must have been compared; others where a comparison of them was begun.
+// whole, in order: all that a channel's days are compared with by its settings,
+// and others where a comparison of them was begun.
 func (s *Server) incompleteRuns(ctx context.Context, period string) ([]domain.PeriodException, error) {
 	var out []domain.PeriodException
 	for _, id := range slices.Sorted(maps.Keys(s.Channels)) {
@@ -83,16 +82,8 @@ func (s *Server) incompleteOf(ctx context.Context, id domain.ChannelID, period s
 	if err != nil {
 		return nil, err
 	}
-	if bill := dueBill(s.Channels[id]); bill != "" {
-		since, err := s.firstDay(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		for day := max(from, since); day <= to; day = day.Add(1) {
-			if _, begun := what[runOf{day, bill}]; !begun {
-				what[runOf{day, bill}] = "not compared"
-			}
-		}
+	if err := s.uncompared(ctx, id, from, to, what); err != nil {
+		return nil, err
 	}
 	var out []domain.PeriodException
 	for of, why := range what {
@@ -102,6 +93,30 @@ func (s *Server) incompleteOf(ctx context.Context, id domain.ChannelID, period s
 	}
 	slices.SortFunc(out, func(a, b domain.PeriodException) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// uncompared adds the bills that each day must have been compared with, and of
+// which no comparison was begun.
+func (s *Server) uncompared(ctx context.Context, id domain.ChannelID, from, to domain.Day, what map[runOf]string) error {
+	if s.BillsOf == nil {
+		return nil
+	}
+	bills := s.BillsOf(id)
+	if len(bills) == 0 {
+		return nil
+	}
+	since, err := s.firstDay(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, bill := range bills {
+		for day := max(from, since); day <= to; day = day.Add(1) {
+			if _, begun := what[runOf{day, bill}]; !begun {
+				what[runOf{day, bill}] = "not compared"
+			}
+		}
+	}
+	return nil
 }
 
 // runStates says of each bill that was begun why it is not complete; empty for
@@ -146,23 +161,6 @@ func runTrouble(r operations.BillRun) string {
 		return string(r.Cause)
 	}
 	return string(r.State)
-}
-
-// dueBill is the kind of bill that a channel's days must be compared with;
-// empty where its provider makes none.
-func dueBill(ch providers.Channel) string {
-	biller, ok := ch.(providers.Biller)
-	if !ok {
-		return ""
-	}
-	made := biller.Bills()
-	switch {
-	case slices.Contains(made, providers.BillTrade):
-		return string(providers.BillTrade)
-	case len(made) > 0:
-		return string(made[0])
-	}
-	return ""
 }
 
 // firstDay is the first whole day of a channel in these books: bills up to then

@@ -43,6 +43,9 @@ type Deps struct {
 	// CompareBills compares a channel's bills of one day; nil where there is no
 	// comparer.
 	CompareBills func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error)
+	// BillsOf are the kinds of bill that each day of a channel is to be compared
+	// with, before its period closes; nil where there is no comparer.
+	BillsOf func(ch domain.ChannelID) []string
 	// Acts records what people do; nil where nobody asks who used a key.
 	Acts func(ctx context.Context, a domain.Act, by ledger.By) error
 	// Tree is the tamper-evident log; nil where there is none.

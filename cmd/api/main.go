@@ -67,7 +67,7 @@ func server(app *assembly.App, reg *prometheus.Registry) (*httpapi.Server, error
 		CompareBills: func(ctx context.Context, ch domain.ChannelID, day domain.Day) ([]operations.BillRun, error) {
 			return comparer.Backfill(ctx, ch, day, day)
 		},
-		Tree: app.Tree(), Acts: app.Ledger.Act,
+		BillsOf: comparer.BillsOf, Tree: app.Tree(), Acts: app.Ledger.Act,
 	}, httpapi.Config{
 		PublicURL: app.Config.PublicURL, Software: assembly.Software, ExpireAfter: app.Config.Payments.ExpireAfter,
 		TrustedProxies: app.Config.Limits.TrustedProxies, TreePublic: app.Config.Tree.Public,

@@ -166,7 +166,7 @@ func (w *world) openDaemons() {
 	w.do(err)
 	api, err := httpapi.New(httpapi.Deps{
 		Ledger: w.app.Ledger, Log: w.app.Events, Rows: w.app.Rows, Ops: w.app.Ops, Bills: w.app.Bills, Channels: w.app.Channels,
-		Logger: w.app.Logger, Metrics: reg, Clock: w.clock.Now, Ready: w.app.Ready, Tree: w.app.Tree(),
+		Logger: w.app.Logger, Metrics: reg, Clock: w.clock.Now, Ready: w.app.Ready, Tree: w.app.Tree(), BillsOf: w.comparer.BillsOf,
 	}, httpapi.Config{PublicURL: w.shopAt, Software: assembly.Software, ExpireAfter: 2 * time.Hour})
 	w.do(err)
 	w.api = api.Handler()
