@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"counterfoil/domain"
 	"counterfoil/httpapi"
 )
 
@@ -41,7 +42,7 @@ until two different persons approved the change. Here is what waits.`,
 			if err := c.call(ctx, http.MethodGet, query("/v1/config", "channel", channel, "state", state), nil, nil, &out); err != nil {
 				return err
 			}
-			return p.printPolicies(out.Changes)
+			return p.printPolicies(nothingPending(state), out.Changes)
 		}),
 	}
 	cmd.Flags().StringVar(&channel, "channel", "", "only of this `CHANNEL`")
@@ -66,7 +67,7 @@ func newPolicyDecideCommand(p *program, r *remote, verb, short string) *cobra.Co
 			if err := c.call(ctx, http.MethodPost, path, nil, map[string]string{"reason": reason}, &one); err != nil {
 				return err
 			}
-			return p.printPolicies([]httpapi.PolicyChange{one})
+			return p.printPolicies("", []httpapi.PolicyChange{one})
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
@@ -74,9 +75,21 @@ func newPolicyDecideCommand(p *program, r *remote, verb, short string) *cobra.Co
 	return cmd
 }
 
-func (p *program) printPolicies(rows []httpapi.PolicyChange) error {
+// nothingPending says that no change is in a state; empty is any.
+func nothingPending(state string) string {
+	switch domain.PolicyState(state) {
+	case "":
+		return "No setting was ever loosened."
+	case domain.PolicyWaiting:
+		return "No setting waits for approval."
+	case domain.PolicyApproved, domain.PolicyRejected, domain.PolicyInForce:
+	}
+	return "No change of a policy is " + strings.ReplaceAll(state, "_", " ") + "."
+}
+
+func (p *program) printPolicies(none string, rows []httpapi.PolicyChange) error {
 	t := newTable("ID", "CHANNEL", "STATE", "LOOSENS", "ASKED AT", "BY", "APPROVED BY")
-	return printRows(p, rows, t, func(c httpapi.PolicyChange) {
+	return printRowsOr(p, none, rows, t, func(c httpapi.PolicyChange) {
 		var yes []string
 		for _, a := range c.Approved {
 			yes = append(yes, a.By)

@@ -51,7 +51,8 @@ func (p *program) rests(ctx context.Context, r remote, channel, older string) er
 		titles = append(titles, ">"+string(a))
 	}
 	t := newTable(append(titles, "OLDEST", "SINCE", "NEXT")...)
-	if err := printRows(p, out.Rests, t, func(r httpapi.Rest) { t.add(restCells(r)...) }); err != nil {
+	const none = "Nothing is open: no event is missing, late or wrong."
+	if err := printRowsOr(p, none, out.Rests, t, func(r httpapi.Rest) { t.add(restCells(r)...) }); err != nil {
 		return err
 	}
 	for _, r := range out.Rests {

@@ -104,6 +104,16 @@ func printRows[T any](p *program, values []T, t *table, row func(T)) error {
 	return t.print(p.stdout)
 }
 
+// printRowsOr is printRows with a sentence where there are no rows: a list of what
+// is open says that nothing is.
+func printRowsOr[T any](p *program, none string, values []T, t *table, row func(T)) error {
+	if len(values) == 0 && p.output != "json" {
+		_, err := fmt.Fprintln(p.stdout, none)
+		return err
+	}
+	return printRows(p, values, t, row)
+}
+
 // json prints one value as a line of JSON.
 func (p *program) json(v any) error {
 	e := json.NewEncoder(p.stdout)
