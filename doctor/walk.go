@@ -13,7 +13,7 @@ import (
 
 // TestAccount is the wallet of test payments: booked like any other, and no
 // customer's.
-const TestAccount domain.AccountID = "_test"
+const TestAccount = domain.TestAccount
 
 // Shop is the API as a merchant's program uses it.
 type Shop interface {

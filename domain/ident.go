@@ -13,6 +13,10 @@ type OrderNo string
 // they send, so it has the grammar of OrderNo. ParseTradeNo is the way in.
 type TradeNo string
 
+// TestAccount is the wallet of real payments that try a channel: booked like any
+// other, no customer's, and in no total of the wallets.
+const TestAccount AccountID = "_test"
+
 // AccountID names a wallet: [A-Za-z0-9_.:@-]{1,128}. It is opaque here and
 // never personal data. ParseAccountID is the way in.
 type AccountID string

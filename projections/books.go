@@ -121,18 +121,23 @@ type PeriodFilter struct {
 	Limit  int
 }
 
-// TurnoverKey names what one book moved in one period.
+// TurnoverKey names what one book moved in one period at one channel.
 type TurnoverKey struct {
 	Book     string
+	Wallet   domain.AccountID // domain.TestAccount for its part of the wallets, else empty
+	Channel  domain.ChannelID // empty where the streams name none
 	Currency domain.Currency
 	Period   string
 }
 
-// TurnoverRow is the sum of a book's entries of a period, all wallets in one.
+// TurnoverRow is the sum of a book's entries of a period, all wallets but the
+// test account's in one.
 type TurnoverRow struct {
 	TurnoverKey
 	Debit  domain.Money
-	Credit domain.Money // positive
+	Credit domain.Money        // positive
+	First  eventstore.Position // of its first booking
+	Last   eventstore.Position
 	page   uint64
 }
 
@@ -156,18 +161,19 @@ type PeriodStep struct {
 }
 
 // turn adds a posting to its book's period.
-func (f *folder) turn(p domain.Posting, period string) error {
-	k := TurnoverKey{p.Book, p.Amount.Currency(), period}
+func (f *folder) turn(e *event, p domain.Posting, period string) error {
+	k := TurnoverKey{p.Book, apart(p.Wallet), ChannelOf(e.Stream), p.Amount.Currency(), period}
 	t, ok := f.turnovers[k]
 	if !ok {
 		zero := domain.NewMoney(0, k.Currency)
-		t = &TurnoverRow{TurnoverKey: k, Debit: zero, Credit: zero}
+		t = &TurnoverRow{TurnoverKey: k, Debit: zero, Credit: zero, First: e.Position}
 		f.turnovers[k] = t
 	}
 	if t.page != f.page {
 		t.page = f.page
 		f.out.Turnovers = append(f.out.Turnovers, t)
 	}
+	t.Last = e.Position
 	side, amount := &t.Debit, p.Amount
 	if amount.IsNegative() {
 		side, amount = &t.Credit, amount.Neg()

@@ -11,8 +11,8 @@ import (
 // Hasher makes a Digest. Every adapter feeds it the same rows in the same
 // order, so equal logs give equal digests whoever folded them: first every
 // ledger in byte order of book, wallet, currency; then every payment in byte
-// order of channel and ref; then turnovers in byte order of book, currency and
-// period, payouts and proposals about periods in the order of the log; then the
+// order of channel and ref; then turnovers in byte order of book, wallet, channel,
+// currency and period, payouts and proposals about periods in the order of the log; then the
 // checkpoint.
 type Hasher struct {
 	sum  hash.Hash
@@ -46,8 +46,8 @@ func (h *Hasher) Payment(p *PaymentRow) {
 
 // Turnover adds what a book moved in a period.
 func (h *Hasher) Turnover(t TurnoverRow) {
-	h.text("turnover", t.Book, string(t.Currency), t.Period)
-	h.number(t.Debit.Minor(), t.Credit.Minor())
+	h.text("turnover", t.Book, string(t.Wallet), string(t.Channel), string(t.Currency), t.Period)
+	h.number(t.Debit.Minor(), t.Credit.Minor(), int64(t.First), int64(t.Last)) // positions stay below 2^63
 }
 
 // Payout adds a payout.

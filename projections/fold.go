@@ -170,6 +170,7 @@ func (f *folder) one(e *event) error {
 	}
 	f.act(e)
 	f.books(e)
+	f.find(e)
 	return f.post(e)
 }
 
@@ -216,7 +217,7 @@ func (f *folder) post(e *event) error {
 		if err := f.leg(e, leg, p); err != nil {
 			return err
 		}
-		if err := f.turn(p, dates.Period); err != nil {
+		if err := f.turn(e, p, dates.Period); err != nil {
 			return err
 		}
 	}

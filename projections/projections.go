@@ -133,6 +133,7 @@ type Reader interface {
 	Corrections
 	Acts
 	Books
+	Extracts
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
 	// Wait returns once the rows go up to a position; after two seconds it gives

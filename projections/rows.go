@@ -123,6 +123,8 @@ type Changes struct {
 	Periods   []PeriodStep
 	Arrivals  []ArrivalRow
 	Acts      []ActRow
+	Findings  []FindingRow
+	Compared  []ComparedRow
 }
 
 // Writer is what the Runner needs of an adapter. Only the Runner that holds

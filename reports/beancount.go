@@ -68,7 +68,7 @@ func (beancount) booking(w *bufio.Writer, b Booking) {
 		}
 	}
 	for _, p := range b.Postings {
-		fmt.Fprintf(w, "  %s  %s\n", accountOf(p.Book), p.Amount)
+		fmt.Fprintf(w, "  %s  %s\n", accountOf(bookName(p)), p.Amount)
 		if p.Wallet != "" {
 			fmt.Fprintf(w, "    wallet: %s\n", quoted(string(p.Wallet)))
 		}

@@ -40,7 +40,7 @@ func CSV(w io.Writer, bookings iter.Seq2[Booking, error], r Range, o CSVOptions)
 			rows++
 			if err := out.Write([]string{
 				string(b.Date), b.Recorded.UTC().Format(time.RFC3339Nano), b.Event.String(), b.Type, harmless(string(b.Channel)),
-				harmless(b.OrderNo), harmless(b.TradeNo), harmless(b.Ref), p.Book, harmless(string(p.Wallet)), p.Amount.Amount(),
+				harmless(b.OrderNo), harmless(b.TradeNo), harmless(b.Ref), bookName(p), harmless(string(p.Wallet)), p.Amount.Amount(),
 				string(p.Amount.Currency()),
 			}); err != nil {
 				return fmt.Errorf("write row %d: %w", rows, err)

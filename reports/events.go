@@ -18,14 +18,23 @@ type Event struct {
 	Stream   domain.Stream
 	Recorded time.Time
 	Fact     domain.Fact
+	beside   bool // it tells something, and its money is counted elsewhere
 }
 
 // Events reads the log from its first event up to and with position until, or
 // up to its head as it is when the reading gets there where until is 0. It ends
 // after the first error.
 func Events(ctx context.Context, log eventstore.Reader, until eventstore.Position) iter.Seq2[Event, error] {
+	return stretch(ctx, log, 0, until)
+}
+
+// stretch is Events from behind a position.
+func stretch(ctx context.Context, log eventstore.Reader, after, until eventstore.Position) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		for batch, err := range log.Follow(ctx, 0, eventstore.FollowOptions{}) {
+		if until != 0 && after >= until {
+			return
+		}
+		for batch, err := range log.Follow(ctx, after, eventstore.FollowOptions{}) {
 			if err != nil {
 				yield(Event{}, fmt.Errorf("read the log: %w", err))
 				return
@@ -39,7 +48,7 @@ func Events(ctx context.Context, log eventstore.Reader, until eventstore.Positio
 					return
 				}
 			}
-			if batch.CaughtUp {
+			if batch.CaughtUp || until != 0 && batch.Position >= until {
 				return
 			}
 		}
@@ -56,13 +65,17 @@ func decode(r eventstore.Recorded) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("meta at %s of %s: %w", r.Position, r.Stream, err)
 	}
-	return Event{Position: r.Position, ID: r.ID, Stream: r.Stream, Recorded: meta.RecordedAt, Fact: fact}, nil
+	return Event{Position: r.Position, ID: r.ID, Stream: r.Stream, Recorded: domain.Instant(meta.RecordedAt), Fact: fact}, nil
 }
 
 // Bookings are the events that moved money. The notice that one rests on stands
 // right before it in the log. What proof needs of the events on the way is
 // noted there; it may be nil.
 func Bookings(events iter.Seq2[Event, error], proof *Proof) iter.Seq2[Booking, error] {
+	return bookings(events, nil, proof)
+}
+
+func bookings(events iter.Seq2[Event, error], from *reading, proof *Proof) iter.Seq2[Booking, error] {
 	return func(yield func(Booking, error) bool) {
 		var basis basis
 		for e, err := range events {
@@ -70,10 +83,10 @@ func Bookings(events iter.Seq2[Event, error], proof *Proof) iter.Seq2[Booking, e
 				yield(Booking{}, err)
 				return
 			}
-			proof.note(e)
+			proof.note(e, from.counted(e))
 			basis.note(e)
 			b, ok := Of(e.Fact, e.ID, e.Stream, e.Recorded)
-			if !ok {
+			if !ok || !from.counts(e, b) {
 				continue
 			}
 			b.Evidence = basis.of(e)

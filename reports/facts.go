@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"counterfoil/domain"
+	"counterfoil/projections"
 )
 
 // tell folds what facts say beside the money they move: comparisons,
@@ -16,7 +17,7 @@ func (f *folding) tell(e Event) {
 		f.differed(e, fact)
 	case domain.DiscrepancyFound:
 		f.diffs[e.ID] = &Difference{
-			ID: e.ID, Kind: fact.Kind, Channel: channelOf(e.Stream), Day: domain.DayOf(e.Recorded, f.Zone), Line: domain.LinePayment,
+			ID: e.ID, Kind: fact.Kind, Channel: projections.ChannelOf(e.Stream), Day: domain.DayOf(e.Recorded, f.Zone), Line: domain.LinePayment,
 			OrderNo: orderOf(e), TradeNo: fact.TradeNo, Theirs: fact.Amount, FoundAt: e.Recorded, FoundBy: fact.Run, Open: true,
 		}
 	case domain.CorrectionProposed:
@@ -60,7 +61,7 @@ func (f *folding) differed(e Event, fact domain.ReconciliationDiffered) {
 	if d == nil {
 		_, day, _ := strings.Cut(string(e.Stream), ":")
 		d = &Difference{
-			ID: fact.Discrepancy, Kind: fact.Kind, Channel: channelOf(e.Stream), Day: domain.Day(day), FoundAt: e.Recorded, FoundBy: fact.By,
+			ID: fact.Discrepancy, Kind: fact.Kind, Channel: projections.ChannelOf(e.Stream), Day: domain.Day(day), FoundAt: e.Recorded, FoundBy: fact.By,
 		}
 		f.diffs[fact.Discrepancy] = d
 	}
@@ -73,7 +74,7 @@ func (f *folding) differed(e Event, fact domain.ReconciliationDiffered) {
 
 func (f *folding) proposed(e Event, p domain.CorrectionProposed) {
 	c := &Correction{
-		Event: e.ID, Action: string(p.Action), State: domain.ProposalOpen, Channel: channelOf(e.Stream), OrderNo: orderOf(e), TradeNo: p.TradeNo,
+		Event: e.ID, Action: string(p.Action), State: domain.ProposalOpen, Channel: projections.ChannelOf(e.Stream), OrderNo: orderOf(e), TradeNo: p.TradeNo,
 		Account: p.Account, From: p.From, Amount: p.Amount, ProposedBy: p.By, ProposedAt: e.Recorded, Reason: p.Reason, proposal: p.Proposal,
 	}
 	f.asked[p.Proposal] = c
@@ -96,7 +97,7 @@ func (f *folding) issued(e Event, fact domain.CorrectionIssued) {
 		return
 	}
 	c := &Correction{
-		Event: e.ID, Action: "heal", State: domain.ProposalIssued, Auto: fact.Auto, Channel: channelOf(e.Stream), OrderNo: orderOf(e),
+		Event: e.ID, Action: "heal", State: domain.ProposalIssued, Auto: fact.Auto, Channel: projections.ChannelOf(e.Stream), OrderNo: orderOf(e),
 		TradeNo: fact.TradeNo, Account: fact.Account, Amount: fact.Amount, ProposedBy: fact.Run, ProposedAt: e.Recorded, Reason: fact.Reason,
 	}
 	if b := f.credit; b.Event == fact.By {

@@ -23,6 +23,7 @@ func (f *folding) finish() *Report {
 	})
 	f.finishDifferences()
 	f.finishCorrections()
+	f.finishExchanges()
 	f.finishDays()
 	return r
 }

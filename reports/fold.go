@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/projections"
 )
 
 // Options shape a report.
@@ -17,6 +18,8 @@ type Options struct {
 	Unfinished []Unfinished // comparisons of the scope that could not be finished
 	Sealed     uint64       // events that the signed tree covers
 	Root       []byte       // of that tree
+
+	from *reading // nil: every event counts
 }
 
 // Make folds the log into a report. Every booking of the scope is handed to
@@ -24,6 +27,9 @@ type Options struct {
 // nil. Memory grows with differences, corrections and days, not with payments.
 func Make(events iter.Seq2[Event, error], o Options, each func(Booking) error) (*Report, error) {
 	f := newFolding(o, each)
+	if err := f.begin(); err != nil {
+		return nil, err
+	}
 	for e, err := range events {
 		if err == nil {
 			err = f.add(e)
@@ -86,13 +92,30 @@ func newFolding(o Options, each func(Booking) error) *folding {
 	}
 }
 
+// begin takes over what lies before the reading.
+func (f *folding) begin() error {
+	if f.from == nil {
+		return nil
+	}
+	f.from.head(&f.r.Head)
+	before, _ := f.from.opening()
+	for _, p := range before.Postings {
+		if err := f.post(p, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // add folds one event.
 func (f *folding) add(e Event) error {
 	h := &f.r.Head
-	h.Position, h.Event = e.Position, e.ID
-	h.Events++
-	if e.Recorded.After(h.AsOf) {
-		h.AsOf = e.Recorded
+	if !f.from.counted(e) {
+		h.Position, h.Event = e.Position, e.ID
+		h.Events++
+		if e.Recorded.After(h.AsOf) {
+			h.AsOf = e.Recorded
+		}
 	}
 	if opened, ok := e.Fact.(domain.LedgerOpened); ok {
 		h.Ledger, h.Mode = opened.Ledger, opened.Mode
@@ -103,11 +126,16 @@ func (f *folding) add(e Event) error {
 	f.basis.note(e)
 	if b, ok := Of(e.Fact, e.ID, e.Stream, e.Recorded); ok {
 		b.Evidence = f.basis.of(e)
-		if err := f.book(b, e.Fact); err != nil {
-			return err
+		if strings.HasPrefix(b.Type, "payment.credited.") {
+			f.credit = b
+		}
+		if f.from.counts(e, b) {
+			if err := f.book(b, e.Fact); err != nil {
+				return err
+			}
 		}
 	}
-	if f.about(channelOf(e.Stream)) {
+	if f.about(projections.ChannelOf(e.Stream)) {
 		f.tell(e)
 	}
 	return nil
@@ -122,9 +150,6 @@ func (f *folding) about(ch domain.ChannelID) bool {
 func (f *folding) book(b Booking, fact domain.Fact) error {
 	if err := domain.CheckPostings(b.Postings); err != nil {
 		return err
-	}
-	if strings.HasPrefix(b.Type, "payment.credited.") {
-		f.credit = b
 	}
 	where := f.Scope.where(b.Date)
 	if !f.about(b.Channel) || where > 0 {
@@ -150,11 +175,11 @@ func (f *folding) book(b Booking, fact domain.Fact) error {
 
 // post moves a book's balance: its opening one, or what came and went.
 func (f *folding) post(p domain.Posting, within bool) (err error) {
-	k := bookOf{p.Book, p.Amount.Currency()}
+	k := bookOf{bookName(p), p.Amount.Currency()}
 	b := f.books[k]
 	if b == nil {
 		zero := domain.NewMoney(0, k.currency)
-		b = &Book{Book: p.Book, Opening: zero, Debits: zero, Credits: zero, Closing: zero}
+		b = &Book{Book: k.book, Opening: zero, Debits: zero, Credits: zero, Closing: zero}
 		f.books[k] = b
 	}
 	to := &b.Opening
@@ -232,7 +257,7 @@ func (f *folding) daySum(d domain.Day, c domain.Currency) *DaySum {
 	return f.days[k]
 }
 
-// kept notes what providers kept and paid out.
+// kept notes what providers kept, changed and paid out.
 func (f *folding) kept(b Booking, fact domain.Fact) error {
 	from := originOf(fact)
 	for _, p := range b.Postings {
@@ -245,6 +270,9 @@ func (f *folding) kept(b Booking, fact domain.Fact) error {
 			c.Day, c.Exact, c.Bill, c.Run, c.SHA256 = from.day, from.exact, from.bill, from.run, from.sha256
 		}
 		f.r.Charges = append(f.r.Charges, c)
+	}
+	if x, ok := fact.(domain.FXBooked); ok {
+		f.r.Exchanges = append(f.r.Exchanges, exchangeOf(b, x))
 	}
 	if b.Stream.Category() != "payout" || len(b.Postings) == 0 {
 		return nil

@@ -64,7 +64,7 @@ func (hledger) booking(w *bufio.Writer, b Booking) {
 	}
 	fmt.Fprint(w, "\n")
 	for _, p := range b.Postings {
-		fmt.Fprintf(w, "    %s  %s", p.Book, p.Amount)
+		fmt.Fprintf(w, "    %s  %s", bookName(p), p.Amount)
 		if p.Wallet != "" {
 			fmt.Fprintf(w, "  ; wallet: %s", p.Wallet)
 		}

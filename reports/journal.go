@@ -87,7 +87,7 @@ func write(files Files, bookings iter.Seq2[Booking, error], r Range, proof *Proo
 
 func addAll(to balances, b Booking) error {
 	for _, p := range b.Postings {
-		if err := to.add(p.Book, p.Amount); err != nil {
+		if err := to.add(bookName(p), p.Amount); err != nil {
 			return fmt.Errorf("add up %s: %w", b.Event, err)
 		}
 	}

@@ -27,7 +27,7 @@ func MovementRows(b Booking) [][]any {
 	out := make([][]any, len(b.Postings))
 	for i, p := range b.Postings {
 		out[i] = []any{
-			b.Date, b.Value, b.Recorded, word(b.Type), string(b.Channel), b.OrderNo, b.TradeNo, b.Ref, p.Book, string(p.Wallet),
+			b.Date, b.Value, b.Recorded, word(b.Type), string(b.Channel), b.OrderNo, b.TradeNo, b.Ref, bookName(p), string(p.Wallet),
 			p.Amount, string(p.Amount.Currency()), exact(p.Amount.Amount()), b.Evidence, b.Event.String(),
 		}
 	}

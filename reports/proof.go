@@ -25,12 +25,15 @@ type BillHash struct {
 }
 
 // note takes down what an event says about the proof; a nil Proof notes nothing.
-func (p *Proof) note(e Event) {
+// One that is counted already moves neither position nor count.
+func (p *Proof) note(e Event, counted bool) {
 	if p == nil {
 		return
 	}
-	p.Position = e.Position
-	p.Events++
+	if !counted {
+		p.Position = e.Position
+		p.Events++
+	}
 	if c, ok := e.Fact.(domain.ReconciliationCompared); ok {
 		p.Bills = append(p.Bills, BillHash{c.Channel, c.Day, c.Bill, c.Run, c.SHA256})
 	}

@@ -97,7 +97,7 @@ type Correction struct {
 	Channel    domain.ChannelID     `json:"channel"`
 	OrderNo    string               `json:"order_no"`
 	TradeNo    string               `json:"trade_no"`
-	Account    domain.AccountID     `json:"account"`
+	Account    domain.AccountID     `json:"account,omitempty"`
 	From       domain.AccountID     `json:"from,omitempty"`
 	Amount     domain.Money         `json:"amount,omitzero"`
 	ProposedBy string               `json:"proposed_by"` // a person, or the run
@@ -195,6 +195,7 @@ type Report struct {
 	Differences []Difference `json:"differences"`
 	Corrections []Correction `json:"corrections"`
 	Charges     []Charge     `json:"charges"`
+	Exchanges   []Exchange   `json:"exchanges"`
 	Payouts     []Payout     `json:"payouts"`
 	Flows       []Flow       `json:"flows"`
 	Books       []Book       `json:"books"`

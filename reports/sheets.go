@@ -25,7 +25,7 @@ type Sheet struct {
 // Sheets are the report's tables in the order people read them; the bookings
 // are not among them, because they are many: see Make.
 func (r *Report) Sheets() []Sheet {
-	return []Sheet{r.summary(), r.runs(), r.differences(), r.corrections(), r.charges(), r.payouts(), r.books()}
+	return []Sheet{r.summary(), r.runs(), r.differences(), r.corrections(), r.charges(), r.exchanges(), r.payouts(), r.books()}
 }
 
 // Sheet is the table of a name, e.g. "Differences"; KindInvalid where there is

@@ -17,7 +17,7 @@ import (
 )
 
 // stored is the author's log in a store.
-func (a *author) stored(t *testing.T) eventstore.Reader {
+func (a *author) stored(t testing.TB) eventstore.Reader {
 	t.Helper()
 	s := memory.New()
 	next := map[domain.Stream]eventstore.Expected{}

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/operations"
+	"counterfoil/projections"
 )
 
 // Format is what a report is written as.
@@ -104,8 +106,9 @@ func (q Query) FileName() string {
 // Source is where reports come from.
 type Source struct {
 	Log      eventstore.Reader
-	Bills    operations.Bills // tells comparisons that left no fact; nil: none are told
-	Zone     *time.Location   // of days and times; nil means UTC
+	Index    projections.Extracts // finds a month in the log; nil: the log is read from its first event
+	Bills    operations.Bills     // tells comparisons that left no fact; nil: none are told
+	Zone     *time.Location       // of days and times; nil means UTC
 	Software string
 	Sealed   uint64 // events that the signed tree covers
 	Root     []byte // of that tree
@@ -145,7 +148,31 @@ func (s Source) Report(ctx context.Context, scope Scope, each func(Booking) erro
 			return nil, err
 		}
 	}
-	return Make(Events(ctx, s.Log, 0), o, each)
+	days := scope.Range
+	if scope.Run != "" { // what it settled may be of any day
+		days = Range{}
+	}
+	var err error
+	if o.from, err = s.read(ctx, days, scope.Channel); err != nil {
+		return nil, err
+	}
+	return Make(o.from.events(ctx), o, each)
+}
+
+// Bookings are the bookings of some days at one channel, or at all for "". What
+// lies before the days' first month is one booking before it; what lies behind
+// them may be among them. What proof needs is noted there; it may be nil.
+func (s Source) Bookings(ctx context.Context, days Range, ch domain.ChannelID, proof *Proof) (iter.Seq2[Booking, error], error) {
+	from, err := s.read(ctx, days, ch)
+	if err != nil {
+		return nil, err
+	}
+	if proof != nil {
+		var h Head
+		from.head(&h)
+		proof.Position, proof.Events = h.Position, h.Events
+	}
+	return from.bookings(ctx, proof), nil
 }
 
 // Write writes what q asks for, of a scope that Scope gave for it. The log is
@@ -158,8 +185,11 @@ func (s Source) Write(ctx context.Context, q Query, scope Scope, w io.Writer) (e
 	case q.Format == FormatXLSX:
 		return s.workbook(ctx, scope, out)
 	case q.Format == FormatCSV && q.Table == "":
-		bookings := OfChannel(Bookings(Events(ctx, s.Log, 0), nil), scope.Channel)
-		_, err := CSV(out, bookings, scope.Range, CSVOptions{BOM: q.BOM})
+		bookings, err := s.Bookings(ctx, scope.Range, scope.Channel, nil)
+		if err != nil {
+			return err
+		}
+		_, err = CSV(out, bookings, scope.Range, CSVOptions{BOM: q.BOM})
 		return err
 	case q.Format == FormatHledger || q.Format == FormatBeancount:
 		return s.journal(ctx, q.Format, scope, out)
@@ -187,7 +217,10 @@ func (s Source) journal(ctx context.Context, f Format, scope Scope, w io.Writer)
 		write = Beancount
 	}
 	proof := &Proof{Sealed: s.Sealed, Root: hex.EncodeToString(s.Root)}
-	bookings := OfChannel(Bookings(Events(ctx, s.Log, 0), proof), scope.Channel)
+	bookings, err := s.Bookings(ctx, scope.Range, scope.Channel, proof)
+	if err != nil {
+		return err
+	}
 	return Zip(w, "", func(files Files) error {
 		_, err := write(files, bookings, scope.Range, proof)
 		return err

@@ -27,13 +27,15 @@ type exporting struct {
 }
 
 func newExportCommand(p *program) *cobra.Command {
-	return group("export", "Write the books and reports for other programs and for people",
+	cmd := group("export", "Write the books and reports for other programs and for people",
 		newJournalCommand(p, "hledger", "hledger check --strict -f main.journal", reports.Hledger),
 		newJournalCommand(p, "beancount", "bean-check main.beancount", reports.Beancount),
 		newReportFileCommand(p, reports.FormatXLSX, "Write a month or a comparison as a workbook"),
 		newExportCSVCommand(p),
 		newReportFileCommand(p, reports.FormatHTML, "Write a month or a comparison as a page to print"),
 		newReportFileCommand(p, reports.FormatJSON, "Write a month or a comparison as JSON"))
+	cmd.PersistentFlags().BoolVar(&p.fromLog, "from-log", false, "read the log from its first event and no projections")
+	return cmd
 }
 
 func (e *exporting) addFlags(cmd *cobra.Command) {
@@ -169,7 +171,7 @@ func newExportCSVCommand(p *program) *cobra.Command {
 		Use: "csv", Short: "Write every posting, or a table of a report, as CSV",
 		Long: `Writes every posting as a row of CSV, to standard output or to a new file. With
 --table it is one table of the report of a month or of a comparison: Summary,
-Runs, Differences, Corrections, Fees, Payouts or Books.
+Runs, Differences, Corrections, Fees, Exchange, Payouts or Books.
 
 Text that a spreadsheet would take for a formula gets an apostrophe before it.`,
 		Example: `  counterfoil export csv --period 2026-11 --bom --out november.csv --dir /srv/pay
@@ -201,9 +203,12 @@ func (p *program) exportCSV(ctx context.Context, r remote, e exporting, q report
 			if err := s.tell(e.taking("postings csv")); err != nil {
 				return err
 			}
-			bookings := reports.OfChannel(reports.Bookings(reports.Events(ctx, s.Log, 0), nil), domain.ChannelID(e.channel))
+			bookings, err := s.Bookings(ctx, days, domain.ChannelID(e.channel), nil)
+			if err != nil {
+				return err
+			}
 			out := bufio.NewWriterSize(w, 64<<10)
-			_, err := reports.CSV(out, bookings, days, reports.CSVOptions{BOM: e.bom})
+			_, err = reports.CSV(out, bookings, days, reports.CSVOptions{BOM: e.bom})
 			return errors.Join(err, out.Flush())
 		})
 	})

@@ -30,7 +30,8 @@ func newReportFileCommand(p *program, format reports.Format, short string) *cobr
 differs by kind and age, corrections with who and why, fees, payouts, and every
 book from its opening to its closing balance. It names the place of the log it
 goes up to and the root of the signed tree: the same log up to the same place
-gives the same report. The files are read and the daemons need not run; with
+gives the same report. Projections that are there say which part of the log a
+month needs, and are held against it; with --from-log they are not looked at. The files are read and the daemons need not run; with
 --api it is downloaded. The log keeps who took it, and --why.`,
 		Example: fmt.Sprintf(`  counterfoil export %[1]s --period 2026-11 --out november.%[1]s --dir /srv/pay
   counterfoil export %[1]s --run bill-20261122T021500.000Z-1f2e3d4c --dir /srv/pay >run.%[1]s`, format),
@@ -140,6 +141,15 @@ func (p *program) withSource(ctx context.Context, channel string, do func(source
 	if s.Sealed, s.Root, err = sealedRoot(cfg); err != nil {
 		return err
 	}
+	if p.fromLog {
+		return do(s)
+	}
+	rows, err := openRows(cfg)
+	if err != nil {
+		return do(s) // there are none, or of another version: the log has everything
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	s.Index = rows
 	return do(s)
 }
 

@@ -33,6 +33,7 @@ type program struct {
 	config  string // --config
 	dir     string // --dir
 	output  string // --output
+	fromLog bool   // --from-log
 	started bool   // a command's own work began: what fails now is no wrong usage
 }
 

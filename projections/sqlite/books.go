@@ -24,10 +24,14 @@ func (d *DB) LoadTurnovers(ctx context.Context) ([]*projections.TurnoverRow, err
 
 func loadTurnovers(ctx context.Context, c *conn) ([]*projections.TurnoverRow, error) {
 	var out []*projections.TurnoverRow
-	err := c.query(ctx, "SELECT book, currency, period, debit, credit FROM turnover ORDER BY book, currency, period", nil, func(r row) error {
+	err := c.query(ctx, `SELECT book, currency, period, debit, credit, wallet, channel, first, last FROM turnover
+		ORDER BY book, wallet, channel, currency, period`, nil, func(r row) error {
 		out = append(out, &projections.TurnoverRow{
-			TurnoverKey: projections.TurnoverKey{Book: r.str(0), Currency: domain.Currency(r.str(1)), Period: r.str(2)},
-			Debit:       money(r.num(3), r.str(1)), Credit: money(r.num(4), r.str(1)),
+			TurnoverKey: projections.TurnoverKey{
+				Book: r.str(0), Wallet: domain.AccountID(r.str(5)), Channel: domain.ChannelID(r.str(6)), Currency: domain.Currency(r.str(1)),
+				Period: r.str(2),
+			},
+			Debit: money(r.num(3), r.str(1)), Credit: money(r.num(4), r.str(1)), First: position(r.num(7)), Last: position(r.num(8)),
 		})
 		return nil
 	})
@@ -36,11 +40,12 @@ func loadTurnovers(ctx context.Context, c *conn) ([]*projections.TurnoverRow, er
 
 // turnovers writes what periods moved: a few rows a page of the log.
 func (w *writer) turnovers(c projections.Changes) error {
-	_, err := w.c.many("INSERT OR REPLACE INTO turnover(book, currency, period, debit, credit) VALUES ", 5, "",
+	_, err := w.c.many("INSERT OR REPLACE INTO turnover(book, currency, period, debit, credit, wallet, channel, first, last) VALUES ", 9, "",
 		len(c.Turnovers), func(i int, v []driver.NamedValue) {
 			t := c.Turnovers[i]
 			v[0].Value, v[1].Value, v[2].Value = t.Book, string(t.Currency), t.Period
-			v[3].Value, v[4].Value = t.Debit.Minor(), t.Credit.Minor()
+			v[3].Value, v[4].Value, v[5].Value = t.Debit.Minor(), t.Credit.Minor(), string(t.Wallet)
+			v[6].Value, v[7].Value, v[8].Value = string(t.Channel), signed(t.First), signed(t.Last)
 		})
 	return err
 }
@@ -64,8 +69,8 @@ func (d *DB) Trial(ctx context.Context, f projections.TrialFilter) (projections.
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			sums[r.TurnoverKey] = *r
+		if err := sums.merge(rows); err != nil {
+			return err
 		}
 		if f.AsOf == 0 || f.AsOf >= t.Position {
 			return nil
@@ -81,8 +86,30 @@ func (d *DB) Trial(ctx context.Context, f projections.TrialFilter) (projections.
 	return t, err
 }
 
-// turnovers are sums by book, currency and period.
+// turnovers are sums by book, currency and period, whatever wallet and channel.
 type turnovers map[projections.TurnoverKey]projections.TurnoverRow
+
+// merge adds rows up.
+func (s turnovers) merge(rows []*projections.TurnoverRow) error {
+	for _, r := range rows {
+		k := r.TurnoverKey
+		k.Wallet, k.Channel = "", ""
+		sum, ok := s[k]
+		if !ok {
+			zero := domain.NewMoney(0, k.Currency)
+			sum = projections.TurnoverRow{TurnoverKey: k, Debit: zero, Credit: zero}
+		}
+		var err error
+		if sum.Debit, err = sum.Debit.Add(r.Debit); err == nil {
+			sum.Credit, err = sum.Credit.Add(r.Credit)
+		}
+		if err != nil {
+			return domain.E(domain.KindCorrupt, "what %s moved in %s: %w", k.Book, k.Period, err)
+		}
+		s[k] = sum
+	}
+	return nil
+}
 
 // backTo takes out what was booked behind position p.
 func (s turnovers) backTo(ctx context.Context, c *conn, p eventstore.Position) error {

@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 7
+const schemaVersion = 8
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -28,8 +28,11 @@ const schemaVersion = 7
 //   - payments and callbacks have one index by (channel, word, position) that
 //     serves every filter: the pairs of channel and word that occur stand in
 //     groups, they are few, and their answers are merged.
-//   - turnover holds what each book moved in each period, all wallets in one: a
-//     trial balance reads these few rows.
+//   - turnover holds what each book moved in each period at each channel, all
+//     wallets but the test account's in one, and where its bookings begin and end:
+//     a trial balance and a report's opening balances are these few rows.
+//   - findings and compared say which streams a report of a month must read
+//     besides: differences that are open or were closed later, and compared days.
 //   - arrivals counts, hour by hour, the payments that a channel's callbacks told
 //     of for the first time: what its silence is held against.
 //   - clock answers which position belongs to a time: a row for each page in
@@ -79,9 +82,17 @@ CREATE TABLE corrections(
   position INTEGER PRIMARY KEY, proposal BLOB NOT NULL UNIQUE, payment INTEGER NOT NULL, channel INTEGER NOT NULL,
   state TEXT NOT NULL, ask TEXT NOT NULL, proposed INTEGER NOT NULL, by TEXT, reason TEXT, decided INTEGER, seconded TEXT);
 CREATE INDEX corrections_decided ON corrections(channel, decided);
+CREATE INDEX corrections_since ON corrections(coalesce(decided, 9223372036854775807));
 CREATE TABLE turnover(
-  book TEXT NOT NULL, currency TEXT NOT NULL, period TEXT NOT NULL, debit INTEGER NOT NULL, credit INTEGER NOT NULL,
-  PRIMARY KEY(book, currency, period)) WITHOUT ROWID;
+  book TEXT NOT NULL, wallet TEXT NOT NULL, channel TEXT NOT NULL, currency TEXT NOT NULL, period TEXT NOT NULL,
+  debit INTEGER NOT NULL, credit INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY(book, wallet, channel, currency, period)) WITHOUT ROWID;
+CREATE TABLE findings(
+  item BLOB PRIMARY KEY, day TEXT NOT NULL, stream TEXT NOT NULL, open INTEGER NOT NULL, first INTEGER NOT NULL,
+  last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX findings_day ON findings(day);
+CREATE INDEX findings_open ON findings(day) WHERE open = 1;
+CREATE TABLE compared(day TEXT NOT NULL, stream TEXT NOT NULL, PRIMARY KEY(day, stream)) WITHOUT ROWID;
 CREATE TABLE payouts(
   position INTEGER PRIMARY KEY, channel INTEGER NOT NULL, payout_id TEXT NOT NULL, updated INTEGER NOT NULL,
   sent TEXT, arrived TEXT, failed TEXT, UNIQUE(channel, payout_id));

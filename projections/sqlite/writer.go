@@ -213,6 +213,7 @@ func (w *writer) changes(c projections.Changes) error {
 		{"payouts", w.payouts},
 		{"periods", w.periods},
 		{"acts", w.acts},
+		{"findings", w.findings},
 		{"arrivals", w.arrivals},
 		{"clock", w.clock},
 	}
