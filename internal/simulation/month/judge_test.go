@@ -1,6 +1,7 @@
 package month
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"counterfoil/ledger"
 	"counterfoil/operations"
 	"counterfoil/projections"
+	"counterfoil/reports"
 	"counterfoil/sandbox/stage"
 )
 
@@ -275,6 +277,8 @@ type monthReport struct {
 		Kind    domain.DiscrepancyKind `json:"kind"`
 		OrderNo string                 `json:"order_no"`
 	} `json:"differences"`
+	Exchanges []reports.Exchange `json:"exchanges"`
+	Books     []reports.Book     `json:"books"`
 }
 
 // reported holds the month's report against the plan and the providers' books:
@@ -296,6 +300,8 @@ func (w *world) reported(r monthReport) {
 	}
 	want = append(want, w.plan.heals...)
 	w.same("differences in the report", found, want)
+	w.exchanged(r)
+	w.tried(r)
 	paid := map[string]int64{}
 	for _, run := range r.Runs {
 		if !run.Newest || run.Bill != w.comparer.BillsOf(run.Channel)[0] || run.Bill == "answers" {
@@ -329,4 +335,58 @@ func (w *world) paidIn(fits func(domain.Day) bool) map[string]int64 {
 		}
 	}
 	return out
+}
+
+// exchanged: what the report says was changed is what the provider changed, and
+// what stands between the currencies.
+func (w *world) exchanged(r monthReport) {
+	w.tb.Helper()
+	told, theirs := sums{}, sums{}
+	for _, x := range r.Exchanges {
+		told.add(x.From)
+		told.add(x.To.Neg())
+	}
+	for _, truth := range w.truth() {
+		for c, minor := range truth.changed {
+			theirs[c] += minor
+		}
+	}
+	w.sameSums("changed by the report", told, theirs)
+}
+
+// tried: the payment that tries a channel stands beside the wallets.
+func (w *world) tried(r monthReport) {
+	w.tb.Helper()
+	for _, b := range r.Books {
+		if b.Book == reports.BookTestWallet {
+			if b.Closing != w.plan.trial.amount.Neg() {
+				w.tb.Errorf("the test account has %s, paid were %s", b.Closing, w.plan.trial.amount)
+			}
+			return
+		}
+	}
+	w.tb.Errorf("no test account among %d books", len(r.Books))
+}
+
+// reread: a month's report made from its part of the log is the one that all of
+// it gives.
+func (w *world) reread() {
+	w.tb.Helper()
+	w.fold()
+	whole := reports.Source{Log: w.app.Events, Bills: w.app.Bills, Zone: stage.China}
+	part := whole
+	part.Index = w.app.Rows
+	for _, month := range []string{"2026-09", "2026-10", "2026-11"} {
+		for _, ch := range []domain.ChannelID{"", "card", "wx2"} {
+			q := reports.Query{Period: month, Channel: ch, Format: reports.FormatJSON}
+			scope, err := whole.Scope(w.tb.Context(), q)
+			w.do(err)
+			var a, b bytes.Buffer
+			w.do(whole.Write(w.tb.Context(), q, scope, &a))
+			w.do(part.Write(w.tb.Context(), q, scope, &b))
+			if !bytes.Equal(a.Bytes(), b.Bytes()) {
+				w.tb.Errorf("%s differs when it is made from its part of the log: %d bytes, %d from all of it", q.FileName(), b.Len(), a.Len())
+			}
+		}
+	}
 }

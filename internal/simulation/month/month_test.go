@@ -58,6 +58,7 @@ func TestMonth(t *testing.T) {
 			w.close("2026-09")
 			w.close("2026-10")
 			w.reported(w.report())
+			w.reread()
 			t.Log(w.story())
 		})
 	}

@@ -52,6 +52,7 @@ type plan struct {
 	waits   map[string]bool // days whose bill lacks what a later one may bring
 	late    []string        // what these must be
 	coupons map[string]bool // orders of which the merchant gets less
+	trial   *sale           // a real payment that tries the channel
 	silent  []silence       // questions that may stay without an answer
 }
 
@@ -68,6 +69,8 @@ func newPlan(w *world, payments int) *plan {
 	p.banks()
 	p.payouts(p.w.tillOf("card"))
 	p.silence(p.w.tillOf("wx"), 12)
+	p.trial = p.sale(p.w.tillOf("ali"), slotOf(2, noon))
+	p.trial.trial = true
 	for range max(1, payments/2000) {
 		p.plants()
 	}
@@ -280,6 +283,9 @@ func (p *plan) disputed(s *sale, at int) {
 
 // account is whose wallet a sale is for.
 func (w *world) account(s *sale) string {
+	if s.trial {
+		return string(domain.TestAccount)
+	}
 	return fmt.Sprint("user:", s.till.serial%40)
 }
 

@@ -118,6 +118,7 @@ type sale struct {
 	attach   string       // the account that the payment itself names
 	fault    stage.Fault
 	unpaid   bool   // nobody pays
+	trial    bool   // it tries the channel
 	canceled bool   // the shop cancels it before it is paid
 	fake     string // the trade number on which people credit it
 	own      bool   // or its own number, under which nobody paid

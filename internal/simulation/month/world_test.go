@@ -225,10 +225,13 @@ func (w *world) reconcile(at int) {
 		w.plan.compared(r)
 	}
 	w.fold()
-	run, err := w.sweeper.Sweep(w.tb.Context())
-	w.do(err)
-	w.notable["asked"] += run.Asked
-	w.notable["unanswered"] += run.Unanswered
+	for asked := 1; asked > 0; { // one run asks a bounded number of questions, and another follows every minute
+		run, err := w.sweeper.Sweep(w.tb.Context())
+		w.do(err)
+		asked = run.Asked
+		w.notable["asked"] += run.Asked
+		w.notable["unanswered"] += run.Unanswered
+	}
 }
 
 // story is what the month came to, in numbers.
