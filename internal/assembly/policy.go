@@ -72,18 +72,20 @@ func (a *App) Notes() []string {
 }
 
 // tend puts settings in force that persons have agreed to since, in whichever
-// process they did.
+// process they did. At its start it finishes erasures at once: the process
+// before this one may have been killed in the midst of one.
 func (a *App) tend(ctx context.Context) error {
+	a.awaitRows(ctx)
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
+		if err := a.finishErasures(ctx); err != nil && ctx.Err() == nil {
+			a.Logger.ErrorContext(ctx, "keys of erased evidence are not destroyed yet", slog.String("error", err.Error()))
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		}
-		if err := a.finishErasures(ctx); err != nil && ctx.Err() == nil {
-			a.Logger.ErrorContext(ctx, "keys of erased evidence are not destroyed yet", slog.String("error", err.Error()))
 		}
 		before := len(a.Ledger.Waiting())
 		err := a.Ledger.Reconfigure(ctx)
@@ -93,6 +95,15 @@ func (a *App) tend(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			a.Logger.ErrorContext(ctx, "settings that wait cannot be looked at", slog.String("error", err.Error()))
 		}
+	}
+}
+
+// awaitRows gives the projections a moment to reach the log's head: the last
+// event of a killed process may be an erasure. What is not there by then is
+// found by the next look.
+func (a *App) awaitRows(ctx context.Context) {
+	if head, err := a.Events.Head(ctx); err == nil {
+		_ = a.Rows.Wait(ctx, head)
 	}
 }
 
