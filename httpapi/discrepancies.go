@@ -13,12 +13,13 @@ import (
 	"counterfoil/reconcile"
 )
 
-// Discrepancy is one item in which the books and a bill do not agree.
+// Discrepancy is one item in which the books and a bill, or the provider's word
+// on a single order, do not agree.
 type Discrepancy struct {
 	ID         string     `json:"id" doc:"The same difference found again has the same id"`
 	Channel    string     `json:"channel" doc:"Channel id"`
 	Day        string     `json:"day" doc:"Day of the bill that first showed it"`
-	Bill       string     `json:"bill" doc:"Kind of that bill"`
+	Bill       string     `json:"bill" doc:"Kind of that bill; order for what a single order shows, in its callbacks or the provider's answers"`
 	Kind       string     `json:"kind" doc:"missing_credit, only_ours, only_theirs, amount_mismatch, …"`
 	State      string     `json:"state" doc:"open or resolved"`
 	Item       string     `json:"item" doc:"payment, refund, refund_failed, dispute_withdrawn, …"`
@@ -46,7 +47,7 @@ type Discrepancy struct {
 
 type listDiscrepanciesInput struct {
 	Channel string `query:"channel" doc:"Only of this channel"`
-	Bill    string `query:"bill" enum:"trade,fund_flow,answers" doc:"Only first shown by this kind of bill"`
+	Bill    string `query:"bill" enum:"trade,fund_flow,answers,order" doc:"Only first shown by this kind of bill; order: by a single order, in its callbacks or the provider's answers"`
 	Kind    string `query:"kind" doc:"Only of this kind"`
 	State   string `query:"state" enum:"open,resolved" doc:"Only in this state"`
 	Day     string `query:"day" doc:"Only first shown by the bill of this day, YYYY-MM-DD"`
@@ -82,7 +83,7 @@ type discrepancyOutput struct{ Body Discrepancy }
 func (s *Server) registerDiscrepancies(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: "list-discrepancies", Method: http.MethodGet, Path: "/v1/discrepancies", Summary: "List discrepancies",
-		Description: "Items in which our books and a provider's bill do not agree. Newest first.",
+		Description: "Items in which our books and a provider's bill, or its word on a single order, do not agree. Newest first.",
 	}, operations.ScopeReconcile, s.listDiscrepancies)
 	operation(s, api, huma.Operation{
 		OperationID: "show-discrepancy", Method: http.MethodGet, Path: "/v1/discrepancies/{id}", Summary: "Show a discrepancy",

@@ -138,9 +138,13 @@ const (
 	DiscrepancyResolved DiscrepancyState = "resolved"
 )
 
+// BillOrder stands in the place of a kind of bill for what a single order shows,
+// by its callbacks or by the provider's answers.
+const BillOrder = "order"
+
 // Discrepancy is one item in which the books and a bill do not agree. Its id is
 // made of channel, item and kind, never of a day or run: the same difference
-// found again is the same row.
+// found again is the same row. That of a single order is its event's.
 type Discrepancy struct {
 	Seq     int64                  `json:"-"` // assigned by the store, increasing
 	ID      domain.ID              `json:"-"`
@@ -235,6 +239,10 @@ type Bills interface {
 	// needs nothing more; it stays open. One that is resolved already, or that
 	// another person asked for, is KindConflict.
 	AskDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)
+	// PutDiscrepancy writes what a single order shows, or what settled it. A row
+	// that is resolved stays as it is, and so does one that is there and open
+	// unless it is resolved now.
+	PutDiscrepancy(ctx context.Context, d Discrepancy) error
 	// ResolveDiscrepancy is a person's act. One that is resolved already is
 	// KindConflict.
 	ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)

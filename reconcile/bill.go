@@ -27,6 +27,7 @@ type BillDeps struct {
 	Lines    projections.LineReader
 	Leases   operations.Leases
 	Bills    operations.Bills
+	Cursors  operations.Cursors // for FollowOrders alone
 	Archive  archive.Archive
 	Channels map[domain.ChannelID]providers.Channel
 	Logger   *slog.Logger

@@ -69,8 +69,11 @@ func (c *collector) open(ctx context.Context, ch domain.ChannelID) (map[domain.I
 
 // stageOf is the stage whose events a kind of bill lists.
 func stageOf(bill string) Stage {
-	if bill == "fund_flow" {
+	switch bill {
+	case "fund_flow":
 		return StageSettled
+	case operations.BillOrder:
+		return StageCredited
 	}
 	return StageInBill
 }

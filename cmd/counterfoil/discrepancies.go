@@ -38,7 +38,7 @@ func newDiscrepancyListCommand(p *program, r *remote) *cobra.Command {
 	f := cmd.Flags()
 	for name, usage := range map[string]string{
 		"channel":  "only of this `CHANNEL`",
-		"bill":     "only first shown by this `BILL`: trade, fund_flow or answers",
+		"bill":     "only first shown by this `BILL`: trade, fund_flow or answers; order for what single orders show",
 		"kind":     "only of this `KIND`, e.g. only_ours",
 		"state":    "only in this `STATE`: open or resolved",
 		"day":      "only first shown by the bill of this `DAY`",

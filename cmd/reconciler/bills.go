@@ -11,6 +11,9 @@ import (
 	"counterfoil/internal/assembly"
 )
 
+// ordersEvery is how often the log is looked at for what single orders show.
+const ordersEvery = time.Minute
+
 // billJobs look for bills on each channel's own schedule, in its own zone. A
 // look costs next to nothing while there is none: when a bill is ready, and how
 // long to wait after one that was late, the comparer knows.
@@ -19,7 +22,7 @@ func billJobs(ctx context.Context, app *assembly.App, holder string, reg prometh
 	if err != nil {
 		return nil, err
 	}
-	var jobs scheduled
+	jobs := scheduled{{"what orders show", &atStart{Schedule: every(ordersEvery)}, comparer.FollowOrders}}
 	for _, id := range app.Config.ChannelIDs() {
 		if len(comparer.BillsOf(id)) == 0 {
 			continue

@@ -195,6 +195,23 @@ func (s *Store) AskDiscrepancy(ctx context.Context, id domain.ID, by, why string
 	})
 }
 
+// PutDiscrepancy writes what an order shows, or what settled it.
+func (s *Store) PutDiscrepancy(ctx context.Context, d operations.Discrepancy) error {
+	err := s.normal.do(ctx, func(t *tx) error {
+		was, found, err := discrepancyByID(background(), t.conn, d.ID)
+		switch {
+		case err != nil:
+			return err
+		case found && (was.State != operations.DiscrepancyOpen || d.State == operations.DiscrepancyOpen):
+			return nil
+		case found: // what people asked for meanwhile stays to be seen
+			d.AskedBy, d.Asked, d.AskedAt = was.AskedBy, was.Asked, was.AskedAt
+		}
+		return putDiscrepancy(t, d)
+	})
+	return classify("write discrepancy", err)
+}
+
 // ResolveDiscrepancy is a person's act.
 func (s *Store) ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
 	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) error {
