@@ -101,14 +101,17 @@ func (f *Folder) ByID(id domain.ID, size uint64) (Leaf, error) {
 // not complete, or whose file is not there.
 func (f *Folder) scan(id domain.ID, from, to uint64) (Leaf, bool, error) {
 	const page = 4096
+	first := binary.BigEndian.Uint64(id[:8]) // most differ in it, and one comparison of words is cheap
+	room := make([]byte, min(page, to-min(from, to))*entryBytes)
 	for to > from {
 		n := min(page, to-from)
-		buf := make([]byte, n*entryBytes)
+		buf := room[:n*entryBytes]
 		if err := f.readAt(indexName, buf, int64(to-n)*entryBytes); err != nil {
 			return Leaf{}, false, err
 		}
 		for i := n; i > 0; i-- {
-			if e := buf[(i-1)*entryBytes:]; bytes.Equal(e[8:entryBytes], id[:]) {
+			e := buf[(i-1)*entryBytes : i*entryBytes]
+			if binary.BigEndian.Uint64(e[8:]) == first && bytes.Equal(e[8:], id[:]) {
 				l, err := f.leaves(to-n+i-1, 1)
 				if err != nil {
 					return Leaf{}, false, err
