@@ -113,7 +113,8 @@ func appendRefs[T any](to []*T, lines []T) []*T {
 }
 
 // slot matches lines that mean the same movement by their numbers. Equal
-// amounts find each other first, so that of two lines the odd one is left over;
+// amounts find each other first, those of one order before others, so that of
+// two lines the odd one is left over;
 // what is left over on one side stands there twice.
 func (c *comparison) slot(ours []OurLine, theirs []BillLine) error {
 	if len(ours) == 1 && len(theirs) > 1 {
@@ -122,7 +123,9 @@ func (c *comparison) slot(ours []OurLine, theirs []BillLine) error {
 			return err
 		}
 	}
+	named, ours, theirs := pairNamed(ours, theirs)
 	pairs, spareOurs, spareTheirs := pairUp(ours, theirs)
+	pairs = append(named, pairs...)
 	for len(spareOurs) > 0 && len(spareTheirs) > 0 && len(pairs) == 0 {
 		pairs = append(pairs, pairing{spareOurs[0], spareTheirs[0]})
 		spareOurs, spareTheirs = spareOurs[1:], spareTheirs[1:]
@@ -144,6 +147,27 @@ func (c *comparison) slot(ours []OurLine, theirs []BillLine) error {
 type pairing struct {
 	ours   *OurLine
 	theirs *BillLine
+}
+
+// pairNamed pairs lines of equal amount that name one order, where a number
+// stands in our books or on the bill more than once, and leaves the others.
+func pairNamed(ours []OurLine, theirs []BillLine) (pairs []pairing, restOurs []OurLine, restTheirs []BillLine) {
+	if len(ours) < 2 && len(theirs) < 2 {
+		return nil, ours, theirs
+	}
+	restTheirs = slices.Clone(theirs)
+	for i := range ours {
+		j := slices.IndexFunc(restTheirs, func(t BillLine) bool {
+			return t.OrderNo != "" && t.OrderNo == ours[i].OrderNo && t.Amount == ours[i].Amount
+		})
+		if j < 0 {
+			restOurs = append(restOurs, ours[i])
+			continue
+		}
+		t := restTheirs[j]
+		pairs, restTheirs = append(pairs, pairing{&ours[i], &t}), slices.Delete(restTheirs, j, j+1)
+	}
+	return pairs, restOurs, restTheirs
 }
 
 // pairUp pairs lines of equal amount; both sides are sorted by amount.

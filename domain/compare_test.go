@@ -603,3 +603,19 @@ func TestCompareWaits(t *testing.T) {
 		}
 	}
 }
+
+// Of lines of ours under one number, the one of the order that the bill names is
+// the bill's, in whatever order they come.
+func TestTheBillsOrderIsTheRightOne(t *testing.T) {
+	t.Parallel()
+	right, wrong := agreed("T1", 730), agreed("T1", 730).ours[0]
+	for _, order := range []string{"A", "zz"} {
+		wrong.OrderNo = order
+		for _, ours := range [][]OurLine{{wrong, right.ours[0]}, {right.ours[0], wrong}} {
+			ds, sum := compareAll(t, ours, right.theirs, billPolicy())
+			if len(ds) != 1 || ds[0].Kind != DuplicateTradeNo || ds[0].OrderNo() != order || sum.Matched != 1 {
+				t.Errorf("%s: %+v, %d matched", order, ds, sum.Matched)
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"iter"
 	"time"
@@ -21,9 +22,13 @@ import (
 // provider has cannot be seen this way; the sweep asks about every order that is
 // not paid.
 type answers struct {
-	ch providers.Channel
-	c  *Comparer
+	ch        providers.Channel
+	c         *Comparer
+	elsewhere map[string]bool // trade numbers that the provider says are other orders', by wrongly
 }
+
+// wrongly names what stands in our books under a number of another order's.
+func wrongly(orderNo, tradeNo string) string { return orderNo + "\x00" + tradeNo }
 
 // answered is one line of the file. It holds no personal data.
 type answered struct {
@@ -35,6 +40,7 @@ type answered struct {
 	Amount   domain.Money    `json:"amount,omitzero"`
 	Status   domain.Status   `json:"status"`
 	Word     string          `json:"provider_status,omitempty"`
+	Another  bool            `json:"another_order,omitempty"` // the number is another order's: no payment of this one
 	At       time.Time       `json:"at,omitzero"`
 }
 
@@ -74,8 +80,12 @@ func (a answers) one(ctx context.Context, run *operations.BillRun, line domain.O
 	switch {
 	case ctx.Err() != nil:
 		return because(operations.CauseStopped, ctx.Err())
+	case errors.Is(err, providers.ErrOther):
+		a.elsewhere[wrongly(line.OrderNo, line.TradeNo)] = true
+		said := answered{Kind: line.Kind, OrderNo: line.OrderNo, TradeNo: line.TradeNo, Status: domain.StatusOther, Another: true}
+		return because(operations.CauseOurs, out.Encode(said))
 	case err != nil && refused(err):
-		return nil // what is under that number is not this payment: it stands nowhere
+		return nil // no number of the provider's: it stands nowhere
 	case err != nil:
 		run.Unanswered++
 		return because(operations.CauseUnanswered, err)
@@ -95,6 +105,17 @@ func (a answers) one(ctx context.Context, run *operations.BillRun, line domain.O
 		}
 	}
 	return nil
+}
+
+// name tells what waits for a later answer, though the provider has said already
+// that it is another order's.
+func (a answers) name(run *operations.BillRun, ds []domain.Difference) {
+	for i, d := range ds {
+		if d.State == domain.DifferenceWaiting && d.Ours != nil && a.elsewhere[wrongly(d.Ours.OrderNo, d.Ours.TradeNo)] {
+			ds[i] = anothers(d)
+			run.Waiting--
+		}
+	}
 }
 
 func answeredOf(n domain.Notice) (answered, bool) {
@@ -124,6 +145,9 @@ func (a answers) read(r io.Reader, _ providers.BillFile) iter.Seq2[domain.BillLi
 			if err := json.Unmarshal(in.Bytes(), &said); err != nil {
 				yield(domain.BillLine{}, domain.E(domain.KindCorrupt, "answer %d cannot be read: %w", row, err))
 				return
+			}
+			if said.Another {
+				continue
 			}
 			line := domain.BillLine{
 				Row: row, Kind: said.Kind, OrderNo: said.OrderNo, TradeNo: said.TradeNo, RefundID: said.RefundID,

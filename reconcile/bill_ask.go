@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"sync"
 
@@ -39,7 +40,8 @@ type verdict struct {
 // what is left. The bill itself never moves money: it raises the question, and
 // the answer goes the way of every answer.
 func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch providers.Channel, d domain.Difference) (verdict, error) {
-	if d.State != domain.DifferenceOpen || !askable(d) {
+	asks := askable(d)
+	if d.State != domain.DifferenceOpen || !asks && !booksMayTell(d) {
 		return verdict{difference: d}, nil
 	}
 	before, err := a.payment(ctx, run.Channel, d.OrderNo())
@@ -47,10 +49,13 @@ func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch provide
 		return verdict{}, because(operations.CauseOurs, err)
 	}
 	d = before.Explain(d)
-	if d.State != domain.DifferenceOpen || run.Unanswered >= maxSilence {
+	if d.State != domain.DifferenceOpen || !asks || run.Unanswered >= maxSilence {
 		return verdict{difference: d}, nil
 	}
 	answer, err := a.query(ctx, run, ch, d)
+	if errors.Is(err, providers.ErrOther) {
+		return verdict{difference: anothers(d)}, nil
+	}
 	if err != nil || !answer.Found {
 		if err == nil && d.Note == "" {
 			d.Note = "the provider does not know the order now"
@@ -70,6 +75,23 @@ func (a *asker) explain(ctx context.Context, run *operations.BillRun, ch provide
 		v.difference.Note = "the provider confirms it when asked; the bill lacks it"
 	}
 	return v, nil
+}
+
+// anothers is a difference about a payment of ours of which the provider says
+// that its number is another order's: it was booked on the wrong one.
+func anothers(d domain.Difference) domain.Difference {
+	if d.Ours == nil || d.Ours.Kind != domain.LinePayment || d.Theirs != nil {
+		return d
+	}
+	d.Kind, d.State = domain.DuplicateTradeNo, domain.DifferenceOpen
+	d.Note = "the provider says that this number is another order's: reverse it, then credit the right order"
+	return d
+}
+
+// booksMayTell reports differences that nobody is asked about and that what
+// people did since may explain.
+func booksMayTell(d domain.Difference) bool {
+	return d.Kind == domain.DuplicateTradeNo && d.Ours != nil
 }
 
 // named has the order that the answer was booked on, where the bill names none:
@@ -125,7 +147,7 @@ func (a *asker) booked(ctx context.Context, ch domain.ChannelID, t *domain.BillL
 }
 
 // query puts one question. Silence is counted and is no error: the run ends
-// incomplete by it.
+// incomplete by it. That the number is another order's is the error ErrOther.
 func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers.Channel, d domain.Difference) (providers.Answer, error) {
 	q := providers.Question{OrderNo: d.OrderNo(), TradeNo: d.Key().TradeNo, Run: run.ID, At: a.Clock()}
 	if k := d.Key(); k.Kind == domain.LineRefund || k.Kind == domain.LineRefundFailed {
@@ -138,6 +160,8 @@ func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers
 		return answer, nil
 	case ctx.Err() != nil:
 		return answer, because(operations.CauseStopped, ctx.Err())
+	case errors.Is(err, providers.ErrOther):
+		return answer, err
 	case refused(err):
 	case domain.KindOf(err) == domain.KindUnavailable || domain.KindOf(err) == domain.KindLimited:
 		run.Unanswered++

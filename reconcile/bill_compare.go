@@ -53,6 +53,9 @@ func (c *Comparer) compareBooks(
 	if err != nil {
 		return found, err
 	}
+	if asked, ok := b.src.(answers); ok {
+		asked.name(run, differences)
+	}
 	ch := b.src.channel()
 	out, toReverse, err := c.conclude(ctx, run, ch, differences)
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *Comparer) source(id domain.ChannelID, bill string) (billSource, error) 
 		return made{ch, biller}, nil
 	}
 	if bill == BillAnswers {
-		return answers{ch, c}, nil
+		return answers{ch, c, map[string]bool{}}, nil
 	}
 	return nil, domain.EField(domain.KindInvalid, "bill", "channel %s has no bill of the kind %.40q", id, bill)
 }

@@ -2,11 +2,14 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/sandbox"
 )
 
 // Money of one order that was credited to another one, too: asked about it, the
@@ -39,6 +42,49 @@ func TestAnothersNumberIsNoSilence(t *testing.T) {
 	if a := b.ask(trusting, "WRONG6", whyCredited); a.LastSaid != saidOther {
 		t.Errorf("the question is %+v", a)
 	}
+}
+
+// A credit by hand under the number of another order, which our books do not
+// have: a difference with a name on the same day, for people to act on. They
+// reverse the credit, the right order gets its own, and the day agrees.
+func TestAnothersNumberIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	two := func(order string, q domain.Correction) {
+		t.Helper()
+		q.By, q.Reason = "li", "ticket 12"
+		p, _, err := b.ledger.Propose(t.Context(), trusting, order, q, unspent, ledger.By{Actor: "person:li"})
+		must(t, err)
+		_, err = b.ledger.Approve(t.Context(), trusting, order, p.ID(), "wang", "seen", unspent, ledger.By{Actor: "person:wang"})
+		must(t, err)
+	}
+	compared := func() operations.BillRun {
+		t.Helper()
+		b.fold()
+		run, err := b.comparer.Run(t.Context(), trusting, today, BillAnswers)
+		must(t, err)
+		if run.State != operations.RunComplete || run.Unanswered != 0 {
+			t.Fatalf("%+v", run)
+		}
+		return run
+	}
+	trade := b.open(trusting, "REAL1", "7.30") // placed at the gateway alone
+	b.pay(trade, sandbox.Lost)
+	b.placeOnly(trusting, "WRONG1", "7.30")
+	two("WRONG1", domain.Correction{Action: domain.ActionCredit, TradeNo: trade})
+	run := compared()
+	b.wantFound("duplicate_trade_no open " + trade + "/")
+	d := b.only()
+	if d.OrderNo != "WRONG1" || !strings.Contains(d.Note, "another order's") || run.Waiting != 0 || run.Differing != 1 || run.Kinds[domain.DuplicateTradeNo] != 1 {
+		t.Errorf("%+v\n%+v", d, run)
+	}
+	two("WRONG1", domain.Correction{Action: domain.ActionReverse, TradeNo: trade})
+	b.placeOnly(trusting, "REAL1", "7.30")
+	two("REAL1", domain.Correction{Action: domain.ActionCredit, TradeNo: trade})
+	if run := compared(); run.Differing != 0 {
+		t.Errorf("after it was put right: %+v", run)
+	}
+	b.wantFound("duplicate_trade_no resolved " + trade + "/")
 }
 
 // What only we have stays open on every later day's comparison. It was judged on
