@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -78,13 +79,16 @@ func (a Authority) Ask(ctx context.Context, message []byte) ([]byte, Stamp, erro
 func (a Authority) post(ctx context.Context, question []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL, bytes.NewReader(question))
 	if err != nil {
-		return nil, domain.EField(domain.KindInvalid, "url", "%w", err)
+		return nil, domain.EField(domain.KindInvalid, "url", "the time stamping authority's is no address") // not err: it may show a password
 	}
 	req.Header.Set("Content-Type", "application/timestamp-query")
 	req.Header.Set("Accept", "application/timestamp-reply")
 	res, err := a.Client.Do(req)
 	if err != nil {
-		return nil, domain.E(domain.KindUnavailable, "ask for a time stamp: %w", err)
+		if asked, ok := errors.AsType[*url.Error](err); ok {
+			err = asked.Err // without the address: whoever is asked by name and password has them in it
+		}
+		return nil, domain.E(domain.KindUnavailable, "ask %s for a time stamp: %w", req.URL.Host, err)
 	}
 	defer res.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(res.Body, maxStamp+1))

@@ -54,6 +54,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":     exits,
 			"soon":      soon,
+			"noted":     noted,
+			"secrets":   secrets,
+			"hidden":    hidden,
 			"daemon":    daemon,
 			"gateway":   gateway,
 			"authority": authority,

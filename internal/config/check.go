@@ -66,7 +66,7 @@ func (c *Config) checkTop() error {
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" &&
 		(err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.User != nil) {
-		return wrong("public_url", c.PublicURL, "must be an http(s) address without query, e.g. https://pay.example.com")
+		return wrong("public_url", withoutLogin(c.PublicURL), "must be an http(s) address without query, e.g. https://pay.example.com")
 	}
 	for _, l := range [][2]string{
 		{"listen", c.Listen}, {"ops_listen", c.OpsListen}, {"reconciler.ops_listen", c.Reconciler.OpsListen},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -43,10 +44,19 @@ func (s Stamps) check() error {
 	// The reply is signed, and the question a hash: plain http is how most
 	// authorities are asked.
 	if u, err := url.Parse(s.URL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return domain.EField(domain.KindInvalid, "tree.time_stamps.url", "%.80q is no http or https address", s.URL)
+		return domain.EField(domain.KindInvalid, "tree.time_stamps.url", "%.80q is no http or https address", withoutLogin(s.URL))
 	}
 	if s.Roots == "" {
 		return domain.EField(domain.KindInvalid, "tree.time_stamps.roots", "name the PEM file of the authority's root certificate")
 	}
 	return nil
+}
+
+// withoutLogin is an address without what stands before its @, which may be a
+// name and a password; it need not be a right one.
+func withoutLogin(address string) string {
+	if i := strings.LastIndexByte(address, '@'); i >= 0 {
+		return "…" + address[i:]
+	}
+	return address
 }
