@@ -57,6 +57,12 @@ func (w *world) addWechat() {
 // wechatPays delivers a callback of WeChat Pay.
 func (w *world) wechatPays(order, trade string, fen int) {
 	w.t.Helper()
+	w.wechatSays(order, trade, fen, func(*domain.Notice) {})
+}
+
+// wechatSays is wechatPays, kept as lie has it.
+func (w *world) wechatSays(order, trade string, fen int, lie func(*domain.Notice)) {
+	w.t.Helper()
 	plain := fmt.Sprintf(`{"mchid":"1900000001","appid":%q,"out_trade_no":%q,"transaction_id":%q,"trade_type":"NATIVE","trade_state":"SUCCESS",`+
 		`"success_time":%q,"amount":{"total":%d,"payer_total":%d,"currency":"CNY","payer_currency":"CNY"}}`,
 		wechatApp, order, trade, w.now.Format(time.RFC3339), fen, fen)
@@ -86,6 +92,7 @@ func (w *world) wechatPays(order, trade string, fen int) {
 	if err != nil {
 		w.t.Fatalf("%+v: %v", refusal, err)
 	}
+	lie(&read.Notices[0])
 	w.notify(read.Notices[0], read.Evidence, w.channels[wechat].Reply, domain.OutcomeCredited)
 }
 
@@ -133,8 +140,35 @@ func TestBundlesOfWechatPayProveTheSignature(t *testing.T) {
 		if n := len(secretFiles(t, b)); n != c.files {
 			t.Errorf("%d files of secrets, want %d", n, c.files)
 		}
-		if out, code := python(t, b, w.treeKey()); code != 0 || !strings.Contains(out, "1 by RSA keys of providers hold, 1 of them over what is encrypted") {
+		hold := fmt.Sprintf("1 by RSA keys of providers hold, %d of them over what is encrypted", c.untied)
+		if out, code := python(t, b, w.treeKey()); code != 0 || !strings.Contains(out, hold) {
 			t.Errorf("the other verifier: %d\n%s", code, out)
+		}
+	}
+}
+
+// Who keeps something else than WeChat Pay has signed and encrypted is found with
+// the key, by both verifiers; without it they say that they did not look.
+func TestBundlesOfWechatPayOpenWhatWasSigned(t *testing.T) {
+	t.Parallel()
+	for name, lie := range map[string]func(*domain.Notice){
+		"another trade":  func(n *domain.Notice) { n.TradeNo = "4200000099" },
+		"another amount": func(n *domain.Notice) { n.Amount = yuan(t, "8.89") },
+	} {
+		w := newWorld(t)
+		w.addWechat()
+		w.place(wechat, "W1", "user:9", map[string]string{"another trade": "8.88", "another amount": "8.89"}[name])
+		w.wechatSays("W1", "4200000001", 888, lie)
+		w.fold()
+		if out, code := python(t, w.bundleWith(payment(string(wechat)+"/W1"), nil), w.treeKey()); code != 0 || !strings.Contains(out, "1 of them over what is encrypted, of which no key in the bundle shows") {
+			t.Errorf("%s, without the key: %d\n%s", name, code, out)
+		}
+		b := w.bundleWith(payment(string(wechat)+"/W1"), audit.Secrets{wechat: {strings.Repeat("x", 32), apiV3Key}})
+		if out, code := python(t, b, w.treeKey()); code != 5 || !strings.Contains(out, "signatures  NO   event 6 says something else than its evidence") {
+			t.Errorf("%s: %d\n%s", name, code, out)
+		}
+		if rep := w.checkAs(b, strangersOfWechat(w), w.treeKey()); rep.OK() {
+			t.Errorf("%s: %+v", name, rep.Claims)
 		}
 	}
 }

@@ -134,6 +134,74 @@ def rsa_sha256(spki, message, signature):
     return len(signature) == size and pow(int.from_bytes(signature, "big"), e, n).to_bytes(size, "big") == want
 
 
+# --- AES-256-GCM (FIPS 197, SP 800-38D), opening only -------------------------------------------
+
+
+def double(a):
+    return a << 1 ^ (0x11B if a & 0x80 else 0)
+
+
+def substitutions():
+    """Each byte's inverse in GF(2^8), then the affine map: p runs through powers of 3, q through their inverses."""
+    out, p, q = [0x63] * 256, 1, 1
+    for _ in range(255):
+        p ^= double(p)
+        for n in (1, 2, 4):
+            q = (q ^ q << n) & 0xFF
+        q ^= 0x09 if q & 0x80 else 0
+        wide = q * 0x0101
+        out[p] = (q ^ wide >> 7 ^ wide >> 6 ^ wide >> 5 ^ wide >> 4 ^ 0x63) & 0xFF
+    return out
+
+
+S = substitutions()
+
+
+def round_keys(key):
+    words, constant = [list(key[i:i + 4]) for i in range(0, 32, 4)], 1
+    for i in range(8, 60):
+        t = words[-1]
+        if i % 8 == 0:
+            t = [S[t[1]] ^ constant, S[t[2]], S[t[3]], S[t[0]]]
+            constant = double(constant)
+        elif i % 8 == 4:
+            t = [S[b] for b in t]
+        words.append([a ^ b for a, b in zip(words[-8], t)])
+    return [sum(words[i:i + 4], []) for i in range(0, 60, 4)]
+
+
+def aes(keys, block):
+    s = [a ^ b for a, b in zip(block, keys[0])]
+    for n in range(1, 15):
+        s = [S[s[(i + 4 * (i % 4)) % 16]] for i in range(16)]
+        if n < 14:
+            s = [s[i] ^ s[c] ^ s[c + 1] ^ s[c + 2] ^ s[c + 3] ^ double(s[i] ^ s[c + (i + 1) % 4]) for c in (0, 4, 8, 12) for i in range(c, c + 4)]
+        s = [a ^ b for a, b in zip(s, keys[n])]
+    return int.from_bytes(bytes(s), "big")
+
+
+def ghash(x, h):
+    z = 0
+    for i in range(127, -1, -1):
+        z ^= h if x >> i & 1 else 0
+        h = h >> 1 ^ (0xE1 << 120 if h & 1 else 0)
+    return z
+
+
+def open_gcm(key, nonce, beside, sealed):
+    """The plain text, or None where the tag is not of this key."""
+    keys, text, y = round_keys(key), sealed[:-16], 0
+    h = aes(keys, bytes(16))
+    for part in (beside, text):
+        for i in range(0, len(part), 16):
+            y = ghash(y ^ int.from_bytes(part[i:i + 16].ljust(16, b"\0"), "big"), h)
+    y = ghash(y ^ (len(beside) * 8 << 64 | len(text) * 8), h)
+    stream = [aes(keys, nonce + n.to_bytes(4, "big")).to_bytes(16, "big") for n in range(1, 2 + (len(text) + 15) // 16)]
+    if y ^ int.from_bytes(stream[0], "big") != int.from_bytes(sealed[-16:], "big"):
+        return None
+    return bytes(a ^ b for a, b in zip(text, b"".join(stream[1:])))
+
+
 # --- The log: signed notes, leaves, paths -------------------------------------------------------
 
 
@@ -298,8 +366,9 @@ class Bundle:
             grades[grade] = grades.get(grade, 0) + 1
             if plain in self.names:
                 count[self.signature(e, strict(self.zip.read(plain)), grade, keys)] += 1
-        return "%d by RSA keys of providers hold, %d of them over what is encrypted; %d by a shared secret and %d unsigned prove " \
-               "nothing to strangers; %d are not checked here; notices by grade: %s" % (
+        return "%d by RSA keys of providers hold, %d of them over what is encrypted, of which no key in the bundle shows that it is " \
+               "what the events say; %d by a shared secret and %d unsigned prove nothing to strangers; %d are not checked here; " \
+               "notices by grade: %s" % (
                    count["verified"] + count["encrypted"], count["encrypted"], count["shared"], count["unsigned"],
                    count["not checked here"], ", ".join("%s %d" % g for g in sorted(grades.items())) or "none")
 
@@ -315,15 +384,32 @@ class Bundle:
         need("sha256:" + sha256(der_key).hex() == kept["key"], "a key contradicts its fingerprint")
         return check(e, kept, der_key)
 
-    @staticmethod
-    def wechatpay(e, kept, der_key):
+    def wechatpay(self, e, kept, der_key):
         """WeChat Pay v3: time, nonce and body, each with a line feed behind it. The body of a callback is encrypted."""
         head = {h["name"].lower(): h["value"] for h in kept["headers"]}
         text = b"".join(part + b"\n" for part in (head["wechatpay-timestamp"].encode(), head["wechatpay-nonce"].encode(),
                                                   base64.b64decode(kept.get("body") or "")))
         sign = base64.b64decode(head["wechatpay-signature"], validate=True)
         need(rsa_sha256(der_key, text, sign), "event %d: the provider's signature does not hold" % e["index"])
-        return "encrypted" if kept["kind"] == "callback" else "verified"
+        return self.opened(e, base64.b64decode(kept["body"])) if kept["kind"] == "callback" else "verified"
+
+    def opened(self, e, body):
+        """What WeChat Pay has encrypted, where the bundle holds the APIv3 key of the time (--with-secrets)."""
+        name, r, fact = "secrets/%s.keys" % e["fact"]["channel"], strict(body)["resource"], e["fact"]
+        for line in self.zip.read(name).decode().split() if name in self.names else ():
+            key = base64.b64decode(line, validate=True)
+            if len(key) != 32 or len(r["nonce"]) != 12 or r["algorithm"] != "AEAD_AES_256_GCM":
+                continue
+            plain = open_gcm(key, r["nonce"].encode(), r.get("associated_data", "").encode(), base64.b64decode(r["ciphertext"], validate=True))
+            if plain is None:
+                continue
+            said = strict(plain)
+            amount = said.get("amount", {}).get("refund" if fact.get("about") == "refund" else "total")
+            need(said.get("out_trade_no") == fact["order_no"] and said.get("transaction_id", "") == fact.get("trade_no", "")
+                 and (amount is None or fact.get("amount", {}).get("currency") != "CNY" or Decimal(amount) == Decimal(fact["amount"]["amount"]) * 100),
+                 "event %d says something else than its evidence" % e["index"])
+            return "verified"
+        return "encrypted"
 
     def epay(self, e, kept, der_key):
         """Rainbow Epay V2: all fields but sign, sign_type and empty ones, sorted, name=value joined by '&'."""
