@@ -56,6 +56,7 @@ type BillLine struct {
 	RefundNo       string          //
 	DisputeID      string          // with dispute lines
 	PayoutID       string          // with payout lines, or the payout that the line went into
+	Into           string          // with payout lines: the payout that the line went into, its own where its lines name it
 	ID             string          // the provider's number of the line itself, where it has one
 	Amount         Money           // gross, never negative but for LineOther
 	Fee            decimal.Decimal // up to 8 places, positive when we pay it, in FeeCurrency

@@ -48,6 +48,7 @@ type PayoutSum struct {
 	Parts  Money  `json:"parts,omitzero"`  // the sum of the lines that name it
 	Lines  int    `json:"lines"`           // their number
 	Row    int    `json:"row,omitempty"`   // of its own line
+	Named  bool   `json:"named,omitempty"` // its own line says that the lines which went into it name it
 }
 
 // Add takes the next line of the bill. KindTooLarge says that it has more
@@ -211,25 +212,29 @@ func (t *BillTally) exchange(b *BillLine) error {
 	return nil
 }
 
-// payout notes a payout's own line, or a line that went into one.
+// payout notes a payout's own line, and a line that went into one: a payout that
+// came back, or one that was made by hand, goes into the next one.
 func (t *BillTally) payout(b *BillLine) error {
-	if b.PayoutID == "" || b.Kind == LinePayoutFailed {
+	if b.PayoutID == "" {
 		return nil
 	}
-	if t.payouts == nil {
-		t.payouts = map[string]*PayoutSum{}
-	}
-	p := t.payouts[b.PayoutID]
-	if p == nil {
-		if len(t.payouts) == MaxMovements {
-			return E(KindTooLarge, "row %d: more than %d payouts", b.Row, MaxMovements)
-		}
-		p = &PayoutSum{ID: b.PayoutID}
-		t.payouts[b.PayoutID] = p
+	into := b.PayoutID
+	if b.Kind == LinePayout || b.Kind == LinePayoutFailed {
+		into = b.Into
 	}
 	if b.Kind == LinePayout {
-		p.Stated, p.Row = b.Amount, b.Row
+		p, err := t.payoutOf(b.PayoutID, b.Row)
+		if err != nil {
+			return err
+		}
+		p.Stated, p.Row, p.Named = b.Amount, b.Row, into == b.PayoutID
+	}
+	if into == "" || b.Kind == LinePayout && into == b.PayoutID {
 		return nil
+	}
+	p, err := t.payoutOf(into, b.Row)
+	if err != nil {
+		return err
 	}
 	if p.Lines++; b.Net.currency == "" {
 		return nil
@@ -237,9 +242,23 @@ func (t *BillTally) payout(b *BillLine) error {
 	if p.Parts.currency == "" {
 		p.Parts = NewMoney(0, b.Net.currency)
 	}
-	sum, err := p.Parts.Add(b.Net)
-	p.Parts = sum
+	p.Parts, err = p.Parts.Add(b.Net)
 	return err
+}
+
+func (t *BillTally) payoutOf(id string, row int) (*PayoutSum, error) {
+	if t.payouts == nil {
+		t.payouts = map[string]*PayoutSum{}
+	}
+	p := t.payouts[id]
+	if p == nil {
+		if len(t.payouts) == MaxMovements {
+			return nil, E(KindTooLarge, "row %d: more than %d payouts", row, MaxMovements)
+		}
+		p = &PayoutSum{ID: id}
+		t.payouts[id] = p
+	}
+	return p, nil
 }
 
 // Names says by what the bill names its movements.

@@ -152,3 +152,29 @@ func TestTallyPayouts(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A payout is the sum of what went into it: a payout that came back and one that
+// was made by hand go into the next one, like any movement.
+func TestPayoutsGoIntoPayouts(t *testing.T) {
+	t.Parallel()
+	usd := func(cents int64) domain.Money { return domain.NewMoney(cents, domain.USD) }
+	var tally domain.BillTally
+	for i, l := range []domain.BillLine{
+		{Kind: domain.LinePayment, ID: "t1", PayoutID: "po_2", Amount: usd(1000), Net: usd(950), FeeCurrency: domain.USD, Status: domain.StatusPaid},
+		{Kind: domain.LinePayoutFailed, ID: "t2", PayoutID: "po_1", Into: "po_2", Amount: usd(300), Net: usd(300), FeeCurrency: domain.USD},
+		{Kind: domain.LinePayout, ID: "t3", PayoutID: "po_hand", Into: "po_2", Amount: usd(120), Net: usd(-120), FeeCurrency: domain.USD},
+		{Kind: domain.LinePayout, ID: "t4", PayoutID: "po_2", Into: "po_2", Amount: usd(1130), Net: usd(-1130), FeeCurrency: domain.USD},
+		{Kind: domain.LinePayoutFailed, ID: "t5", PayoutID: "po_0", Amount: usd(7), Net: usd(7), FeeCurrency: domain.USD}, // goes into one that is to come
+	} {
+		l.Row = i + 1
+		if err := tally.Add(&l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []domain.PayoutSum{
+		{ID: "po_2", Stated: usd(1130), Parts: usd(1130), Lines: 3, Row: 4, Named: true}, {ID: "po_hand", Stated: usd(120), Row: 3},
+	}
+	if got := tally.Payouts(); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

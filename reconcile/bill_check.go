@@ -6,6 +6,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/operations"
+	"counterfoil/providers"
 )
 
 // lookBack is for how many days before a bill others are looked at: for the
@@ -23,20 +24,21 @@ func (c *Comparer) checkBooks(ctx context.Context, run *operations.BillRun, t *d
 	for _, b := range t.Breaks() {
 		c.found(out, run, broken(run.Day, b))
 	}
-	if len(run.Balances)+len(run.Payouts) == 0 {
+	if len(run.Balances)+len(run.Payouts) == 0 && run.Bill != string(providers.BillFunds) {
 		return nil
 	}
-	around, err := c.completed(ctx, *run)
+	b, err := c.compared(ctx, run.Channel, run.Bill, run.Day.Add(-lookBack), run.Day.Add(lookBack))
 	if err != nil {
 		return because(operations.CauseOurs, err)
 	}
-	around[run.Day] = *run
+	b.add(*run)
+	b.days[run.Day] = *run
 	for _, day := range []domain.Day{run.Day, run.Day.Add(1)} {
-		if err := c.checkOpening(ctx, run, around, day, out); err != nil {
+		if err := c.checkOpening(ctx, run, b.days, day, out); err != nil {
 			return err
 		}
 	}
-	return c.checkPayouts(ctx, run, around, out)
+	return c.checkPayouts(ctx, run, b, out)
 }
 
 // broken is a line whose balance does not follow from the line before it.
@@ -56,30 +58,6 @@ func balanceDiffers(id string, row int, want, stated domain.Money, note string) 
 		d.Delta = off
 	}
 	return d
-}
-
-// completed are the newest complete comparisons of this kind of bill for the
-// days before the run's and for the day after it.
-func (c *Comparer) completed(ctx context.Context, run operations.BillRun) (map[domain.Day]operations.BillRun, error) {
-	out := map[domain.Day]operations.BillRun{}
-	f := operations.BillRunFilter{
-		Channel: run.Channel, Bill: run.Bill, From: run.Day.Add(-lookBack), To: run.Day.Add(1), State: operations.RunComplete, Limit: 1000,
-	}
-	for {
-		page, err := c.Bills.BillRuns(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page { // newest first
-			if _, newer := out[r.Day]; !newer {
-				out[r.Day] = r
-			}
-			f.Before = r.Seq
-		}
-		if len(page) < f.Limit {
-			return out, nil
-		}
-	}
 }
 
 // checkOpening holds the balances at which a day's bill begins against those at
@@ -137,103 +115,6 @@ func (c *Comparer) settleRow(ctx context.Context, run *operations.BillRun, d dom
 	row.State, row.ResolvedBy, row.ResolvedAt, row.Resolution = operations.DiscrepancyResolved, run.ID, domain.Instant(c.Clock()), how
 	out.Found = append(out.Found, row)
 	return nil
-}
-
-// checkPayouts adds up, for each payout that the bill or a line of it names, the
-// lines that went into it. They stand on the bills of many days, and a bill that
-// was fetched before the payout was made does not name it: what is not known to
-// the end is not judged.
-func (c *Comparer) checkPayouts(
-	ctx context.Context, run *operations.BillRun, around map[domain.Day]operations.BillRun, out *operations.BillResult,
-) error {
-	for _, p := range run.Payouts {
-		whole, day, known := payoutOf(around, p.ID)
-		if !known || whole.Lines == 0 || whole.Stated.Currency() != whole.Parts.Currency() {
-			continue
-		}
-		off, err := whole.Stated.Sub(whole.Parts)
-		if err != nil {
-			return theirFault(err)
-		}
-		d := domain.Difference{
-			Kind: domain.PayoutMismatch, State: domain.DifferenceOpen, Delta: off,
-			Note:   strconv.Itoa(whole.Lines) + " lines went into it and come to " + whole.Parts.String(),
-			Ours:   &domain.OurLine{Kind: domain.LinePayout, Amount: whole.Parts},
-			Theirs: &domain.BillLine{Kind: domain.LinePayout, PayoutID: p.ID, Row: whole.Row, Amount: whole.Stated},
-		}
-		if off.IsZero() {
-			if err := c.settleRow(ctx, run, d, "the lines that went into it come to it", out); err != nil {
-				return err
-			}
-			continue
-		}
-		c.found(out, run, d)
-		out.Found[len(out.Found)-1].Day = day
-	}
-	return nil
-}
-
-// payoutOf is a payout as the bills of all days tell it, and the day of its own
-// line. It is known to the end when that line was seen, and when every bill that
-// can have some of its lines was fetched after it was made.
-func payoutOf(around map[domain.Day]operations.BillRun, id string) (p domain.PayoutSum, day domain.Day, known bool) {
-	p.ID = id
-	first := domain.Day("")
-	for on, r := range around {
-		for _, part := range r.Payouts {
-			if part.ID != id {
-				continue
-			}
-			if part.Stated.Currency() != "" {
-				p.Stated, p.Row, day = part.Stated, part.Row, on
-			}
-			if part.Lines == 0 {
-				continue
-			}
-			if first == "" || on < first {
-				first = on
-			}
-			p.Lines += part.Lines
-			if p.Parts.Currency() == "" {
-				p.Parts = domain.NewMoney(0, part.Parts.Currency())
-			}
-			sum, err := p.Parts.Add(part.Parts)
-			if err != nil {
-				return p, day, false // in two currencies
-			}
-			p.Parts = sum
-		}
-	}
-	if day == "" || first == "" {
-		return p, day, false
-	}
-	made := around[day]
-	for on := min(first, beganOn(around, p, day)); on <= day; on = on.Add(1) {
-		if r, compared := around[on]; !compared || on != day && r.StartedAt.Before(made.StartedAt) {
-			return p, day, false
-		}
-	}
-	return p, day, true
-}
-
-// beganOn is the first day whose movements can have gone into a payout: that of
-// the last earlier payout in its currency that names what went into it, else the
-// earliest day that was compared.
-func beganOn(around map[domain.Day]operations.BillRun, p domain.PayoutSum, day domain.Day) domain.Day {
-	began, earliest := domain.Day(""), day
-	for on, r := range around {
-		earliest = min(earliest, on)
-		for _, other := range r.Payouts {
-			stated := other.ID != p.ID && other.Stated.Currency() == p.Stated.Currency()
-			if stated && on < day && on > began && other.Lines > 0 {
-				began = on
-			}
-		}
-	}
-	if began == "" {
-		return earliest
-	}
-	return began
 }
 
 // movedOtherwise is a movement that was booked before with another amount.

@@ -156,6 +156,10 @@ func (c *Comparer) dueOf(ctx context.Context, id domain.ChannelID, bill string, 
 			return nil, err
 		}
 	}
+	later, err := c.namedLater(ctx, id, bill, first, last)
+	if err != nil {
+		return nil, err
+	}
 	var due []domain.Day
 	for day := first; day <= last; day = day.Add(1) {
 		t, base := earlier[day], trade[day]
@@ -163,7 +167,7 @@ func (c *Comparer) dueOf(ctx context.Context, id domain.ChannelID, bill string, 
 			continue
 		}
 		changed := trade != nil && t.complete && t.tries == 0 && t.against != base.sha256
-		if changed || t.due(now, day.Add(refetched) > today) {
+		if changed || later[day] && t.tries == 0 || t.due(now, day.Add(refetched) > today) {
 			due = append(due, day)
 		}
 	}

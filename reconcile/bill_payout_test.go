@@ -35,7 +35,7 @@ func TestPayoutsOfLinesThatNameThemLaterAreNotJudged(t *testing.T) {
 			c.third.Day: c.third, c.fourth.Day: c.fourth, c.fifth.Day: c.fifth,
 			"2026-10-06": run("2026-10-06", at.Add(24*time.Hour), made, part(200)),
 		}
-		if p, _, known := payoutOf(around, "po_1"); known != c.want {
+		if p, _, known := payoutOf(comparedBills{days: around}, "po_1"); known != c.want {
 			t.Errorf("%s: known %t: %+v", name, known, p)
 		}
 	}

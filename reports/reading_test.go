@@ -218,3 +218,26 @@ func (s spoiled) Extract(ctx context.Context, f projections.ExtractFilter) (proj
 	s.with(&x)
 	return x, err
 }
+
+// A month's report of a log of one month and of ten, from all of the log and
+// from its part of it.
+func BenchmarkMonth(b *testing.B) {
+	for _, months := range []int{1, 10} {
+		log := manyMonths(months, 300).stored(b)
+		rows := folded(b, log, 0)
+		for name, index := range map[string]projections.Extracts{"all of it": nil, "its part": rows} {
+			b.Run(fmt.Sprintf("months=%d/%s", months, name), func(b *testing.B) {
+				s := Source{Log: log, Zone: shanghai, Index: index}
+				scope, err := s.Scope(b.Context(), Query{Period: string(monthNo(months - 1)), Format: FormatJSON})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for b.Loop() {
+					if _, err := s.Report(b.Context(), scope, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

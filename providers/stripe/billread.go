@@ -224,9 +224,9 @@ func (c *Channel) complete(line *domain.BillLine, o object) error {
 	case domain.LineDisputeReinstated:
 		line.Status, line.DisputeID, line.TradeNo, line.Amount = domain.StatusReinstated, id, partOf(source), own
 	case domain.LinePayout:
-		line.PayoutID, line.Amount = id, absolute(line.Amount)
+		line.Into, line.PayoutID, line.Amount = line.PayoutID, id, absolute(line.Amount) // its list has itself, too
 	case domain.LinePayoutFailed:
-		line.PayoutID, line.Amount = id, absolute(line.Amount)
+		line.Into, line.PayoutID, line.Amount = line.PayoutID, id, absolute(line.Amount)
 	case domain.LineFee:
 		line.Fee, line.Amount = line.Net.Decimal().Neg(), absolute(line.Amount)
 	case domain.LineOther:

@@ -68,6 +68,7 @@ func newPlan(w *world, payments int) *plan {
 	p.sale(p.w.tillOf("card"), 0) // in London it is still September
 	p.banks()
 	p.payouts(p.w.tillOf("card"))
+	p.paidLater(p.w.tillOf("card"))
 	p.silence(p.w.tillOf("wx"), 12)
 	p.trial = p.sale(p.w.tillOf("ali"), slotOf(2, noon))
 	p.trial.trial = true
