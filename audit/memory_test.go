@@ -36,6 +36,7 @@ type oneKey struct{}
 func (oneKey) EnsureDataKey(context.Context, domain.Stream) (domain.DataKey, error) {
 	return domain.DataKey{1}, nil
 }
+
 func (oneKey) DataKey(context.Context, domain.Stream) (domain.DataKey, error) {
 	return domain.DataKey{1}, nil
 }
