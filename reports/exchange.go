@@ -93,10 +93,11 @@ type ExchangeSum struct {
 	Count    int
 	From, To domain.Money
 	Gain     domain.Money
+	in       changed // what did not go back
 }
 
-// Rate is the mean rate.
-func (s ExchangeSum) Rate() string { return rateOf(s.From.Decimal(), s.To.Decimal()) }
+// Rate is the mean rate of what was changed, without what was changed back.
+func (s ExchangeSum) Rate() string { return rateOf(s.in.from, s.in.to) }
 
 // ExchangeSums are the exchanges by channel and currencies.
 func (p *page) ExchangeSums() []*ExchangeSum {
@@ -119,6 +120,9 @@ func (p *page) ExchangeSums() []*ExchangeSum {
 
 func (s *ExchangeSum) add(x Exchange) {
 	s.Count++
+	if x.From.IsPositive() {
+		s.in.from, s.in.to = s.in.from.Add(x.From.Decimal()), s.in.to.Add(x.To.Decimal())
+	}
 	if sum, err := s.From.Add(x.From); err == nil { // beyond the range of money: the count still tells
 		s.From = sum
 	}

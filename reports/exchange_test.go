@@ -76,7 +76,7 @@ func TestExchange(t *testing.T) {
 			t.Errorf("%d: %v, want %v", i, got, want[i])
 		}
 	}
-	for l, words := range map[Lang][]string{LangEn: {"Gain or loss", "-0.85"}, LangZh: {"汇兑损益", "-0.85"}} {
+	for l, words := range map[Lang][]string{LangEn: {"Gain or loss", "-0.85", ">0.0065<"}, LangZh: {"汇兑损益", "-0.85", ">0.0065<"}} {
 		var page bytes.Buffer
 		if err := r.HTML(&page, l); err != nil {
 			t.Fatal(err)
