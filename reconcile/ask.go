@@ -237,10 +237,10 @@ func (s *Sweeper) answer(
 	switch {
 	case silent:
 		s.metrics.unanswered.WithLabelValues(string(ch)).Inc()
-		s.tellNoAnswer(ctx, "provider did not answer", ch, q, err)
+		s.Logger.LogAttrs(ctx, slog.LevelInfo, "provider did not answer", noAnswer(ch, q, err)...)
 		return nil, saidNothing, nil
 	case err != nil:
-		s.tellNoAnswer(ctx, "question without an answer", ch, q, err)
+		s.Logger.LogAttrs(ctx, slog.LevelInfo, "question without an answer", noAnswer(ch, q, err)...)
 		return nil, saidOther, nil
 	case !got.Found:
 		t.add(func(r *operations.Run) { r.Unknown++ })
@@ -255,9 +255,12 @@ func refused(err error) bool {
 	return errors.Is(err, providers.ErrOther) || domain.KindOf(err) == domain.KindInvalid
 }
 
-func (s *Sweeper) tellNoAnswer(ctx context.Context, what string, ch domain.ChannelID, q providers.Question, err error) {
-	s.Logger.LogAttrs(ctx, slog.LevelInfo, what, slog.String("channel", string(ch)), slog.String("order_no", q.OrderNo),
-		slog.String("trade_no", q.TradeNo), slog.String("error", err.Error()))
+// noAnswer is what is logged of a question without an answer.
+func noAnswer(ch domain.ChannelID, q providers.Question, err error) []slog.Attr {
+	return []slog.Attr{
+		slog.String("channel", string(ch)), slog.String("order_no", q.OrderNo), slog.String("trade_no", q.TradeNo),
+		slog.String("error", err.Error()),
+	}
 }
 
 // book takes an answer into the books: first what it tells of refunds and

@@ -17,8 +17,10 @@ func (a *author) change(ch domain.ChannelID, day domain.Day, from, to domain.Mon
 	d.ValueDate, d.Period = string(day), string(monthOf(day))
 	var postings []domain.Posting
 	for _, p := range []domain.Posting{
-		{Book: domain.BookPSP(ch), Amount: from.Neg()}, {Book: domain.BookConversion, Amount: from},
-		{Book: domain.BookConversion, Amount: to.Neg()}, {Book: domain.BookPSP(ch), Amount: to},
+		{Book: domain.BookPSP(ch), Amount: from.Neg()},
+		{Book: domain.BookConversion, Amount: from},
+		{Book: domain.BookConversion, Amount: to.Neg()},
+		{Book: domain.BookPSP(ch), Amount: to},
 	} {
 		if !p.Amount.IsZero() {
 			postings = append(postings, p)
