@@ -141,24 +141,14 @@ func positionIn(entry []byte) eventstore.Position {
 // unsaved is how many leaves are in memory only.
 func (w *writer) unsaved() uint64 { return w.size - w.saved }
 
-// flush makes all leaves durable.
+// flush makes all leaves durable. Everything is written before anything is
+// synced: the first sync then takes the file system's journal with it for all,
+// and callbacks next to it wait for one, not for one a file.
 func (w *writer) flush() error {
 	if w.unsaved() == 0 {
 		return nil
 	}
-	for level, hashes := range w.fresh {
-		if len(hashes) == 0 {
-			continue
-		}
-		at := int64(w.saved>>(tileHeight*level)) * tlog.HashSize
-		if err := w.write(tileName+strconv.Itoa(level), hashes, at); err != nil {
-			return err
-		}
-	}
-	if err := w.write(indexName, w.index, int64(w.saved)*entryBytes); err != nil {
-		return err
-	}
-	if err := syncFolder(w.dir); err != nil {
+	if err := w.writeFresh(); err != nil {
 		return err
 	}
 	before := w.saved
@@ -167,6 +157,47 @@ func (w *writer) flush() error {
 		w.fresh[level] = w.fresh[level][:0]
 	}
 	return w.writeIDs(before)
+}
+
+// writeFresh writes and syncs what is collected.
+func (w *writer) writeFresh() (err error) {
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			err = domain.E(domain.KindUnavailable, "write the tree: %w", err)
+		}
+	}()
+	write := func(name string, data []byte, at uint64) error {
+		f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_CREATE|os.O_WRONLY, 0o600) // the operator's own path
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+		if _, err := f.WriteAt(data, int64(at)); err != nil {
+			return err
+		}
+		return f.Truncate(int64(at) + int64(len(data))) // what lay behind was never signed
+	}
+	for level, hashes := range w.fresh {
+		if len(hashes) == 0 {
+			continue
+		}
+		if err := write(tileName+strconv.Itoa(level), hashes, w.saved>>(tileHeight*level)*tlog.HashSize); err != nil {
+			return err
+		}
+	}
+	if err := write(indexName, w.index, w.saved*entryBytes); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return syncFolder(w.dir)
 }
 
 // writeIDs makes the files of ids that became complete since before. Those of
@@ -182,22 +213,6 @@ func (w *writer) writeIDs(before uint64) error {
 				_ = os.Remove(filepath.Join(w.dir, span{tier - 1, i}.name())) // waste, at worst
 			}
 		}
-	}
-	return nil
-}
-
-func (w *writer) write(name string, data []byte, at int64) error {
-	path := filepath.Join(w.dir, name)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600) // the operator's own path
-	if err != nil {
-		return domain.E(domain.KindUnavailable, "open %s: %w", path, err)
-	}
-	_, err = f.WriteAt(data, at)
-	if err == nil {
-		err = f.Truncate(at + int64(len(data))) // what lay behind was never signed
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return domain.E(domain.KindUnavailable, "write %s: %w", path, err)
 	}
 	return nil
 }

@@ -35,8 +35,8 @@ type turn struct {
 }
 
 // sealing tells what sealing costs callbacks as installed: the api takes them,
-// the reconciler beside it seals, with a head each second, ten times as often
-// as by default. In every other turn the reconciler runs without sealing,
+// the reconciler beside it seals, with a head every two seconds, five times as
+// often as by default, so that each turn has one. In every other turn the reconciler runs without sealing,
 // because this process holds the tree's lock; what those turns leave over is
 // caught up in the others, so that sealing is always busy.
 func (o Options) sealing(ctx context.Context, p *page) error {
