@@ -21,6 +21,7 @@ import (
 // an unknown kind.
 const (
 	codeBusy     = 5
+	codeReadOnly = 8
 	codeIOErr    = 10
 	codeCorrupt  = 11
 	codeFull     = 13

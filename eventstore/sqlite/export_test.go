@@ -120,3 +120,8 @@ const (
 	CodeIOWrite = codeIOWrite
 	CodeFull    = codeFull
 )
+
+// OpenError is what opening a store says of an error of SQLite.
+func OpenError(path string, code int32, text string) error {
+	return openError(path, &sqlError{code, text})
+}

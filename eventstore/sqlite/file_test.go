@@ -397,3 +397,14 @@ func duplicate(t testing.TB, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// A folder that may only be read is told of as one, with what to do: an auditor
+// has such copies.
+func TestOpenWhatMayNotBeWritten(t *testing.T) {
+	t.Parallel()
+	const directory = 8 | 6<<8 // SQLITE_READONLY_DIRECTORY
+	err := sqlite.OpenError("/mnt/copy/events.db", directory, "attempt to write a readonly database")
+	if domain.KindOf(err) != domain.KindDenied || !strings.Contains(err.Error(), "copy the whole folder") {
+		t.Errorf("%v", err)
+	}
+}

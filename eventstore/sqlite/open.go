@@ -154,6 +154,9 @@ func openError(path string, err error) error {
 		return domain.E(domain.KindCorrupt, "%s is damaged: %w", path, err)
 	case codeBusy:
 		return domain.E(domain.KindUnavailable, "another process keeps %s locked: %w", path, err)
+	case codeReadOnly: // reading, too, keeps the index of the write-ahead log beside the file
+		return domain.E(domain.KindDenied, "%s, its folder or the files beside it may not be written by this account: "+
+			"use one that may, or copy the whole folder to where it may and read the copy: %w", path, err)
 	}
 	return domain.E(domain.KindUnavailable, "open %s: %w", path, err)
 }

@@ -161,6 +161,13 @@ func TestMissingFileSaysWhatToDo(t *testing.T) {
 	if domain.KindOf(err) != domain.KindNotFound || !strings.Contains(err.Error(), "counterfoil init") {
 		t.Errorf("error %v", err)
 	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(filepath.Join(file, FileName), nil); domain.KindOf(err) != domain.KindDenied || strings.Contains(err.Error(), "init") {
+		t.Errorf("a path that leads through a file: %v", err)
+	}
 	if _, err := Find("a", "b"); domain.KindOf(err) != domain.KindInvalid {
 		t.Errorf("--config and --dir: %v", err)
 	}

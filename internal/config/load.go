@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -46,9 +48,12 @@ func Find(configFlag, dirFlag string) (string, error) {
 // named.
 func Load(path string, environ []string) (Config, error) {
 	c := Defaults()
-	if _, err := os.Stat(path); err != nil {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return c, domain.E(domain.KindNotFound,
 			"no configuration at %s: make one with `counterfoil init --dir DIR`, then name it with --dir or --config", path)
+	case err != nil:
+		return c, domain.E(domain.KindDenied, "the configuration cannot be read: %w", err)
 	}
 	k := koanf.New(".")
 	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
