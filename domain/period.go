@@ -39,8 +39,8 @@ type PeriodTotal struct {
 // PeriodException is something that is not as it should be when a period is
 // closed.
 type PeriodException struct {
-	Name   string `json:"name"` // "run:<channel>:<day>:<bill>" or "discrepancy:<id>"
-	What   string `json:"what"` // why the run is not complete, or the kind of the difference
+	Name   string `json:"name"` // "run:<channel>:<day>:<bill>", "discrepancy:<id>" or "balance:<channel>:<currency>"
+	What   string `json:"what"` // why the run is not complete, the kind of the difference, or both balances
 	Amount Money  `json:"amount,omitzero"`
 }
 

@@ -333,3 +333,56 @@ func TestPeriodRejected(t *testing.T) {
 		t.Errorf("%s", b.body)
 	}
 }
+
+// TestPeriodsBalances: the balance with which the provider's fund flows end a
+// month is held against our book of it; what is off is named, before and in the
+// proposal, and holds up nothing.
+func TestPeriodsBalances(t *testing.T) {
+	t.Parallel()
+	const holds = 220 // 7.30 came, 0.10 was charged, 5.00 paid out
+	for name, c := range map[string]struct {
+		ends map[domain.Day]int64 // by the last line of the day's flow, in fen
+		to   domain.Day           // the last day that was compared
+		want string
+	}{
+		"equal":                   {map[domain.Day]int64{"2026-03-14": holds}, "2026-03-31", ""},
+		"off":                     {map[domain.Day]int64{"2026-03-14": holds + 30}, "2026-03-31", "balance:epay-now:CNY"},
+		"the last day counts":     {map[domain.Day]int64{"2026-03-14": holds + 30, "2026-03-20": holds}, "2026-03-31", ""},
+		"not compared to the end": {map[domain.Day]int64{"2026-03-14": holds + 30}, "2026-03-30", ""},
+		"nothing stated":          {nil, "2026-03-31", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := march(t, func(d *httpapi.Deps, _ *httpapi.Config) {
+				d.BillsOf = func(ch domain.ChannelID) []string { return map[domain.ChannelID][]string{now: {"fund_flow"}}[ch] }
+			})
+			s.clock.add(april.Sub(s.clock.now()))
+			for day := domain.Day("2026-03-14"); day <= c.to; day = day.Add(1) {
+				run := operations.BillRun{
+					ID: "bill-" + string(day), Channel: now, Day: day, Bill: "fund_flow", State: operations.RunComplete, StartedAt: s.clock.now(),
+				}
+				if ends, moved := c.ends[day]; moved {
+					zero := domain.NewMoney(0, domain.CNY)
+					run.Balances = []domain.BillBalance{
+						{Currency: domain.CNY, Opening: zero, Closing: domain.NewMoney(ends, domain.CNY), In: zero, Out: zero},
+					}
+				}
+				s.ok(s.ops.PutBillRun(t.Context(), run))
+			}
+			shown := s.call("li", http.MethodGet, "/v1/periods/2026-03", "")
+			a := s.call("li", http.MethodPost, "/v1/periods/2026-03/propose", `{"reason":"done","accept":["run:epay-now"]}`)
+			if a.status != http.StatusCreated {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			for _, a := range []answer{shown, a} {
+				if c.want == "" && a.field("exceptions") != 0.0 {
+					t.Errorf("%s", a.body)
+				}
+				if c.want != "" && (a.field("exceptions") != 1.0 || a.text("open.0.name") != c.want || a.text("open.0.amount.amount") != "0.30" ||
+					a.text("open.0.what") != "the fund flow ends with 2.50 CNY, the book with 2.20 CNY") {
+					t.Errorf("%s", a.body)
+				}
+			}
+		})
+	}
+}

@@ -34,7 +34,7 @@ func (s *Server) closeBasis(period string) ledger.Basis {
 		if b.Incomplete, err = s.incompleteRuns(ctx, period); err != nil {
 			return b, err
 		}
-		b.Exceptions, b.Open, err = s.openDifferences(ctx, period)
+		b.Exceptions, b.Open, err = s.exceptionsOf(ctx, period, b.Totals)
 		return b, err
 	}
 }
@@ -179,6 +179,18 @@ func (s *Server) firstDay(ctx context.Context, id domain.ChannelID) (domain.Day,
 		return "", domain.E(domain.KindInternal, "zone of channel %s: %w", id, err)
 	}
 	return domain.DayOf(first.Meta.RecordedAt, zone).Add(1), nil
+}
+
+// exceptionsOf counts what is open at the end of a period, and names the first:
+// balances that are not the provider's, then differences.
+func (s *Server) exceptionsOf(ctx context.Context, period string, totals []domain.PeriodTotal) (int, []domain.PeriodException, error) {
+	unequal, err := s.unequalBalances(ctx, period, totals)
+	if err != nil {
+		return 0, nil, err
+	}
+	count, named, err := s.openDifferences(ctx, period)
+	all := append(unequal, named...)
+	return count + len(unequal), all[:min(len(all), maxNamed)], err
 }
 
 // openDifferences counts the differences up to a period's end that nobody has

@@ -17,8 +17,8 @@ import (
 // PeriodException is something that is not as it should be when a period is
 // closed.
 type PeriodException struct {
-	Name   string `json:"name" doc:"run:<channel>:<day>:<bill> or discrepancy:<id>"`
-	What   string `json:"what" doc:"Why the run is not complete, or the kind of the difference"`
+	Name   string `json:"name" doc:"run:<channel>:<day>:<bill>, discrepancy:<id> or balance:<channel>:<currency>"`
+	What   string `json:"what" doc:"Why the run is not complete, the kind of the difference, or what the provider's balance and our book of it are"`
 	Amount *Money `json:"amount,omitempty" doc:"How much it is about"`
 }
 
@@ -230,7 +230,7 @@ func (s *Server) showPeriod(ctx context.Context, in *periodInput) (*periodOutput
 	if err != nil {
 		return nil, err
 	}
-	count, open, err := s.openDifferences(ctx, period)
+	count, open, err := s.exceptionsOf(ctx, period, t.Totals())
 	if err != nil {
 		return nil, err
 	}
