@@ -104,6 +104,7 @@ reconciler:
   pace: 1                 # 1 is real time; more only in test stores: 600 plays ten minutes in a second
 
 # Comparing the books with the providers' bills, every day. 对账单
+# Raising a max_ is in force when two persons agreed: counterfoil config pending.
 bills:
   archive: archive        # the bills as they came, for ever; back it up 账单原件
   catch_up: 31            # days back for which missing bills are fetched
