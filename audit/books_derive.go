@@ -88,7 +88,7 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 		if problem = againDiffers(&st.beside, c, e); problem != "" {
 			return problem, nil
 		}
-		return s.signedClose(ctx, e)
+		return s.signedBeside(ctx, e)
 	}
 	all, why, err := s.channel(ctx, besideChannel(e), 0)
 	if why != "" || err != nil {
@@ -101,7 +101,7 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 		}
 		c := s.in(e, all[i])
 		if problem = againDiffers(&st.beside, c, e); problem == "" {
-			return "", nil
+			return s.signedBeside(ctx, e)
 		}
 	}
 	return problem, nil

@@ -42,7 +42,7 @@ func (w *world) closesNovember() {
 		Wallets: []domain.OpeningWallet{{Account: "user:1", Amount: yuan(t, "30.00")}},
 	}, ledger.By{Actor: "person:li"})
 	must(t, err)
-	_, err = w.ledger.ApproveOpening(t.Context(), trusting, p.Ask.Proposal, "wang", "", ledger.By{Actor: "person:wang"})
+	_, err = w.ledger.ApproveOpening(t.Context(), trusting, p.Ask.Proposal, "wang", "", nil, ledger.By{Actor: "person:wang"})
 	must(t, err)
 	at := w.now
 	_, err = w.ledger.BookMovements(t.Context(), trusting, "2026-11-22", []domain.Movement{

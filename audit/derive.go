@@ -134,7 +134,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 		if err != nil {
 			return nil, refusal(err), nil
 		}
-		why, err = s.signed(ctx, e, f.Proposal, f.By, f.Signature)
+		why, err = s.signedApproval(ctx, e, f.Proposal, f.By, f.Signature)
 		return domain.WithSignature(facts, f.Signature), why, err
 	case domain.CorrectionApproved:
 		c, why, err := s.context(ctx, e, channelOf(e.Stream), f.Config)
@@ -145,7 +145,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 		if err != nil {
 			return nil, refusal(err), nil
 		}
-		why, err = s.signed(ctx, e, f.Proposal, f.By, f.Signature)
+		why, err = s.signedApproval(ctx, e, f.Proposal, f.By, f.Signature)
 		return domain.WithSignature(facts, f.Signature), why, err
 	case domain.CorrectionRejected:
 		facts, err = p.Reject(f.Proposal, f.By, f.Reason)

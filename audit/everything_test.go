@@ -73,7 +73,7 @@ func (w *world) policies() {
 	must(w.t, err)
 	id := loosen(func(c *domain.ChannelConfigured) { c.Confirm = domain.ConfirmNever })
 	for _, who := range []string{"li", "wang"} {
-		_, err := w.ledger.ApprovePolicy(w.t.Context(), careful, id, who, "agreed", clerk)
+		_, err := w.ledger.ApprovePolicy(w.t.Context(), careful, id, who, "agreed", nil, clerk)
 		must(w.t, err)
 	}
 }
@@ -105,7 +105,7 @@ func (w *world) closesDecember() {
 	m.later(time.Minute)
 	ask := propose()
 	m.later(domain.PeriodGrace + domain.PeriodSettle)
-	leaf, err := m.ledger.ClosingLeaf(w.t.Context(), ask.Proposal)
+	_, leaf, err := m.ledger.ProposedClose(w.t.Context(), ask.Proposal)
 	must(w.t, err)
 	_, err = m.ledger.ApproveClose(w.t.Context(), m.period, "wang", "checked", m.approves(leaf), m.given(), clerk)
 	must(w.t, err)

@@ -47,9 +47,9 @@ func (s *shard) people(ctx context.Context, e ledger.Entry, f domain.PeopleFact)
 			problem = fmt.Sprintf("its proposal is %s, its content gives %s", f.Proposal, want)
 		}
 	case domain.ConfigApproved:
-		problem, err = s.agreed(ctx, e, f, func(p domain.Policy) ([]domain.Fact, error) { return p.Approve(f.Proposal, f.By, f.Reason) })
+		problem, err = s.approvedPolicy(ctx, e, f)
 	case domain.ConfigRejected:
-		problem, err = s.agreed(ctx, e, f, func(p domain.Policy) ([]domain.Fact, error) { return p.Reject(f.Proposal, f.By, f.Reason) })
+		problem, err = s.agreed(ctx, e, func(p domain.Policy) ([]domain.Fact, error) { return p.Reject(f.Proposal, f.By, f.Reason) })
 	case domain.ConfigApplied:
 		problem, err = s.applied(ctx, e, f)
 	case domain.KeyProposed:
@@ -100,7 +100,7 @@ func (s *shard) policyBefore(ctx context.Context, e ledger.Entry) (p domain.Poli
 
 // agreed checks a person's word about settings.
 func (s *shard) agreed(
-	ctx context.Context, e ledger.Entry, f domain.Fact, decide func(domain.Policy) ([]domain.Fact, error),
+	ctx context.Context, e ledger.Entry, decide func(domain.Policy) ([]domain.Fact, error),
 ) (string, error) {
 	p, err := s.policyBefore(ctx, e)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *shard) agreed(
 	switch {
 	case err != nil:
 		return refusal(err), nil
-	case len(facts) != 1 || facts[0] != f:
+	case len(facts) != 1 || differs(facts[0], e) != "":
 		return "by the rules this was said already", nil
 	}
 	return "", nil
@@ -256,82 +256,3 @@ func (s *shard) erasures(ctx context.Context, stream domain.Stream) (out []domai
 // lostKey is what is told of a sealed part whose key is neither there nor
 // erased.
 const lostKey = "its data key is missing, and no erasure stands behind it"
-
-// signed checks the signature of an approval with the approver's key of then.
-func (s *shard) signed(ctx context.Context, e ledger.Entry, proposal domain.ID, person string, sig *domain.Signature) (string, error) {
-	people, err := s.peopleBefore(ctx, e.Position)
-	if err != nil {
-		return "", err
-	}
-	ask, leaf, ok, err := proposed(ctx, s, e, func(f domain.CorrectionProposed) bool { return f.Proposal == proposal })
-	if !ok || err != nil {
-		return "", err // without its proposal the approval is refused already
-	}
-	return refusal(people.Signed(s.walk.deps.Ledger.ID(), e.Stream, leaf, ask, person, sig)), nil
-}
-
-// proposed finds the proposal that e decides, with the leaf hash of its event.
-func proposed[F domain.Fact](ctx context.Context, s *shard, e ledger.Entry, is func(F) bool) (f F, leaf [32]byte, ok bool, err error) {
-	before, err := s.before(ctx, e)
-	for _, one := range before {
-		if ask, its := one.Fact.(F); its && is(ask) {
-			return ask, eventstore.LeafHashSealed(one.Stream, one.Revision, one.Event, one.SealedHash), true, err
-		}
-	}
-	return f, leaf, false, err
-}
-
-// signedClose checks the signature of a decision about a period with the
-// person's key of then.
-func (s *shard) signedClose(ctx context.Context, e ledger.Entry) (string, error) {
-	people, err := s.peopleBefore(ctx, e.Position)
-	if err != nil {
-		return "", err
-	}
-	id := s.walk.deps.Ledger.ID()
-	switch f := e.Fact.(type) {
-	case domain.PeriodClosing:
-		return refusal(people.SignedClosing(id, f)), nil
-	case domain.PeriodClosed:
-		ask, leaf, ok, err := proposed(ctx, s, e, func(a domain.PeriodClosing) bool { return a.Proposal == f.Proposal })
-		if !ok || err != nil {
-			return "", err // without its proposal the close is refused already
-		}
-		return refusal(people.SignedClosed(id, leaf, ask, f.By, f.Signature)), nil
-	default:
-		return "", nil
-	}
-}
-
-// peopleBefore are the keys of people at a position.
-func (s *shard) peopleBefore(ctx context.Context, at eventstore.Position) (p domain.People, err error) {
-	events, err := s.walk.deps.Log.ReadStream(ctx, domain.PeopleStream, eventstore.ReadOptions{})
-	if err != nil && domain.KindOf(err) != domain.KindNotFound {
-		return p, err
-	}
-	for _, r := range events {
-		if r.Position >= at {
-			break
-		}
-		if e, err := ledger.Decode(r); err == nil {
-			p = p.Apply(e.Fact, e.Meta.RecordedAt)
-		}
-	}
-	return p, nil
-}
-
-// keyOf checks a fact about a person's key.
-func (s *shard) keyOf(ctx context.Context, e ledger.Entry, f domain.Fact, decide func(domain.People) ([]domain.Fact, error)) (string, error) {
-	people, err := s.peopleBefore(ctx, e.Position)
-	if err != nil {
-		return "", err
-	}
-	facts, err := decide(people)
-	switch {
-	case err != nil:
-		return refusal(err), nil
-	case len(facts) != 1 || differs(facts[0], e) != "":
-		return "by the rules this was not to be kept: " + f.FactType(), nil
-	}
-	return "", nil
-}

@@ -113,7 +113,7 @@ func TestSignedClose(t *testing.T) {
 	}
 	must(t, m.propose(m.sign(m.li, closing)))
 	m.later(domain.PeriodGrace + domain.PeriodSettle)
-	leaf, err := m.ledger.ClosingLeaf(t.Context(), ask.Proposal)
+	_, leaf, err := m.ledger.ProposedClose(t.Context(), ask.Proposal)
 	must(t, err)
 	approve := func(sig *domain.Signature) error {
 		_, err := m.ledger.ApproveClose(t.Context(), "2026-11", "wang", "checked", sig, m.given(), clerk)

@@ -101,7 +101,7 @@ func TestPolicyIsVerified(t *testing.T) {
 	must(t, w.ledger.Configure(t.Context(), looser, ledger.By{Actor: "system"}))
 	id := w.ledger.Waiting()[0].Ask.Proposal
 	for _, person := range []string{"li", "wang"} {
-		_, err := w.ledger.ApprovePolicy(t.Context(), careful, id, person, "agreed", clerk)
+		_, err := w.ledger.ApprovePolicy(t.Context(), careful, id, person, "agreed", nil, clerk)
 		must(t, err)
 	}
 	w.fold()

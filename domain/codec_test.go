@@ -111,6 +111,8 @@ var rare = map[string]bool{
 	"correction.seconded.v1.Signature":      true,
 	"period.closing.v1.Signature":           true, // in the signed form
 	"period.closed.v1.Signature":            true,
+	"opening.booked.v1.Signature":           true,
+	"config.approved.v1.Signature":          true,
 	"correction.approved.v1.Signature":      true, // in the signed form
 	"fees.booked.v1.Postings.Wallet":        true, // no wallet has a part in it
 	"discount.booked.v1.Postings.Wallet":    true,

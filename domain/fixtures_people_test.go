@@ -18,6 +18,8 @@ func peopleFixtures() map[string]domain.Fact {
 		"correction.approved.v1.signed": signed,
 		"period.closing.v1.signed":      closing,
 		"period.closed.v1.signed":       closed,
+		"opening.booked.v1.signed":      domain.OpeningBooked{Proposal: id, ProposedBy: "li", By: "wang", Dates: domain.Dates{OccurredAt: noon, ReceivedAt: noon, ValueDate: "2026-03-14", Period: "2026-03"}, Postings: legs("assets:psp:epay-main", "equity:opening", "", ten), Rules: 1, Signature: signed.Signature},
+		"config.approved.v1.signed":     domain.ConfigApproved{Proposal: id, By: "wang", Reason: "agreed at the desk", Signature: signed.Signature},
 		"person.acted.v1.full": domain.PersonActed{
 			Act: id, What: domain.ActExport, Person: "李 <li>&", Key: "0a1b2c3d4e5f", From: "api", Why: "the auditor asked",
 			Subject: "journal 2026-03", Detail: map[string]string{"format": "hledger", "rows": "12"},

@@ -54,6 +54,8 @@ type OpeningBooked struct {
 	Dates      Dates     `json:"dates"`
 	Postings   []Posting `json:"postings"`
 	Rules      int       `json:"rules"`
+
+	Signature *Signature `json:"signature,omitempty"` // with the approver's own key over OpeningStatement; absent: their API key's word
 }
 
 // FactType is TypeOpeningProposed.
@@ -289,7 +291,9 @@ func (o *Openings) Again(c Context, f Fact) (again Fact, err error) {
 	case OpeningRejected:
 		again, err = o.Reject(f.Proposal, f.By, f.Reason)
 	case OpeningBooked:
-		again, err = o.Approve(c, f.Proposal, f.By, f.Reason)
+		if again, err = o.Approve(c, f.Proposal, f.By, f.Reason); again != nil {
+			again = WithSignature([]Fact{again}, f.Signature)[0]
+		}
 	default:
 		return nil, E(KindCorrupt, "a %s does not stand in an opening's stream", f.FactType())
 	}

@@ -20,6 +20,8 @@ type ConfigApproved struct {
 	Proposal ID     `json:"proposal"`
 	By       string `json:"by"`
 	Reason   string `json:"reason,omitempty"`
+
+	Signature *Signature `json:"signature,omitempty"` // with the person's own key over PolicyStatement; absent: their API key's word
 }
 
 // ConfigRejected ends a proposal: these settings, on this base, are never in

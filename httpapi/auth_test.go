@@ -42,6 +42,7 @@ var scopeOf = map[string]operations.Scope{
 	"period-close-statement": operations.ScopeCorrections,
 	"download-report":        operations.ScopeReconcile, "list-rests": operations.ScopeReconcile, "show-stages": operations.ScopePaymentsRead,
 	"propose-opening": operations.ScopeCorrections, "list-openings": operations.ScopeCorrections,
+	"opening-statement": operations.ScopeCorrections, "config-statement": operations.ScopeCorrections,
 	"approve-opening": operations.ScopeCorrections, "reject-opening": operations.ScopeCorrections,
 }
 

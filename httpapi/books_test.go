@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
@@ -231,29 +230,10 @@ func TestPeriodClose(t *testing.T) {
 func TestSignedCloseByAPI(t *testing.T) {
 	t.Parallel()
 	s := march(t)
-	keys := map[string]ed25519.PrivateKey{}
-	for i, who := range []string{"li", "wang"} {
-		keys[who] = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(i + 1)}, ed25519.SeedSize))
-		public, _ := keys[who].Public().(ed25519.PublicKey)
-		print, at := domain.KeyFingerprint(public), s.clock.now()
-		if a := s.call(who, http.MethodPost, "/v1/sign-keys", jsonOf(t, map[string]any{
-			"public": hex.EncodeToString(public), "signed_at": at,
-			"proof": hex.EncodeToString(ed25519.Sign(keys[who], domain.KeyStatement(s.ledger.ID(), who, print, at))),
-		})); a.status != http.StatusCreated {
-			t.Fatalf("%d %s", a.status, a.body)
-		}
-		if a := s.call(map[string]string{"li": "wang", "wang": "li"}[who], http.MethodPost, "/v1/sign-keys/"+print+"/confirm", `{}`); a.status != http.StatusOK {
-			t.Fatalf("%d %s", a.status, a.body)
-		}
-	}
+	keys := map[string]ed25519.PrivateKey{"li": s.ownKey(t, "li", "wang", 1), "wang": s.ownKey(t, "wang", "li", 2)}
 	s.clock.add(april.Sub(s.clock.now()))
 	const path = "/v1/periods/2026-03"
-	body := func(who string, text []byte) string {
-		public, _ := keys[who].Public().(ed25519.PublicKey)
-		return jsonOf(t, map[string]any{"reason": "done", "signature": map[string]any{
-			"key": domain.KeyFingerprint(public), "value": hex.EncodeToString(ed25519.Sign(keys[who], text)), "signed_at": s.clock.now(),
-		}})
-	}
+	body := func(who string, text []byte) string { return s.signedBody(t, keys[who], text) }
 	if a := s.call("li", http.MethodPost, path+"/propose", `{"reason":"done"}`); a.status != http.StatusForbidden || !strings.Contains(string(a.body), "must be signed") {
 		t.Errorf("proposed unsigned: %d %s", a.status, a.body)
 	}

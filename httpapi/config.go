@@ -46,6 +46,18 @@ type listPoliciesOutput struct {
 	}
 }
 
+type approvePolicyInput struct {
+	ID   string `path:"id" doc:"Id of the change"`
+	Body struct {
+		Reason    string     `json:"reason,omitempty" maxLength:"2000" doc:"Why"`
+		Signature *Signature `json:"signature,omitempty" doc:"With your own key; without one the approval is your API key's word, and refused if you have a key"`
+	}
+}
+
+type policyStatementInput struct {
+	ID string `path:"id" doc:"Id of the change"`
+}
+
 type policyOutput struct{ Body PolicyChange }
 
 func (s *Server) registerConfig(api huma.API) {
@@ -65,6 +77,11 @@ func (s *Server) registerConfig(api huma.API) {
 		Description: "Ends it: these settings are not in force, until they are asked for behind other ones. It takes a reason.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeCorrections, s.rejectPolicy)
+	operation(s, api, huma.Operation{
+		OperationID: "config-statement", Method: http.MethodGet, Path: "/v1/config/{id}/statement", Summary: "What the approval of a looser policy signs",
+		Description: "The parts of the statement that the change itself does not show. Make the statement yourself, out of what you saw and approve.",
+		Errors:      []int{http.StatusNotFound},
+	}, operations.ScopeCorrections, s.policyStatement)
 }
 
 func (s *Server) listPolicies(ctx context.Context, in *listPoliciesInput) (*listPoliciesOutput, error) {
@@ -87,35 +104,58 @@ func (s *Server) listPolicies(ctx context.Context, in *listPoliciesInput) (*list
 	return out, nil
 }
 
-func (s *Server) approvePolicy(ctx context.Context, in *decideInput) (*policyOutput, error) {
-	return s.decidePolicy(ctx, in, s.Ledger.ApprovePolicy)
+func (s *Server) approvePolicy(ctx context.Context, in *approvePolicyInput) (*policyOutput, error) {
+	sig, err := in.Body.Signature.domain()
+	if err != nil {
+		return nil, err
+	}
+	return s.decidePolicy(ctx, in.ID, func(q asked, by ledger.By) (domain.PolicyProposal, error) {
+		return s.Ledger.ApprovePolicy(ctx, q.channel, q.id, q.person, in.Body.Reason, sig, by)
+	})
 }
 
 func (s *Server) rejectPolicy(ctx context.Context, in *decideInput) (*policyOutput, error) {
-	return s.decidePolicy(ctx, in, s.Ledger.RejectPolicy)
+	return s.decidePolicy(ctx, in.ID, func(q asked, by ledger.By) (domain.PolicyProposal, error) {
+		return s.Ledger.RejectPolicy(ctx, q.channel, q.id, q.person, in.Body.Reason, by)
+	})
 }
 
-func (s *Server) decidePolicy(ctx context.Context, in *decideInput, do func(
-	ctx context.Context, ch domain.ChannelID, proposal domain.ID, person, reason string, by ledger.By,
-) (domain.PolicyProposal, error),
+func (s *Server) policyStatement(ctx context.Context, in *policyStatementInput) (*statementOutput, error) {
+	q, _, err := s.policyFor(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, leaf, err := s.Ledger.ProposedPolicy(ctx, q.channel, q.id)
+	if err != nil {
+		return nil, err
+	}
+	return s.parts(domain.PolicyStream(q.channel), leaf, q.person), nil
+}
+
+// policyFor is the change of an id, which a person may decide on.
+func (s *Server) policyFor(ctx context.Context, id string) (q asked, by ledger.By, err error) {
+	if q.person, by, err = person(ctx); err != nil {
+		return q, by, err
+	}
+	if q.id, err = domain.ParseID(id); err != nil {
+		return q, by, inField("id", err)
+	}
+	q.channel, err = s.channelOfPolicy(ctx, q.id)
+	return q, by, err
+}
+
+func (s *Server) decidePolicy(
+	ctx context.Context, id string, do func(q asked, by ledger.By) (domain.PolicyProposal, error),
 ) (*policyOutput, error) {
-	who, by, err := person(ctx)
+	q, by, err := s.policyFor(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	id, err := domain.ParseID(in.ID)
-	if err != nil {
-		return nil, inField("id", err)
-	}
-	ch, err := s.channelOfPolicy(ctx, id)
+	p, err := do(q, by)
 	if err != nil {
 		return nil, err
 	}
-	q, err := do(ctx, ch, id, who, in.Body.Reason, by)
-	if err != nil {
-		return nil, err
-	}
-	return &policyOutput{Body: policyChange(q)}, nil
+	return &policyOutput{Body: policyChange(p)}, nil
 }
 
 // channelOfPolicy finds the channel of a change that the key may decide about.

@@ -62,6 +62,20 @@ type decideOpeningInput struct {
 	}
 }
 
+type approveOpeningInput struct {
+	Channel string `path:"channel" doc:"Channel id"`
+	ID      string `path:"id" doc:"Id of the opening"`
+	Body    struct {
+		Reason    string     `json:"reason,omitempty" maxLength:"2000" doc:"Why"`
+		Signature *Signature `json:"signature,omitempty" doc:"With your own key; without one the approval is your API key's word, and refused if you have a key"`
+	}
+}
+
+type openingStatementInput struct {
+	Channel string `path:"channel" doc:"Channel id"`
+	ID      string `path:"id" doc:"Id of the opening"`
+}
+
 type openingOutput struct{ Body Opening }
 
 func (s *Server) registerOpenings(api huma.API) {
@@ -86,6 +100,12 @@ func (s *Server) registerOpenings(api huma.API) {
 		Description: "Ends a proposal: the second person's no, or the proposer's own withdrawal.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeCorrections, s.rejectOpening)
+	operation(s, api, huma.Operation{
+		OperationID: "opening-statement", Method: http.MethodGet, Path: "/v1/openings/{channel}/{id}/statement",
+		Summary:     "What the approval of an opening balance signs",
+		Description: "The parts of the statement that the opening itself does not show. Make the statement yourself, out of what you saw and approve.",
+		Errors:      []int{http.StatusNotFound},
+	}, operations.ScopeCorrections, s.openingStatement)
 }
 
 func (s *Server) proposeOpening(ctx context.Context, in *proposeOpeningInput) (*openingOutput, error) {
@@ -142,34 +162,65 @@ func (s *Server) listOpenings(ctx context.Context, in *listOpeningsInput) (*list
 	return out, nil
 }
 
-func (s *Server) approveOpening(ctx context.Context, in *decideOpeningInput) (*openingOutput, error) {
-	return s.decideOpening(ctx, in, s.Ledger.ApproveOpening)
+func (s *Server) approveOpening(ctx context.Context, in *approveOpeningInput) (*openingOutput, error) {
+	sig, err := in.Body.Signature.domain()
+	if err != nil {
+		return nil, err
+	}
+	return s.decideOpening(ctx, in.Channel, in.ID, func(q asked, by ledger.By) (eventstore.Position, error) {
+		return s.Ledger.ApproveOpening(ctx, q.channel, q.id, q.person, in.Body.Reason, sig, by)
+	})
 }
 
 func (s *Server) rejectOpening(ctx context.Context, in *decideOpeningInput) (*openingOutput, error) {
-	return s.decideOpening(ctx, in, s.Ledger.RejectOpening)
+	return s.decideOpening(ctx, in.Channel, in.ID, func(q asked, by ledger.By) (eventstore.Position, error) {
+		return s.Ledger.RejectOpening(ctx, q.channel, q.id, q.person, in.Body.Reason, by)
+	})
+}
+
+func (s *Server) openingStatement(ctx context.Context, in *openingStatementInput) (*statementOutput, error) {
+	q, _, err := s.openingFor(ctx, in.Channel, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, leaf, err := s.Ledger.ProposedOpening(ctx, q.channel, q.id)
+	if err != nil {
+		return nil, err
+	}
+	return s.parts(domain.OpeningStream(q.channel), leaf, q.person), nil
+}
+
+// asked is a proposal on a channel that a person may decide on.
+type asked struct {
+	channel domain.ChannelID
+	id      domain.ID
+	person  string
+}
+
+func (s *Server) openingFor(ctx context.Context, channel, id string) (q asked, by ledger.By, err error) {
+	if q.person, by, err = person(ctx); err != nil {
+		return q, by, err
+	}
+	if q.channel, _, err = s.allowedChannel(keyOf(ctx), channel); err != nil {
+		return q, by, err
+	}
+	if err := allowBooks(keyOf(ctx), q.channel); err != nil {
+		return q, by, err
+	}
+	if q.id, err = domain.ParseID(id); err != nil {
+		return q, by, inField("id", err)
+	}
+	return q, by, nil
 }
 
 func (s *Server) decideOpening(
-	ctx context.Context, in *decideOpeningInput,
-	do func(ctx context.Context, ch domain.ChannelID, id domain.ID, person, reason string, by ledger.By) (eventstore.Position, error),
+	ctx context.Context, channel, id string, do func(q asked, by ledger.By) (eventstore.Position, error),
 ) (*openingOutput, error) {
-	who, by, err := person(ctx)
+	q, by, err := s.openingFor(ctx, channel, id)
 	if err != nil {
 		return nil, err
 	}
-	ch, _, err := s.allowedChannel(keyOf(ctx), in.Channel)
-	if err != nil {
-		return nil, err
-	}
-	if err := allowBooks(keyOf(ctx), ch); err != nil {
-		return nil, err
-	}
-	id, err := domain.ParseID(in.ID)
-	if err != nil {
-		return nil, inField("id", err)
-	}
-	at, err := do(ctx, ch, id, who, in.Body.Reason, by)
+	at, err := do(q, by)
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +229,9 @@ func (s *Server) decideOpening(
 			return nil, err
 		}
 	}
-	o, err := s.Ledger.Openings(ctx, ch)
+	o, err := s.Ledger.Openings(ctx, q.channel)
 	for _, p := range o.Proposals {
-		if p.Ask.Proposal == id {
+		if p.Ask.Proposal == q.id {
 			return &openingOutput{Body: openingRow(p)}, err
 		}
 	}

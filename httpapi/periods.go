@@ -184,7 +184,7 @@ func (s *Server) closeStatement(ctx context.Context, in *closeStatementInput) (*
 		return &closeStatementOutput{Body: out}, nil
 	}
 	q, _ := have.Proposal(period)
-	leaf, err := s.Ledger.ClosingLeaf(ctx, q.Ask.Proposal)
+	_, leaf, err := s.Ledger.ProposedClose(ctx, q.Ask.Proposal)
 	out.Proposal, out.Leaf = q.Ask.Proposal.String(), hex.EncodeToString(leaf[:])
 	return &closeStatementOutput{Body: out}, err
 }

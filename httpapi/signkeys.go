@@ -79,10 +79,11 @@ func (s *Signature) domain() (*domain.Signature, error) {
 	return &domain.Signature{Key: s.Key, Value: value, SignedAt: domain.Instant(s.SignedAt)}, nil
 }
 
-// StatementParts is what binds an approval to the proposal's bytes.
+// StatementParts is what binds an approval to the proposal's bytes: of a
+// correction, an opening balance or a looser policy.
 type StatementParts struct {
 	Ledger string `json:"ledger" doc:"Id of the ledger"`
-	Stream string `json:"stream" doc:"Stream of the payment"`
+	Stream string `json:"stream" doc:"Stream of the proposal"`
 	Leaf   string `json:"leaf" doc:"Leaf hash of the proposal's event, hex"`
 	Person string `json:"person" doc:"Who you are here"`
 }
@@ -204,7 +205,12 @@ func (s *Server) statement(ctx context.Context, in *correctionInput) (*statement
 	if err != nil {
 		return nil, err
 	}
+	return s.parts(stream, leaf, who), nil
+}
+
+// parts is what a person who approves the proposal of a leaf hash is told.
+func (s *Server) parts(stream domain.Stream, leaf [32]byte, who string) *statementOutput {
 	return &statementOutput{Body: StatementParts{
 		Ledger: s.Ledger.ID().String(), Stream: string(stream), Leaf: hex.EncodeToString(leaf[:]), Person: who,
-	}}, nil
+	}}
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	"counterfoil/domain"
 )
@@ -37,7 +38,7 @@ func (l *Ledger) Approve(
 }
 
 // ApproveSigned is Approve with the person's own signature; see
-// domain.People.Signed.
+// domain.People.SignedBy.
 func (l *Ledger) ApproveSigned(
 	ctx context.Context, ch domain.ChannelID, orderNo string, proposal domain.ID, person, reason string, sig *domain.Signature,
 	spent Spending, by By,
@@ -48,10 +49,16 @@ func (l *Ledger) ApproveSigned(
 			return nil, err
 		}
 		facts, err := f.payment.Approve(c, proposal, person, reason, s)
+		if err != nil || len(facts) == 0 {
+			return nil, err
+		}
+		ask, leaf, err := l.Proposed(ctx, c.Stream, proposal)
 		if err != nil {
 			return nil, err
 		}
-		return l.signed(ctx, c.Stream, proposal, person, sig, facts)
+		return l.signedBy(ctx, person, sig, facts, func(at time.Time) []byte {
+			return domain.ApprovalStatement(l.id, c.Stream, leaf, ask, person, at)
+		})
 	})
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -27,12 +28,27 @@ func (l *Ledger) ProposeOpening(
 	return p, at, err
 }
 
-// ApproveOpening books a proposal; see domain.Openings.Approve.
+// ApproveOpening books a proposal; see domain.Openings.Approve. sig is the
+// person's own signature; who has a key of their own must sign.
 func (l *Ledger) ApproveOpening(
-	ctx context.Context, ch domain.ChannelID, id domain.ID, person, reason string, by By,
+	ctx context.Context, ch domain.ChannelID, id domain.ID, person, reason string, sig *domain.Signature, by By,
 ) (at eventstore.Position, err error) {
 	return l.opening(ctx, ch, by, func(o *domain.Openings, c domain.Context) (domain.Fact, error) {
-		return o.Approve(c, id, person, reason)
+		f, err := o.Approve(c, id, person, reason)
+		if f == nil || err != nil {
+			return nil, err
+		}
+		ask, leaf, err := l.ProposedOpening(ctx, ch, id)
+		if err != nil {
+			return nil, err
+		}
+		facts, err := l.signedBy(ctx, person, sig, []domain.Fact{f}, func(at time.Time) []byte {
+			return domain.OpeningStatement(l.id, leaf, ask, person, at)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return facts[0], nil
 	})
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -60,27 +61,67 @@ func (l *Ledger) Proposed(ctx context.Context, s domain.Stream, proposal domain.
 	if err != nil {
 		return domain.CorrectionProposed{}, [32]byte{}, err
 	}
-	for _, e := range view.Events {
-		if f, ok := e.Fact.(domain.CorrectionProposed); ok && f.Proposal == proposal {
-			return f, eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash), nil
-		}
-	}
-	return domain.CorrectionProposed{}, [32]byte{}, domain.E(domain.KindNotFound, "no correction %s was proposed", proposal)
+	return foundProposal(view.Events, proposal, func(f domain.CorrectionProposed) domain.ID { return f.Proposal })
 }
 
-// signed checks a person's signature and puts it into the facts of the approval.
-func (l *Ledger) signed(
-	ctx context.Context, s domain.Stream, proposal domain.ID, person string, sig *domain.Signature, facts []domain.Fact,
-) ([]domain.Fact, error) {
-	people, err := l.People(ctx)
-	if err != nil || len(facts) == 0 {
-		return facts, err
+// ProposedClose is as Proposed, of the close of a period.
+func (l *Ledger) ProposedClose(ctx context.Context, proposal domain.ID) (domain.PeriodClosing, [32]byte, error) {
+	events, err := l.readAll(ctx, domain.PeriodsStream)
+	if err != nil {
+		return domain.PeriodClosing{}, [32]byte{}, err
 	}
-	ask, leaf, err := l.Proposed(ctx, s, proposal)
+	return foundProposal(events, proposal, func(f domain.PeriodClosing) domain.ID { return f.Proposal })
+}
+
+// ProposedOpening is as Proposed, of an opening balance.
+func (l *Ledger) ProposedOpening(ctx context.Context, ch domain.ChannelID, proposal domain.ID) (domain.OpeningProposed, [32]byte, error) {
+	events, err := l.readAll(ctx, domain.OpeningStream(ch))
+	if err != nil {
+		return domain.OpeningProposed{}, [32]byte{}, err
+	}
+	return foundProposal(events, proposal, func(f domain.OpeningProposed) domain.ID { return f.Proposal })
+}
+
+// ProposedPolicy is as Proposed, of a looser policy.
+func (l *Ledger) ProposedPolicy(ctx context.Context, ch domain.ChannelID, proposal domain.ID) (domain.ConfigProposed, [32]byte, error) {
+	events, err := l.readAll(ctx, domain.PolicyStream(ch))
+	if err != nil {
+		return domain.ConfigProposed{}, [32]byte{}, err
+	}
+	return foundProposal(events, proposal, func(f domain.ConfigProposed) domain.ID { return f.Proposal })
+}
+
+// ProposalAmong finds a proposal among events, with the leaf hash of its event.
+func ProposalAmong[F domain.Fact](events []Entry, proposal domain.ID, id func(F) domain.ID) (f F, leaf [32]byte, ok bool) {
+	for _, e := range events {
+		if f, ok := e.Fact.(F); ok && id(f) == proposal {
+			return f, eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash), true
+		}
+	}
+	return f, leaf, false
+}
+
+func foundProposal[F domain.Fact](events []Entry, proposal domain.ID, id func(F) domain.ID) (F, [32]byte, error) {
+	f, leaf, ok := ProposalAmong(events, proposal, id)
+	if !ok {
+		return f, leaf, domain.E(domain.KindNotFound, "nobody proposed %s", proposal)
+	}
+	return f, leaf, nil
+}
+
+// signedBy checks a person's signature over a statement and puts it into the
+// first of the facts that they decided; no facts need none.
+func (l *Ledger) signedBy(
+	ctx context.Context, person string, sig *domain.Signature, facts []domain.Fact, statement func(at time.Time) []byte,
+) ([]domain.Fact, error) {
+	if len(facts) == 0 {
+		return nil, nil
+	}
+	people, err := l.People(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := people.Signed(l.id, s, leaf, ask, person, sig); err != nil {
+	if err := people.SignedBy(person, sig, statement); err != nil {
 		return nil, err
 	}
 	return domain.WithSignature(facts, sig), nil

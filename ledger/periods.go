@@ -43,11 +43,7 @@ func (l *Ledger) ProposeClose(
 			return nil, err
 		}
 		p.Ask.Signature = sig
-		people, err := l.People(ctx)
-		if err == nil {
-			err = people.SignedClosing(l.id, p.Ask)
-		}
-		return domain.WithSignature(facts, sig), err
+		return l.signedBy(ctx, p.Ask.By, sig, facts, func(at time.Time) []byte { return domain.ClosingStatement(l.id, p.Ask, at) })
 	})
 	return p, at, err
 }
@@ -68,37 +64,15 @@ func (l *Ledger) ApproveClose(
 		if err != nil || len(facts) == 0 {
 			return nil, err
 		}
-		return domain.WithSignature(facts, sig), l.signedClosed(ctx, have, period, person, sig)
-	})
-}
-
-// signedClosed checks a person's signature under the close of a period.
-func (l *Ledger) signedClosed(ctx context.Context, have domain.Periods, period, person string, sig *domain.Signature) error {
-	q, _ := have.Proposal(period)
-	leaf, err := l.ClosingLeaf(ctx, q.Ask.Proposal)
-	if err != nil {
-		return err
-	}
-	people, err := l.People(ctx)
-	if err != nil {
-		return err
-	}
-	return people.SignedClosed(l.id, leaf, q.Ask, person, sig)
-}
-
-// ClosingLeaf is the leaf hash of the event that proposed to close a period:
-// what an approval of it signs. KindNotFound for an unknown proposal.
-func (l *Ledger) ClosingLeaf(ctx context.Context, proposal domain.ID) ([32]byte, error) {
-	events, err := l.readAll(ctx, domain.PeriodsStream)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	for _, e := range events {
-		if f, ok := e.Fact.(domain.PeriodClosing); ok && f.Proposal == proposal {
-			return eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash), nil
+		q, _ := have.Proposal(period)
+		ask, leaf, err := l.ProposedClose(ctx, q.Ask.Proposal)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return [32]byte{}, domain.E(domain.KindNotFound, "nobody proposed %s", proposal)
+		return l.signedBy(ctx, person, sig, facts, func(at time.Time) []byte {
+			return domain.ClosedStatement(l.id, leaf, ask, person, at)
+		})
+	})
 }
 
 // RejectClose ends a proposal; see domain.Periods.Reject. at is 0 where the

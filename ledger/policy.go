@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -118,12 +119,23 @@ func (l *Ledger) Policies(ctx context.Context, ch domain.ChannelID) ([]domain.Po
 
 // ApprovePolicy is a person's yes to loosened settings; see
 // domain.Policy.Approve. With the second one they are in force in this process
-// when it returns, if it was configured with them.
+// when it returns, if it was configured with them. sig is the person's own
+// signature; who has a key of their own must sign.
 func (l *Ledger) ApprovePolicy(
-	ctx context.Context, ch domain.ChannelID, proposal domain.ID, person, reason string, by By,
+	ctx context.Context, ch domain.ChannelID, proposal domain.ID, person, reason string, sig *domain.Signature, by By,
 ) (domain.PolicyProposal, error) {
 	return l.decidePolicy(ctx, ch, proposal, by, func(p domain.Policy) ([]domain.Fact, error) {
-		return p.Approve(proposal, person, reason)
+		facts, err := p.Approve(proposal, person, reason)
+		if err != nil || len(facts) == 0 {
+			return nil, err
+		}
+		ask, leaf, err := l.ProposedPolicy(ctx, ch, proposal)
+		if err != nil {
+			return nil, err
+		}
+		return l.signedBy(ctx, person, sig, facts, func(at time.Time) []byte {
+			return domain.PolicyStatement(l.id, leaf, ask, person, at)
+		})
 	})
 }
 

@@ -79,14 +79,14 @@ func TestLooseningTakesTwoPersons(t *testing.T) {
 	}
 	id := waiting[0].Ask.Proposal
 	for range 3 {
-		q, err := l.ApprovePolicy(ctx, asked, id, "li", "agreed", desk)
+		q, err := l.ApprovePolicy(ctx, asked, id, "li", "agreed", nil, desk)
 		if err != nil || q.State != domain.PolicyWaiting || inForce(t, l).Confirm != domain.ConfirmAlways {
 			t.Fatalf("one person's yes: %+v, %v", q, err)
 		}
 	}
 	w.place(t, l, domain.Order{Channel: asked, OrderNo: "A1", Account: alice, Amount: ten, ExpiresAt: until})
 	must(t, l, w.callback(1, asked, "A1", "T1", ten), domain.OutcomeHeld)
-	q, err := l.ApprovePolicy(ctx, asked, id, "wang", "agreed", desk)
+	q, err := l.ApprovePolicy(ctx, asked, id, "wang", "agreed", nil, desk)
 	if err != nil || q.State != domain.PolicyInForce || inForce(t, l).Confirm != domain.ConfirmNever || len(l.Waiting()) != 0 {
 		t.Fatalf("two persons' yes: %+v, %v", q, err)
 	}
@@ -115,7 +115,7 @@ func TestPolicyIsRejected(t *testing.T) {
 		t.Fatalf("rejected: %+v, %v", q, err)
 	}
 	for _, person := range []string{"li", "zhao"} {
-		if _, err := l.ApprovePolicy(ctx, asked, id, person, "", desk); domain.KindOf(err) != domain.KindConflict {
+		if _, err := l.ApprovePolicy(ctx, asked, id, person, "", nil, desk); domain.KindOf(err) != domain.KindConflict {
 			t.Errorf("%s after the no: %v", person, err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestPolicyIsRejected(t *testing.T) {
 	if got := again.Waiting(); len(got) != 1 || got[0].State != domain.PolicyRejected || inForce(t, again).Confirm != domain.ConfirmAlways {
 		t.Errorf("after a restart: %+v", got)
 	}
-	if _, err := l.ApprovePolicy(ctx, asked, domain.ID{1}, "li", "", desk); domain.KindOf(err) != domain.KindNotFound {
+	if _, err := l.ApprovePolicy(ctx, asked, domain.ID{1}, "li", "", nil, desk); domain.KindOf(err) != domain.KindNotFound {
 		t.Errorf("an unknown proposal: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestApprovalIsOfTheseSettings(t *testing.T) {
 	ctx := context.Background()
 	first := asks(t, w, loosen)
 	id := first.Waiting()[0].Ask.Proposal
-	if _, err := first.ApprovePolicy(ctx, asked, id, "li", "", desk); err != nil {
+	if _, err := first.ApprovePolicy(ctx, asked, id, "li", "", nil, desk); err != nil {
 		t.Fatal(err)
 	}
 	other := asks(t, w, func(c *domain.ChannelConfigured) { loosen(c); c.DisputeLost = domain.LostByExpense })
@@ -159,7 +159,7 @@ func TestApprovalsRace(t *testing.T) {
 		var all sync.WaitGroup
 		for i, person := range []string{"li", "wang", "li", "wang", "li"} {
 			all.Go(func() {
-				_, err := processes[i%3].ApprovePolicy(context.Background(), asked, id, person, "", desk)
+				_, err := processes[i%3].ApprovePolicy(context.Background(), asked, id, person, "", nil, desk)
 				if err != nil && domain.KindOf(err) != domain.KindConflict {
 					t.Error(err)
 				}

@@ -221,7 +221,7 @@ func (b *books) agree(persons ...string) {
 	b.t.Helper()
 	for _, q := range b.ledger.Waiting() {
 		for _, person := range persons {
-			_, err := b.ledger.ApprovePolicy(b.t.Context(), atBank, q.Ask.Proposal, person, "agreed", ledger.By{Actor: "person:" + person})
+			_, err := b.ledger.ApprovePolicy(b.t.Context(), atBank, q.Ask.Proposal, person, "agreed", nil, ledger.By{Actor: "person:" + person})
 			must(b.t, err)
 		}
 	}

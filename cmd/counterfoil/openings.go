@@ -153,7 +153,7 @@ func newOpeningListCommand(p *program, r *remote) *cobra.Command {
 }
 
 func newOpeningDecideCommand(p *program, r *remote, verb, short, long string) *cobra.Command {
-	var reason string
+	var reason, sign string
 	cmd := &cobra.Command{
 		Use: verb + " CHANNEL ID", Short: short, Long: long,
 		Example: "  counterfoil opening " + verb + " epay-main 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"as on the provider's page\" --dir /srv/pay",
@@ -164,14 +164,23 @@ func newOpeningDecideCommand(p *program, r *remote, verb, short, long string) *c
 				return err
 			}
 			var one httpapi.Opening
-			path := "/v1/openings/" + url.PathEscape(args[0]) + "/" + url.PathEscape(args[1]) + "/" + verb
-			if err := c.call(ctx, http.MethodPost, path, nil, map[string]string{"reason": reason}, &one); err != nil {
+			in := map[string]any{"reason": reason}
+			path := "/v1/openings/" + url.PathEscape(args[0]) + "/" + url.PathEscape(args[1])
+			if sign != "" {
+				if in["signature"], err = p.signOpening(ctx, c, path, args[0], args[1], sign); err != nil {
+					return err
+				}
+			}
+			if err := c.call(ctx, http.MethodPost, path+"/"+verb, nil, in, &one); err != nil {
 				return err
 			}
 			return p.printOpenings([]httpapi.Opening{one})
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	if verb == "approve" {
+		addSignKey(cmd, &sign)
+	}
 	p.addOutput(cmd, "table")
 	return cmd
 }

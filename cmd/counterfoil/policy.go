@@ -52,7 +52,7 @@ until two different persons approved the change. Here is what waits.`,
 }
 
 func newPolicyDecideCommand(p *program, r *remote, verb, short string) *cobra.Command {
-	var reason string
+	var reason, sign string
 	cmd := &cobra.Command{
 		Use: verb + " ID", Short: short,
 		Example: "  counterfoil config " + verb + " 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"agreed with the bank\" --dir /srv/pay",
@@ -63,14 +63,23 @@ func newPolicyDecideCommand(p *program, r *remote, verb, short string) *cobra.Co
 				return err
 			}
 			var one httpapi.PolicyChange
-			path := (&url.URL{Path: "/v1/config/" + args[0] + "/" + verb}).EscapedPath()
-			if err := c.call(ctx, http.MethodPost, path, nil, map[string]string{"reason": reason}, &one); err != nil {
+			in := map[string]any{"reason": reason}
+			path := "/v1/config/" + url.PathEscape(args[0])
+			if sign != "" {
+				if in["signature"], err = p.signPolicy(ctx, c, path, args[0], sign); err != nil {
+					return err
+				}
+			}
+			if err := c.call(ctx, http.MethodPost, path+"/"+verb, nil, in, &one); err != nil {
 				return err
 			}
 			return p.printPolicies("", []httpapi.PolicyChange{one})
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	if verb == "approve" {
+		addSignKey(cmd, &sign)
+	}
 	p.addOutput(cmd, "table")
 	return cmd
 }

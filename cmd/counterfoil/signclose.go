@@ -2,21 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"counterfoil/domain"
 	"counterfoil/httpapi"
 )
-
-func addSignKey(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "sign-key", "", "sign with your own key in `FILE`; see keys sign-key")
-}
 
 // signClosing signs the proposal to close a period, or a person's yes to one:
 // the statement is made here, out of what the period shows.
@@ -49,13 +42,11 @@ func (p *program) signClosing(ctx context.Context, c *client, period, verb, reas
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := hex.DecodeString(parts.Leaf)
-	if err != nil || len(leaf) != 32 {
-		return nil, domain.E(domain.KindMismatch, "the API's statement has no leaf hash")
+	leaf, err := leafOf(parts.Leaf)
+	if err != nil {
+		return nil, err
 	}
-	return p.signStatement(private, func(at time.Time) []byte {
-		return domain.ClosedStatement(ledger, [32]byte(leaf), ask, parts.Person, at)
-	}), nil
+	return p.signStatement(private, func(at time.Time) []byte { return domain.ClosedStatement(ledger, leaf, ask, parts.Person, at) }), nil
 }
 
 // shownPeriod is the proposal to close a period as it is shown, as far as it is

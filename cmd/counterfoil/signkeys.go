@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -191,58 +190,4 @@ func (p *program) printSignKeys(rows []httpapi.SignKey) error {
 	return printRows(p, rows, t, func(k httpapi.SignKey) {
 		t.add(k.Fingerprint, k.Person, k.State, k.AskedAt, k.ConfirmedBy, k.RetiredBy, k.Obtained)
 	})
-}
-
-// signApproval signs the approval of a correction: the statement is made here,
-// out of what the correction shows.
-func (p *program) signApproval(ctx context.Context, c *client, id, file string) (*httpapi.Signature, error) {
-	private, err := readSignKey(file)
-	if err != nil {
-		return nil, err
-	}
-	var shown httpapi.Correction
-	var parts httpapi.StatementParts
-	path := "/v1/corrections" + (&url.URL{Path: "/" + id}).EscapedPath()
-	if err := c.call(ctx, http.MethodGet, path, nil, nil, &shown); err != nil {
-		return nil, err
-	}
-	if err := c.call(ctx, http.MethodGet, path+"/statement", nil, nil, &parts); err != nil {
-		return nil, err
-	}
-	ledger, err := domain.ParseID(parts.Ledger)
-	if err != nil {
-		return nil, fmt.Errorf("the API's statement: %w", err)
-	}
-	leaf, err := hex.DecodeString(parts.Leaf)
-	if err != nil || len(leaf) != 32 {
-		return nil, domain.E(domain.KindMismatch, "the API's statement has no leaf hash")
-	}
-	ask, err := shownAsk(shown)
-	if err != nil {
-		return nil, err
-	}
-	return p.signStatement(private, func(at time.Time) []byte {
-		return domain.ApprovalStatement(ledger, domain.Stream(parts.Stream), [32]byte(leaf), ask, parts.Person, at)
-	}), nil
-}
-
-// signStatement signs a statement as of now, and shows it.
-func (p *program) signStatement(private ed25519.PrivateKey, statement func(at time.Time) []byte) *httpapi.Signature {
-	now := domain.Instant(p.clock())
-	text := statement(now)
-	fmt.Fprintf(p.stderr, "%s", text)
-	return &httpapi.Signature{Key: domain.KeyFingerprint(publicOf(private)), Value: hex.EncodeToString(ed25519.Sign(private, text)), SignedAt: now.In(time.UTC)}
-}
-
-// shownAsk is a proposal as the API shows it, as far as it is signed.
-func shownAsk(c httpapi.Correction) (f domain.CorrectionProposed, err error) {
-	if f.Proposal, err = domain.ParseID(c.ID); err != nil {
-		return f, err
-	}
-	if f.Amount, err = domain.ParseMoney(c.Amount.Amount, domain.Currency(c.Amount.Currency)); err != nil {
-		return f, err
-	}
-	f.Action, f.TradeNo = domain.Action(c.Action), c.TradeNo
-	f.Account, f.From = domain.AccountID(c.Account), domain.AccountID(c.From)
-	return f, nil
 }
