@@ -171,8 +171,10 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s: %d %d rows, want %d: %s", query, a.status, len(rows), want, a.body)
 		}
 	}
-	for _, query := range []string{"?currency=cny", "?cursor=5", "?cursor=5-x", "?cursor=5--1", "?as_of_position=x", "?min_position=1",
-		"?as_of_time=yesterday", "?as_of_time=" + times[1] + "&as_of_position=1"} {
+	for _, query := range []string{
+		"?currency=cny", "?cursor=5", "?cursor=5-x", "?cursor=5--1", "?as_of_position=x", "?min_position=1",
+		"?as_of_time=yesterday", "?as_of_time=" + times[1] + "&as_of_position=1",
+	} {
 		if a := s.call("admin", http.MethodGet, "/v1/accounts/user:42/entries"+query, ""); a.status != 422 {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}
