@@ -55,6 +55,10 @@ func (f *Face) add(a *account, o order, session bool) *order {
 	f.orders[made.id] = made
 	f.all = append(f.all, made)
 	a.orders = append(a.orders, made)
+	for key, value := range made.intentMD {
+		t := tagOf(key, value)
+		a.tagged[t] = append(a.tagged[t], made)
+	}
 	return made
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +73,8 @@ type account struct {
 	lane     *stage.Lane
 	secrets  []string // that sign, the newest first
 	orders   []*order
-	numbers  map[string]int // ids made for a name
+	tagged   map[tag][]*order // by what their intents' metadata said at first, in the order of orders
+	numbers  map[string]int   // ids made for a name
 	events   []*event
 	txns     []*txn
 	refunds  []*refund
@@ -89,9 +91,14 @@ type account struct {
 func newAccount(s *stage.Stage, config Account) *account {
 	return &account{
 		Account: config, lane: s.Lane(), secrets: []string{config.Secret}, numbers: map[string]int{}, repeats: map[string]answered{},
-		planted: map[stage.Class]int{},
+		planted: map[stage.Class]int{}, tagged: map[tag][]*order{},
 	}
 }
+
+// tag is one pair of metadata as a search finds it: without regard to case.
+type tag struct{ key, folded string }
+
+func tagOf(key, value string) tag { return tag{key, strings.ToLower(strings.ToUpper(value))} }
 
 func (f *Face) account(id string) (*account, error) {
 	if id == "" {

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -531,6 +532,44 @@ func TestAPI(t *testing.T) {
 		}
 		if status, _ := ask(t, face, "GET", "/v1/events", nil, http.Header{"Stripe-Account": {"acct_2Other"}}); status != 403 {
 			t.Errorf("another account: %d", status)
+		}
+	})
+}
+
+// TestSearch: intents are found by a pair of their metadata without regard to
+// case, the newest first, as their metadata is now.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	play(t, nil, func(t *testing.T, face *Face, _ *shop) {
+		first, other, second := open(t, face, "Aſ-1"), open(t, face, "B-1"), open(t, face, "aS-1")
+		find := func(key, value string) string {
+			query := url.Values{"query": {`metadata["` + key + `"]:"` + value + `"`}}
+			status, body := ask(t, face, "GET", "/v1/payment_intents/search?"+query.Encode(), nil, nil)
+			var found struct {
+				Data []struct{ ID string }
+			}
+			if err := json.Unmarshal([]byte(body), &found); err != nil || status != 200 {
+				t.Fatalf("%d %s: %v", status, body, err)
+			}
+			var ids []string
+			for _, o := range found.Data {
+				ids = append(ids, o.ID)
+			}
+			return strings.Join(ids, " ")
+		}
+		for value, want := range map[string]string{"AS-1": second.ID + " " + first.ID, "b-1": other.ID, "a-1": "", "": ""} {
+			if got := find(orderKey, value); got != want {
+				t.Errorf("%q: found %q, want %q", value, got, want)
+			}
+		}
+		if got := find("other", "B-1"); got != "" {
+			t.Errorf("another key: %q", got)
+		}
+		if _, err := face.Pay(other.ID, stage.Fault{Class: NoMetadata}); err != nil {
+			t.Fatal(err)
+		}
+		if got := find(orderKey, "B-1"); got != "" {
+			t.Errorf("without metadata: %q", got)
 		}
 	})
 }

@@ -133,7 +133,7 @@ func (f *Face) search(c call) (fields, func(), error) {
 	}
 	value = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(value)
 	var rows []row
-	for _, o := range c.a.orders {
+	for _, o := range c.a.tagged[tagOf(key, value)] {
 		if text, has := o.intentMD[key]; has && strings.EqualFold(text, value) {
 			rows = append(rows, row{o.id, o.openedAt, o.intent})
 		}
