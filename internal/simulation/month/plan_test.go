@@ -205,7 +205,7 @@ func (p *plan) ordinary() {
 		p.refunds(s, at)
 	case n < 88 && t.face.Name() == stripe.Name:
 		p.disputed(s, at)
-	case n < 89 && t.face.Name() == stripe.Name && at < (days-2)*len(slots): // the money comes a day later
+	case n < 89 && t.face.Name() == stripe.Name && at >= len(slots) && at < (days-2)*len(slots): // the money comes a day later, in the same month
 		s.fault.Class = stripe.Delayed
 	case n < 91 && s.till.grade == domain.GradeA && !t.isEpay():
 		s.placed, s.attach = domain.Money{}, p.w.account(s) // the payment itself says whose it is
