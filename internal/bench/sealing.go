@@ -19,9 +19,9 @@ import (
 // The sealing measurement: pairs of turns so long, each with its own start of
 // the reconciler.
 const (
-	sealingTurn  = 2 * time.Second
-	sealingPairs = 8
-	sealingRate  = 12_000 // payments placed for each second of a turn
+	sealingTurn  = 8 * time.Second
+	sealingPairs = 6
+	sealingRate  = 9_000 // payments placed for each second of a turn
 )
 
 // pair is what one turn without and one with sealing came to.
@@ -35,10 +35,10 @@ type turn struct {
 }
 
 // sealing tells what sealing costs callbacks as installed: the api takes them,
-// the reconciler beside it seals, with a head every two seconds, five times as
-// often as by default, so that each turn has one. In every other turn the reconciler runs without sealing,
-// because this process holds the tree's lock; what those turns leave over is
-// caught up in the others, so that sealing is always busy.
+// the reconciler beside it seals and signs heads as often as by default: a turn is
+// long enough to have them. In every other turn the reconciler runs without
+// sealing, because this process holds the tree's lock; what those turns leave over
+// is caught up in the others, so that sealing is always busy.
 func (o Options) sealing(ctx context.Context, p *page) error {
 	s, err := NewStore(ctx, filepath.Join(o.Dir, "sealed"), "never", false)
 	if err != nil {

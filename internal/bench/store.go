@@ -57,7 +57,6 @@ func NewStore(ctx context.Context, dir, confirm string, random bool) (*Store, er
 listen: %[1]s
 ops_listen: 127.0.0.1:0
 reconciler: {ops_listen: "127.0.0.1:0", sweep_every: 1h}
-tree: {every: 2s}
 limits:
   conns_per_address: 4096
 channels:
