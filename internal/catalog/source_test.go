@@ -120,7 +120,7 @@ var jsonTypes = map[string]string{
 	"map[string]string": "object of strings", "json.RawMessage": "any",
 }
 
-// words are members whose name has the same meaning wherever it comes.
+// glossary has members whose name means the same wherever it comes.
 var glossary = map[string]string{
 	"run":              "id of the reconciler's run",
 	"sha256":           "hash of the bill's bytes, hex",
