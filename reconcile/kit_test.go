@@ -73,6 +73,7 @@ type world struct {
 	channels map[domain.ChannelID]providers.Channel
 	cfg      Config
 	lines    *lines
+	folds    sync.Mutex
 }
 
 func newWorld(t *testing.T) *world {
@@ -198,8 +199,12 @@ func (w *world) sweep(s *Sweeper, want operations.RunState) operations.Run {
 	return run
 }
 
+// fold brings the rows to the log's end. Only one folds at a time, as in the
+// product: the rows of a file refuse a second.
 func (w *world) fold() {
 	w.t.Helper()
+	w.folds.Lock()
+	defer w.folds.Unlock()
 	must(w.t, projections.NewRunner(w.log, w.rows, projections.Config{Pace: -1}).CatchUp(w.t.Context(), 0))
 }
 
