@@ -197,10 +197,12 @@ func TestOwnDeadline(t *testing.T) {
 	w := parallel(t)
 	l := w.process(t)
 	w.place(t, l, order("A1"))
+	patience := l.cfg.Timeout
 	l.cfg.Timeout = 20 * time.Millisecond
 	w.log.Next(memory.Slow)
 	_, err := notify(l, w.callback(1, main, "A1", "T1", ten))
 	wantKind(t, err, domain.KindUnavailable)
+	l.cfg.Timeout = patience
 	must(t, l, w.callback(2, main, "A1", "T1", ten), domain.OutcomeCredited)
 	checkLog(t, w)
 }

@@ -6,7 +6,6 @@ import (
 	"compress/flate"
 	"strings"
 	"testing"
-	"time"
 
 	"counterfoil/domain"
 	"counterfoil/providers"
@@ -206,13 +205,9 @@ func TestBillBombs(t *testing.T) {
 			if size == 100 {
 				says = "row "
 			}
-			began := time.Now()
 			lines, err := readAll(t, bytes.NewReader(bomb(t, tt.filler, tt.times, size)), billOf(providers.BillTrade))
 			if domain.KindOf(err) != domain.KindCorrupt || err == nil || len(lines) > 0 || !strings.Contains(err.Error(), says) {
 				t.Errorf("%q as %d bytes: %d lines, %v", tt.filler, size, len(lines), err)
-			}
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("%q took %s", tt.filler, took)
 			}
 		}
 	}

@@ -234,7 +234,7 @@ func TestBounds(t *testing.T) {
 		if _, refusal, err := c.Read(signed(s.body)); err == nil || refusal.Reason != s.reason {
 			t.Errorf("%s: %+v, %v", name, refusal, err)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s took %s", name, took)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,8 @@ type world struct {
 	hosts   map[string]http.Handler
 	came    []arrival
 	answer  func(n int) string // what the shop says to the n-th message, from 1; nil: what is right
+
+	shopping sync.Mutex // messages of one moment come side by side
 }
 
 // arrival is a message as the shop took it.
@@ -133,6 +136,8 @@ func (w *world) shop(out http.ResponseWriter, r *http.Request) {
 		outcome, a.reason = domain.OutcomeRefused, refusal.Reason
 	}
 	a.notices = read.Notices
+	w.shopping.Lock()
+	defer w.shopping.Unlock()
 	w.came = append(w.came, a)
 	reply := w.channel.Reply(outcome)
 	if w.answer != nil {
