@@ -153,6 +153,9 @@ type Reader interface {
 	Callbacks(ctx context.Context, f CallbackFilter) ([]Callback, error)
 	// Duplicates lists trade numbers decided on more than one order.
 	Duplicates(ctx context.Context) ([]Duplicate, error)
+	// OrdersOf are the orders on which money under a trade number was decided,
+	// empty for money without an order; none while it was on none.
+	OrdersOf(ctx context.Context, ch domain.ChannelID, tradeNo string) ([]string, error)
 	// TrialBalance sums every book by currency; each currency's sum over the
 	// books must be zero.
 	TrialBalance(ctx context.Context) (map[string][]domain.Money, error)

@@ -170,6 +170,22 @@ func (d *DB) Duplicates(ctx context.Context) ([]projections.Duplicate, error) {
 	return out, err
 }
 
+// OrdersOf implements projections.Reader.
+func (d *DB) OrdersOf(ctx context.Context, ch domain.ChannelID, tradeNo string) ([]string, error) {
+	var out []string
+	err := d.read(ctx, func(_ *readers, c *conn) error {
+		id, err := nameID(c, string(ch))
+		if err != nil {
+			return err
+		}
+		return c.query(ctx, `SELECT coalesce(p.order_no, p.ref) AS order_no FROM payments p WHERE p.id IN (
+			SELECT payment FROM trades WHERE channel = ?1 AND trade_no = ?2
+			UNION SELECT payment FROM duplicates WHERE channel = ?1 AND trade_no = ?2) ORDER BY order_no`,
+			[]any{id, tradeNo}, func(r row) error { out = append(out, r.str(0)); return nil })
+	})
+	return out, err
+}
+
 // OrderOf is the order whose money a provider's trade number moved; empty for
 // money without an order. KindNotFound while no payment has it.
 func (d *DB) OrderOf(ctx context.Context, ch domain.ChannelID, tradeNo string) (orderNo string, err error) {

@@ -155,6 +155,12 @@ func TestDuplicates(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("page %d (-want +got):\n%s", page, diff)
 		}
+		for trade, orders := range map[string][]string{"t1": {"1", "4", "5"}, "t2": {"2"}, "t3": nil} {
+			got, err := d.OrdersOf(context.Background(), "a", trade)
+			if diff := cmp.Diff(orders, got); diff != "" || err != nil {
+				t.Errorf("page %d, orders of %s: %v (-want +got):\n%s", page, trade, err, diff)
+			}
+		}
 	}
 }
 
