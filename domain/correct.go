@@ -19,12 +19,13 @@ type Correction struct {
 }
 
 // Spent is what a decision rests on beside the payment: what was approved today
-// on the channel, of one proposer's and by account that it touched, and what
-// became of the difference that the correction repairs.
+// on the channel, of one proposer's and by account that it touched, what became
+// of the difference that the correction repairs, and whose the money is.
 type Spent struct {
-	Person   Totals
-	Accounts map[AccountID]Totals
-	Resolved string // how the difference was resolved; empty while it is open or where none is named
+	Person    Totals
+	Accounts  map[AccountID]Totals
+	Resolved  string // how the difference was resolved; empty while it is open or where none is named
+	Elsewhere string // another order in whose books the money under the trade number stands; empty for none
 }
 
 // maxReason bounds what a person writes, in bytes.
@@ -75,10 +76,13 @@ func (p Payment) proposedBefore(f CorrectionProposed) (q Proposal, known bool, e
 	return Proposal{}, false, nil
 }
 
-// stands sees that the difference which f repairs is there and was not corrected
-// before.
+// stands sees that the money which f gives is no other order's, and that the
+// difference which it repairs is there and was not corrected before.
 func (p Payment) stands(f CorrectionProposed, s Spent) error {
 	switch {
+	case s.Elsewhere != "" && (f.Action == ActionCredit || f.Action == ActionAllocate):
+		return EField(KindConflict, "trade_no", "the money under trade %s stands in the books of order %s: it is given once (R2)",
+			quote(f.TradeNo), quote(s.Elsewhere))
 	case f.Discrepancy.IsZero():
 		return nil
 	case s.Resolved != "":

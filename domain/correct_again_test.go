@@ -97,6 +97,40 @@ func TestR3ProvidersAmountHolds(t *testing.T) {
 	if tr, _ := domain.Fold(corrected(t, reversed, byHand("T9", bob, ten))).Trade("T9"); tr.Amount != ten {
 		t.Errorf("the provider's amount: %+v", tr)
 	}
+	short := kept(callback(1, "T1", five), domain.OutcomeParked, domain.ReasonOtherAmount)
+	refusedNow(t, facts(placed(), short, suspect(callback(1, "T1", five), domain.ReasonOtherAmount)), wants(domain.ActionCredit, "T1", ""),
+		domain.KindMismatch, "(R3)")
+}
+
+// Money that stands in another order's books is not given a second time (R2), on
+// proposal or on approval; what gives nothing is not held up by it.
+func TestR2MoneyOfAnotherOrder(t *testing.T) {
+	t.Parallel()
+	elsewhere := domain.Spent{Elsewhere: "A9"}
+	for _, c := range []struct {
+		before  []domain.Fact
+		ask     domain.Correction
+		refused bool
+	}{
+		{facts(placed()), wants(domain.ActionCredit, "T9", ""), true},
+		{parkedStage(), wants(domain.ActionAllocate, "T1", bob), true},
+		{parkedStage(), wants(domain.ActionWriteOff, "T1", ""), false},
+		{corrected(t, parkedStage(), wants(domain.ActionAllocate, "T1", bob)), wants(domain.ActionReverse, "T1", ""), false},
+	} {
+		p := domain.Fold(c.before)
+		_, fs, err := p.Propose(desk(), c.ask, elsewhere)
+		if (domain.KindOf(err) == domain.KindConflict && err != nil) != c.refused || (len(fs) == 0) != c.refused {
+			t.Errorf("%s proposed: %d facts, %v", c.ask.Action, len(fs), err)
+		}
+		q, fs, err := p.Propose(desk(), c.ask, domain.Spent{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fs, err = p.Apply(fs[0]).Approve(desk(), q.ID(), "wang", "", elsewhere)
+		if (domain.KindOf(err) == domain.KindConflict && err != nil) != c.refused || (len(fs) == 0) != c.refused {
+			t.Errorf("%s approved: %d facts, %v", c.ask.Action, len(fs), err)
+		}
+	}
 }
 
 // An order whose wrong credit was taken back can be placed as it really is.

@@ -28,7 +28,8 @@ func (p Payment) lives() bool {
 // creditByHand gives the order its own credit (R2: at most one at a time). One
 // that was taken back may be given back, or the right one given instead: under
 // another number, or where nobody placed the order with another amount or
-// account, as long as the provider did not say how much it is (R3).
+// account. Whoever placed it, it is the amount that the provider names for this
+// number, where it did (R3): of other money there was never more.
 func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
 	ch := c.Channel.Channel
 	switch {
@@ -44,7 +45,7 @@ func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued C
 		return nil, notNow(f, "the merchant cancelled the order")
 	case p.IsPlaced() && (f.Account != p.Placed.Account || f.Amount != p.Placed.Amount):
 		return nil, notNow(f, "the order was placed for another account or amount (R3)")
-	case !p.IsPlaced() && t.told.currency != "" && f.Amount != t.told:
+	case t.told.currency != "" && f.Amount != t.told:
 		return nil, EField(KindMismatch, "amount", "the provider says that %s came under trade %s (R3)", t.told, quote(t.TradeNo))
 	}
 	ps := creditPostings(ch, f.Account, f.Amount)

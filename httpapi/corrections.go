@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -131,7 +132,7 @@ func (s *Server) propose(ctx context.Context, in *proposeInput) (*correctionOutp
 	if err := s.differenceOf(ctx, ch, q); err != nil {
 		return nil, err
 	}
-	p, r, err := s.Ledger.Propose(ctx, ch, in.Body.OrderNo, q, s.spending(ch, who, q.Discrepancy), by)
+	p, r, err := s.Ledger.Propose(ctx, ch, in.Body.OrderNo, q, s.spending(ch, in.Body.OrderNo, q, proposedBy(who)), by)
 	if err != nil {
 		return nil, err
 	}
@@ -230,14 +231,10 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*correctionOutp
 		return nil, err
 	}
 	return s.decide(ctx, &decideInput{ID: in.ID}, func(c projections.Correction, who string, by ledger.By) (ledger.Result, error) {
-		proposer := c.Proposer()
-		if proposer == "" {
-			proposer = who // the first yes makes it theirs
-		}
-		r, err := s.Ledger.ApproveSigned(
-			ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, sig, s.spending(c.Channel, proposer, c.Ask.Discrepancy), by)
+		r, err := s.Ledger.ApproveSigned(ctx, c.Channel, c.OrderNo, c.Ask.Proposal, who, in.Body.Reason, sig,
+			s.spending(c.Channel, c.OrderNo, c.Ask.Correction(), s.proposerOf(c.Ask.Proposal, who)), by)
 		if err == nil && len(r.Verdict.Facts) > 0 {
-			err = s.repaired(ctx, c, proposer, who, r)
+			err = s.repaired(ctx, c, who, r)
 		}
 		return r, err
 	})
@@ -259,7 +256,7 @@ func (s *Server) differenceOf(ctx context.Context, ch domain.ChannelID, q domain
 }
 
 // repaired sets the difference aside that an issued correction names.
-func (s *Server) repaired(ctx context.Context, c projections.Correction, proposer, who string, r ledger.Result) error {
+func (s *Server) repaired(ctx context.Context, c projections.Correction, who string, r ledger.Result) error {
 	if _, issued := r.Verdict.Facts[0].(domain.CorrectionApproved); !issued || c.Ask.Discrepancy.IsZero() {
 		return nil
 	}
@@ -267,7 +264,8 @@ func (s *Server) repaired(ctx context.Context, c projections.Correction, propose
 	if err != nil || d.State != operations.DiscrepancyOpen {
 		return err
 	}
-	_, err = s.resolved(ctx, d, word{by: who, askedBy: proposer, why: "corrected by " + c.Ask.Proposal.String()})
+	q, _ := r.Payment.Proposal(c.Ask.Proposal)
+	_, err = s.resolved(ctx, d, word{by: who, askedBy: q.Proposer(), why: "corrected by " + c.Ask.Proposal.String()})
 	return err
 }
 
@@ -277,10 +275,28 @@ func (s *Server) reject(ctx context.Context, in *decideInput) (*correctionOutput
 	})
 }
 
+// proposer is the person against whose limit a correction counts.
+type proposer func(ctx context.Context) (string, error)
+
+func proposedBy(who string) proposer {
+	return func(context.Context) (string, error) { return who, nil }
+}
+
+// proposerOf is the person behind a proposal when it is decided on: somebody may
+// have seconded a run's since it was shown. Where nobody has, it is who, whose
+// yes makes it theirs.
+func (s *Server) proposerOf(proposal domain.ID, who string) proposer {
+	return func(ctx context.Context) (string, error) {
+		c, err := s.Rows.Correction(ctx, proposal)
+		return cmp.Or(c.Proposer(), who), err
+	}
+}
+
 // spending adds up what was approved today, in the channel's zone, of what one
-// person proposed, and looks at the difference that is to be repaired. It waits
-// until the rows have all that the log holds.
-func (s *Server) spending(ch domain.ChannelID, proposer string, discrepancy domain.ID) ledger.Spending {
+// person proposed, looks for the money in the books of other orders and at the
+// difference that is to be repaired. It waits until the rows have all that the
+// log holds.
+func (s *Server) spending(ch domain.ChannelID, orderNo string, q domain.Correction, of proposer) ledger.Spending {
 	return func(ctx context.Context) (sum domain.Spent, err error) {
 		head, err := s.Log.Head(ctx)
 		if err == nil {
@@ -297,21 +313,48 @@ func (s *Server) spending(ch domain.ChannelID, proposer string, discrepancy doma
 		if err != nil {
 			return sum, err
 		}
+		who, err := of(ctx)
+		if err != nil {
+			return sum, err
+		}
 		sum.Accounts = make(map[domain.AccountID]domain.Totals)
 		for _, r := range rows {
-			if err := spend(&sum, r, proposer); err != nil {
+			if err := spend(&sum, r, who); err != nil {
 				return sum, err
 			}
 		}
-		if discrepancy.IsZero() {
-			return sum, nil
+		if sum.Elsewhere, err = s.elsewhere(ctx, ch, orderNo, q.TradeNo); err != nil || q.Discrepancy.IsZero() {
+			return sum, err
 		}
-		d, err := s.Bills.Discrepancy(ctx, discrepancy)
+		d, err := s.Bills.Discrepancy(ctx, q.Discrepancy)
 		if err == nil && d.State == operations.DiscrepancyResolved {
 			sum.Resolved = d.Resolution
 		}
 		return sum, err
 	}
+}
+
+// elsewhere is another order in whose books the money under a trade number
+// stands: credited, allocated, parked or written off. What was taken back stands
+// nowhere.
+func (s *Server) elsewhere(ctx context.Context, ch domain.ChannelID, orderNo, tradeNo string) (string, error) {
+	orders, err := s.Rows.OrdersOf(ctx, ch, tradeNo)
+	if err != nil {
+		return "", err
+	}
+	for _, other := range orders {
+		if other == orderNo {
+			continue
+		}
+		v, err := s.Ledger.PaymentOf(ctx, ch, other, tradeNo)
+		if err != nil {
+			return "", err
+		}
+		if t, _ := v.Payment.Trade(tradeNo); t.State.Decided() && t.State != domain.TradeReversed {
+			return cmp.Or(other, "(none)"), nil
+		}
+	}
+	return "", nil
 }
 
 func spend(sum *domain.Spent, r projections.Correction, proposer string) error {

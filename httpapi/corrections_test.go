@@ -12,6 +12,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/projections"
 )
 
 // people makes keys of two persons, a second key of the first one, and one of a
@@ -370,5 +371,94 @@ func TestRightCreditAfterReversal(t *testing.T) {
 	balance("user:8", "100.00")
 	if a := s.call("admin", http.MethodGet, "/v1/payments/"+string(now)+"/A1", ""); a.text("state") != "credited" {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// Money under one trade number is given once, whatever order people name: not to
+// another order while the first one has it, nor by an approval that was asked
+// for before it came.
+func TestMoneyOfAnotherOrder(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	s.paid("B1", "4.00")
+	s.place(now, "B2", "4.00")
+	s.place(now, "B4", "4.00")
+	early := s.call("li", http.MethodPost, corrections, wish("credit", "B4", "TB3"))
+	if early.status != http.StatusCreated {
+		t.Fatalf("%d %s", early.status, early.body)
+	}
+	s.paid("B3", "4.00")
+	before := len(s.events())
+	for name, a := range map[string]answer{
+		"proposed": s.call("li", http.MethodPost, corrections, wish("credit", "B2", "TB1")),
+		"approved": s.call("wang", http.MethodPost, corrections+"/"+early.text("id")+"/approve", "{}"),
+	} {
+		if a.status != http.StatusConflict || !strings.Contains(string(a.body), "in the books of order") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if got := s.facts(before); len(got) > 0 {
+		t.Errorf("facts %v", got)
+	}
+	both := func(body string) {
+		t.Helper()
+		a := s.call("li", http.MethodPost, corrections, body)
+		if a = s.call("wang", http.MethodPost, corrections+"/"+a.text("id")+"/approve", "{}"); a.text("state") != "issued" {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	both(wish("reverse", "B1", "TB1"))
+	both(wish("credit", "B2", "TB1"))
+	if a := s.call("li", http.MethodPost, corrections, wish("credit", "B1", "TB1")); a.status != http.StatusConflict {
+		t.Errorf("given back while another order has it: %d %s", a.status, a.body)
+	}
+}
+
+// shownOnce are rows behind which something happens as soon as a correction was
+// read.
+type shownOnce struct {
+	projections.Reader
+	once sync.Once
+	then func()
+}
+
+func (r *shownOnce) Correction(ctx context.Context, id domain.ID) (projections.Correction, error) {
+	c, err := r.Reader.Correction(ctx, id)
+	r.once.Do(r.then)
+	return c, err
+}
+
+// Who seconds a run's proposal while another person's approval is on its way
+// stands behind it: the approval counts against his limit, not against the
+// other's.
+func TestSecondedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.people()
+	limited := s.server.Channels[now].Config()
+	limited.Corrections = &domain.CorrectionPolicy{PersonDay: domain.NewMoney(1000, domain.CNY)}
+	s.ok(s.ledger.Configure(t.Context(), limited, ledger.By{Actor: "system"}))
+	for _, no := range []string{"B1", "B2"} {
+		s.paid(no, "4.00")
+		a := s.call("li", http.MethodPost, corrections, wish("reverse", no, "T"+no))
+		if a = s.call("wang", http.MethodPost, corrections+"/"+a.text("id")+"/approve", "{}"); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	s.paid("B3", "4.00")
+	unspent := func(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }
+	ask := domain.Correction{Action: domain.ActionReverse, TradeNo: "TB3", Reason: "the provider says closed", By: "bill-7", ByRun: true}
+	p, _, err := s.ledger.Propose(t.Context(), now, "B3", ask, unspent, ledger.By{Actor: "reconciler"})
+	s.ok(err)
+	s.settled()
+	s.server.Rows = &shownOnce{Reader: s.server.Rows, then: func() {
+		_, err := s.ledger.Approve(context.Background(), now, "B3", p.ID(), "li", "seen", unspent, ledger.By{Actor: "person:li"})
+		s.ok(err)
+		s.settled()
+	}}
+	a := s.call("wang", http.MethodPost, corrections+"/"+p.ID().String()+"/approve", "{}")
+	if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "what li proposes in a day") {
+		t.Errorf("li's third 4.00 below 10.00: %d %s", a.status, a.body)
 	}
 }
