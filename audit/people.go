@@ -149,6 +149,56 @@ func (s *shard) applied(ctx context.Context, e ledger.Entry, f domain.ConfigAppl
 	return "", nil
 }
 
+// configured checks that settings which loosen those before them stand behind
+// two persons' approvals, whether or not anything tells of the change: who wrote
+// them past the rules would not tell.
+func (s *shard) configured(ctx context.Context, e ledger.Entry, f domain.ChannelConfigured) error {
+	if f.Revision == 0 || s.walk.deps.Opened != nil { // a bundle holds no policies
+		return nil
+	}
+	s.rep.checked(CheckDecisions, 1)
+	all, why, err := s.channel(ctx, f.Channel, f.Revision)
+	if why != "" || err != nil {
+		return err // what cannot be read is told by itself
+	}
+	was := all[f.Revision-1].config
+	loosened := domain.Loosened(was, f)
+	if len(loosened) == 0 {
+		return nil
+	}
+	hash, err := domain.PolicyHash(f)
+	if err != nil {
+		return err
+	}
+	q, err := s.policyAt(ctx, e.Position, domain.ProposalID(s.walk.deps.Ledger.ID(), f.Channel, was.Revision, hash), f.Channel)
+	if err == nil && q.State != domain.PolicyApproved {
+		s.wrong(e.Recorded, CheckDecisions, fmt.Sprintf("it loosens %q, and two persons' approvals do not stand before it", loosened))
+	}
+	return err
+}
+
+// policyAt is a proposal to loosen a channel's policy as it stood before a
+// position.
+func (s *shard) policyAt(
+	ctx context.Context, at eventstore.Position, proposal domain.ID, ch domain.ChannelID,
+) (q domain.PolicyProposal, err error) {
+	events, err := s.walk.deps.Log.ReadStream(ctx, domain.PolicyStream(ch), eventstore.ReadOptions{})
+	if err != nil && domain.KindOf(err) == domain.KindUnavailable {
+		return q, err
+	}
+	var p domain.Policy
+	for _, r := range events {
+		if r.Position >= at {
+			break
+		}
+		if e, err := ledger.Decode(r); err == nil { // else it is told by itself
+			p = p.Apply(e.Fact, e.Meta.RecordedAt)
+		}
+	}
+	q, _ = p.Proposal(proposal)
+	return q, nil
+}
+
 // deriveErased checks an erasure: that the rules allowed it then, and that it
 // names every sealed part before it, and no other.
 func (s *shard) deriveErased(ctx context.Context, p domain.Payment, e ledger.Entry, f domain.EvidenceErased) (string, error) {

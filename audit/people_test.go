@@ -113,6 +113,10 @@ func TestPolicyIsVerified(t *testing.T) {
 	next.AccountFrom = "attach"
 	next.Revision++
 	w.forgeFact(domain.ChannelStream(careful), next)
+	w.fold()
+	if rep := w.verify(); rep.OK() || !strings.Contains(rep.Findings[0].Text, "two persons' approvals do not stand before it") {
+		t.Errorf("nothing tells of the change: %+v", rep.Findings)
+	}
 	hash, err := domain.PolicyHash(next)
 	must(t, err)
 	w.forgeFact(domain.PolicyStream(careful), domain.ConfigApplied{

@@ -90,10 +90,15 @@ func (s *shard) event(ctx context.Context, r eventstore.Recorded, hashed bool) e
 	if err := s.decide(ctx, st, e); err != nil {
 		return err
 	}
-	if f, ok := e.Fact.(domain.PeopleFact); ok {
-		if err := s.people(ctx, e, f); err != nil {
-			return err
-		}
+	switch f := e.Fact.(type) {
+	case domain.PeopleFact:
+		err = s.people(ctx, e, f)
+	case domain.ChannelConfigured:
+		err = s.configured(ctx, e, f)
+	default:
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.books.post(e.Fact); err != nil {
 		s.wrong(r, CheckBalances, err.Error())
