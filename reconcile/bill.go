@@ -120,7 +120,7 @@ func (c *Comparer) runIf(
 		run = operations.BillRun{}
 	default:
 		if err = c.bury(ctx, run); err == nil {
-			run, err = c.run(ctx, run, src)
+			run, err = c.run(ctx, run, src, lease)
 		}
 	}
 	stop(nil)
@@ -175,14 +175,31 @@ func (c *Comparer) keep(ctx context.Context, lease operations.Lease, stop contex
 	}
 }
 
+// hold makes sure that the bill is still this process's: one that was frozen
+// longer than its lease must not conclude from a bill that another process has
+// had anew since.
+func (c *Comparer) hold(ctx context.Context, lease operations.Lease) error {
+	now, err := c.Leases.Acquire(ctx, lease.Name, lease.Holder, c.Clock(), leaseFor)
+	if err == nil && now.Token != lease.Token {
+		err = domain.E(domain.KindConflict, "another process had the bill meanwhile")
+	}
+	if err != nil && domain.KindOf(err) == domain.KindConflict {
+		return because(operations.CauseStopped, err)
+	}
+	return because(operations.CauseOurs, err)
+}
+
 // run does the work and writes down what came of it.
-func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSource) (operations.BillRun, error) {
+func (c *Comparer) run(ctx context.Context, run operations.BillRun, src billSource, lease operations.Lease) (operations.BillRun, error) {
 	if err := c.Bills.PutBillRun(ctx, run); err != nil {
 		return run, err
 	}
 	var tally domain.BillTally
 	found, err := c.compare(ctx, &run, src, &tally)
 	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		err = c.hold(ctx, lease)
+	}
 	if err == nil {
 		err = because(operations.CauseOurs, c.conclusion(ctx, &run, found, &tally))
 	}

@@ -147,7 +147,8 @@ func (a *asker) booked(ctx context.Context, ch domain.ChannelID, t *domain.BillL
 }
 
 // query puts one question. Silence is counted and is no error: the run ends
-// incomplete by it. That the number is another order's is the error ErrOther.
+// incomplete by it, because only an answer can say that an order is unknown. That
+// the number is another order's is the error ErrOther.
 func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers.Channel, d domain.Difference) (providers.Answer, error) {
 	q := providers.Question{OrderNo: d.OrderNo(), TradeNo: d.Key().TradeNo, Run: run.ID, At: a.Clock()}
 	if k := d.Key(); k.Kind == domain.LineRefund || k.Kind == domain.LineRefundFailed {
@@ -162,8 +163,7 @@ func (a *asker) query(ctx context.Context, run *operations.BillRun, ch providers
 		return answer, because(operations.CauseStopped, ctx.Err())
 	case errors.Is(err, providers.ErrOther):
 		return answer, err
-	case refused(err):
-	case domain.KindOf(err) == domain.KindUnavailable || domain.KindOf(err) == domain.KindLimited:
+	case !refused(err): // also an answer that cannot be believed, and a provider that denies us one
 		run.Unanswered++
 	}
 	return providers.Answer{}, nil

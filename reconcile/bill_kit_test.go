@@ -39,6 +39,7 @@ type bank struct {
 	notYet bool            // the bill is not made yet
 	down   bool            // no answer to anything
 	mute   bool            // no answer to questions
+	says   error           // what it answers questions with
 	spoil  func(text string) string
 	asked  []string
 	before func() // runs in the middle of a fetch
@@ -160,6 +161,9 @@ func (b *bank) Query(_ context.Context, q providers.Question) (providers.Answer,
 	b.asked = append(b.asked, q.TradeNo+"/"+q.RefundID)
 	if b.down || b.mute {
 		return providers.Answer{}, domain.E(domain.KindUnavailable, "no answer")
+	}
+	if b.says != nil {
+		return providers.Answer{}, b.says
 	}
 	m, ok := b.moves[q.TradeNo+"/"+q.RefundID]
 	if !ok {

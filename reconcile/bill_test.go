@@ -604,3 +604,45 @@ func TestCausesStay(t *testing.T) {
 		t.Error("no error, or one without a cause")
 	}
 }
+
+// An answer that cannot be believed, or that is denied, is none: nothing is
+// concluded from it, least of all that the provider does not know the order.
+func TestAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]error{
+		"forged": domain.E(domain.KindForged, "signature"),
+		"denied": domain.E(domain.KindDenied, "the key may not ask"),
+		"broken": domain.E(domain.KindCorrupt, "<html>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			b.bank.has(move{order: "O1", trade: "T1", amount: yuan(t, "7.30"), day: today})
+			b.bank.set(func() { b.bank.says = says })
+			b.compared(today, operations.RunIncomplete, operations.CauseUnanswered)
+			b.wantFound()
+		})
+	}
+}
+
+// A process that was frozen for longer than its lease concludes nothing: another
+// one had the bill meanwhile, perhaps a newer one.
+func TestFrozenRunConcludesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.paid("O1", "T1", "7.30")
+	b.bank.set(func() {
+		b.bank.before = func() {
+			b.clock.step(2 * leaseFor)
+			name := "bill-" + string(atBank) + "-" + string(today) + "-trade"
+			lease, err := b.ops.Acquire(context.Background(), name, "the other", b.clock.now(), leaseFor)
+			must(t, err)
+			must(t, b.ops.Release(context.Background(), lease))
+		}
+	})
+	had := len(b.events())
+	b.compared(today, operations.RunIncomplete, operations.CauseStopped)
+	if got := len(b.events()) - had; got > 0 {
+		t.Errorf("%d events were told by who had lost the bill", got)
+	}
+}

@@ -93,6 +93,8 @@ func (c *Comparer) confirmed(ctx context.Context, run *operations.BillRun, ch pr
 	switch {
 	case ctx.Err() != nil:
 		return false, because(operations.CauseStopped, ctx.Err())
+	case err != nil && refused(err):
+		return false, nil // it will never say anything else, and does not confirm it
 	case err != nil:
 		run.Unanswered++
 		return false, nil //nolint:nilerr // silence ends the run incomplete, by its count

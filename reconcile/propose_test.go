@@ -11,6 +11,7 @@ import (
 	"counterfoil/domain"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/providers"
 )
 
 // proposals are the open proposals of an order, as "action trade by-run".
@@ -130,6 +131,28 @@ func TestRunProposesAllocation(t *testing.T) {
 	b.approve("O1", open[0].ID(), "li")
 	b.approve("O1", open[0].ID(), "wang")
 	b.wantState(atBank, "O1", domain.StateCredited)
+}
+
+// A provider that says that the number of parked money is none of its own does
+// not confirm it, and will never say anything else: the day is compared all the
+// same.
+func TestRunGoesOnBesideARefusedNumber(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]error{"another order's": providers.ErrOther, "no number": domain.E(domain.KindInvalid, "trade_no")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			m := move{order: "O1", trade: "T1", amount: yuan(t, "7.30"), day: today}
+			b.bank.has(m)
+			b.called(m)
+			b.clock.step(time.Hour)
+			b.placeOnly(atBank, "O1", "7.30")
+			b.bank.set(func() { b.bank.says = says })
+			if run := b.compared(today, operations.RunComplete, ""); run.Proposed != 0 || len(b.proposals("O1")) > 0 {
+				t.Errorf("%+v proposes %+v", run, b.proposals("O1"))
+			}
+		})
+	}
 }
 
 // A run that would propose too much proposes nothing, by number and by share.
