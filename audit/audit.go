@@ -40,6 +40,9 @@ type Deps struct {
 	// Stranger says that nobody here is meant to have secrets: evidence that only
 	// they could prove is counted as such, and not as unverifiable.
 	Stranger bool
+	// NoPolicies says that the log is a bundle that was made before bundles held
+	// who agreed to looser settings: that is not looked for.
+	NoPolicies bool
 	// Tree is the tamper-evident log, to hold every event against what was
 	// sealed; nil when there is none.
 	Tree *tamperlog.Folder

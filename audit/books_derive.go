@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -134,8 +133,7 @@ func besideChannel(e ledger.Entry) domain.ChannelID {
 	case domain.PayoutFailed:
 		return f.Channel
 	default:
-		name, _ := strings.CutPrefix(string(e.Stream), "opening-")
-		return domain.ChannelID(name)
+		return channelOf(e.Stream)
 	}
 }
 

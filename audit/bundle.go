@@ -16,8 +16,12 @@ import (
 )
 
 // BundleFormat names the shape of a bundle. A program reads those it knows and
-// refuses the others by name.
-const BundleFormat = "counterfoil-bundle/1"
+// refuses the others by name. The first one, which is read for ever, held
+// neither openings nor policies: its readers would take them for foreign.
+const (
+	BundleFormat      = "counterfoil-bundle/2"
+	firstBundleFormat = "counterfoil-bundle/1"
+)
 
 // MaxBundleEvents bounds a bundle: it is read whole into memory.
 const MaxBundleEvents = 200_000
@@ -25,8 +29,8 @@ const MaxBundleEvents = 200_000
 // The kinds of a bundle.
 const (
 	SubjectPayment = "payment" // one payment: "channel/order"
-	SubjectAccount = "account" // every payment for an account
-	SubjectPeriod  = "period"  // every payment with money of a month: "2026-11"
+	SubjectAccount = "account" // every payment for an account, and every opening that gave it a balance
+	SubjectPeriod  = "period"  // every payment and opening with money of a month: "2026-11"
 )
 
 // Subject says what a bundle is about.
@@ -151,8 +155,8 @@ type collection struct {
 	count  map[domain.Stream]int
 }
 
-// collect reads what belongs to the subject: whole streams, the settings of
-// their channels, and the opening of the ledger.
+// collect reads what belongs to the subject: whole streams, the settings and
+// the policies of their channels, and the opening of the ledger.
 func collect(ctx context.Context, d BundleDeps, o BundleOptions) (*collection, error) {
 	c := &collection{deps: d, o: o, count: map[domain.Stream]int{}}
 	var err error
@@ -180,7 +184,8 @@ func collect(ctx context.Context, d BundleDeps, o BundleOptions) (*collection, e
 	return c, nil
 }
 
-// streams are the payments of the subject.
+// streams are the payments and openings of the subject. One payment's life rests
+// on no opening: its bundle shows no balance.
 func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 	if c.o.Subject.Kind == SubjectPayment {
 		ch, order, err := ParsePaymentSubject(c.o.Subject.Name)
@@ -195,7 +200,7 @@ func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
 		for _, e := range b.Events {
-			if e.Position > c.last || e.Stream.Category() != "payment" || found[e.Stream] {
+			if e.Position > c.last || !ofSubjects(e.Stream) || found[e.Stream] {
 				continue
 			}
 			entry, err := ledger.Decode(e)
@@ -216,7 +221,13 @@ func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 	return slices.Sorted(maps.Keys(found)), ctx.Err()
 }
 
-// covers tells whether a fact makes its payment one of the subject's.
+// ofSubjects tells whether a stream is of the kinds that a bundle can be about.
+func ofSubjects(s domain.Stream) bool {
+	category := s.Category()
+	return category == "payment" || category == "opening"
+}
+
+// covers tells whether a fact makes its payment or opening one of the subject's.
 func (s Subject) covers(f domain.Fact) bool {
 	for _, p := range domain.PostingsOf(f) {
 		if s.Kind == SubjectAccount && string(p.Wallet) == s.Name {
@@ -230,24 +241,31 @@ func (s Subject) covers(f domain.Fact) bool {
 	return s.Kind == SubjectPeriod && ok && dates.Period == s.Name
 }
 
-// withSettings adds the streams that the payments' decisions rest on: settings,
-// and which periods were open.
-func (c *collection) withSettings(payments []domain.Stream) []domain.Stream {
-	channels := map[domain.Stream]bool{}
-	for _, s := range payments {
-		rest, _ := strings.CutPrefix(string(s), "payment-")
-		name, _, _ := strings.Cut(rest, ":")
-		channels[domain.ChannelStream(domain.ChannelID(name))] = true
+// withSettings adds the streams that the subject's decisions rest on: settings
+// with who agreed to them, which periods were open, and people's keys.
+func (c *collection) withSettings(subject []domain.Stream) []domain.Stream {
+	out := []domain.Stream{domain.LedgerStream, domain.PeriodsStream, domain.PeopleStream}
+	channels := map[domain.ChannelID]bool{}
+	for _, s := range subject {
+		channels[channelOf(s)] = true
 	}
-	out := append([]domain.Stream{domain.LedgerStream, domain.PeriodsStream, domain.PeopleStream}, slices.Sorted(maps.Keys(channels))...)
-	return append(out, payments...)
+	for _, ch := range slices.Sorted(maps.Keys(channels)) {
+		out = append(out, domain.ChannelStream(ch), domain.PolicyStream(ch))
+	}
+	return append(out, subject...)
+}
+
+// mayLack tells of streams that many logs have not: no period was ever to be
+// closed, nobody has a key, a channel's settings never changed.
+func mayLack(s domain.Stream) bool {
+	return s == domain.PeriodsStream || s == domain.PeopleStream || s.Category() == "policy"
 }
 
 // stream adds the sealed events of a stream with their proofs.
 func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 	events, err := c.deps.Log.ReadStream(ctx, s, eventstore.ReadOptions{Sealed: true})
-	if (s == domain.PeriodsStream || s == domain.PeopleStream) && err != nil && domain.KindOf(err) == domain.KindNotFound {
-		return nil // no period was ever to be closed, nobody has a key
+	if mayLack(s) && err != nil && domain.KindOf(err) == domain.KindNotFound {
+		return nil
 	}
 	if err != nil {
 		return err

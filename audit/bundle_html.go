@@ -41,6 +41,7 @@ type summaryData struct {
 	Events     int
 	Grades     []GradeTotal
 	Payments   []summaryPayment
+	Openings   []summaryPayment
 	Settings   []summaryPayment
 	Checkpoint string
 }
@@ -73,9 +74,12 @@ func (b *bundleWriter) summary(key string) ([]byte, error) {
 		p.Lines = append(p.Lines, l)
 	}
 	for _, s := range order {
-		if s.Category() == "payment" {
+		switch s.Category() {
+		case "payment":
 			d.Payments = append(d.Payments, *at[s])
-		} else {
+		case "opening":
+			d.Openings = append(d.Openings, *at[s])
+		default:
 			d.Settings = append(d.Settings, *at[s])
 		}
 	}

@@ -94,9 +94,9 @@ func (b *bundleReader) readManifest() error {
 	if err := (strictjson.Limits{MaxBytes: maxManifest, ObjectOnly: true}).Unmarshal(data, &format); err != nil {
 		return domain.E(domain.KindInvalid, "%s: %w", manifestName, err)
 	}
-	if format.Format != BundleFormat {
-		return domain.E(domain.KindInvalid, "the bundle has format %.60q, this program reads %s: use the program that wrote it, or a newer one",
-			format.Format, BundleFormat)
+	if format.Format != BundleFormat && format.Format != firstBundleFormat {
+		return domain.E(domain.KindInvalid, "the bundle has format %.60q, this program reads %s and %s: use the program that wrote it, or a newer one",
+			format.Format, BundleFormat, firstBundleFormat)
 	}
 	if err := (strictjson.Limits{MaxBytes: maxManifest, ObjectOnly: true}).UnmarshalKnown(data, &b.manifest); err != nil {
 		return domain.E(domain.KindInvalid, "%s: %w", manifestName, err)
@@ -257,19 +257,32 @@ func (b *bundleReader) belongs(s domain.Stream) error {
 	case domain.LedgerStream.Category(), domain.PeriodsStream.Category(), domain.PeopleStream.Category():
 		return nil
 	case "channel":
-		if slices.ContainsFunc(b.manifest.Streams, func(m manifestStream) bool {
-			return strings.HasPrefix(string(m.Stream), "payment-"+strings.TrimPrefix(string(s), "channel-")+":")
-		}) {
+		if b.rests(s) {
 			return nil
 		}
-	case "payment":
+	case "policy":
+		if !b.first() && b.rests(s) {
+			return nil
+		}
+	case "payment", "opening":
 		for _, i := range b.streams[s] {
-			if b.manifest.Subject.claims(s, b.events[i].entry.Fact) {
+			if b.manifest.Subject.claims(s, b.events[i].entry.Fact) && (s.Category() == "payment" || !b.first()) {
 				return nil
 			}
 		}
 	}
 	return domain.E(domain.KindForged, "%.300s is foreign to %s %.200s", s, b.manifest.Subject.Kind, b.manifest.Subject.Name)
+}
+
+// first reports a bundle of the first format.
+func (b *bundleReader) first() bool { return b.manifest.Format == firstBundleFormat }
+
+// rests tells whether anything that the bundle is about rests on the channel of
+// settings or of a policy.
+func (b *bundleReader) rests(settings domain.Stream) bool {
+	return slices.ContainsFunc(b.manifest.Streams, func(m manifestStream) bool {
+		return ofSubjects(m.Stream) && channelOf(m.Stream) == channelOf(settings)
+	})
 }
 
 // claims tells whether a stream with this fact is the subject's.

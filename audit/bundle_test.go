@@ -174,7 +174,7 @@ func TestBadBundles(t *testing.T) {
 		says   string
 	}{
 		"a future version": {func(f map[string][]byte) {
-			swap(t, f, "manifest.json", "counterfoil-bundle/1", "counterfoil-bundle/9")
+			swap(t, f, "manifest.json", "counterfoil-bundle/2", "counterfoil-bundle/9")
 		}, false, audit.ClaimManifest, "counterfoil-bundle/9"},
 		"an unknown member": {func(f map[string][]byte) { swap(t, f, "manifest.json", `"mode"`, `"mood":1,"mode"`) }, false, audit.ClaimManifest, "mood"},
 		"no manifest":       {func(f map[string][]byte) { delete(f, "manifest.json") }, false, audit.ClaimManifest, "missing"},

@@ -133,7 +133,7 @@ func (v *bundleCheck) manifest() (string, error) {
 	if !slices.Contains([]string{SubjectPayment, SubjectAccount, SubjectPeriod}, m.Subject.Kind) {
 		return "", domain.E(domain.KindInvalid, "a bundle about a %.60q is not known here", m.Subject.Kind)
 	}
-	return fmt.Sprintf("%s of ledger %s (%s)", BundleFormat, m.Ledger, m.Mode), nil
+	return fmt.Sprintf("%s of ledger %s (%s)", m.Format, m.Ledger, m.Mode), nil
 }
 
 func (v *bundleCheck) checkpoint() (string, error) {
@@ -220,7 +220,7 @@ func (v *bundleCheck) decisions(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := Deps{Log: log, Ledger: l, Opened: v.opened, Stranger: true}
+	d := Deps{Log: log, Ledger: l, Opened: v.opened, Stranger: true, NoPolicies: v.b.first()}
 	secrets, err := v.b.secrets()
 	if err != nil {
 		return "", err

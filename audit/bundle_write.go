@@ -24,6 +24,7 @@ type BundleMade struct {
 	Evidence int     `json:"evidence"` // opened; sealed bytes are always there
 	Size     uint64  `json:"size"`     // events under the checkpoint
 	Root     string  `json:"root"`
+	Others   int     `json:"other_accounts"` // beside the subject's, whose opening balances it shows: an opening is one event
 }
 
 // WriteBundle writes everything a stranger needs to verify what happened to a
@@ -38,7 +39,25 @@ func WriteBundle(ctx context.Context, w io.Writer, d BundleDeps, o BundleOptions
 	if err := b.write(); err != nil {
 		return BundleMade{}, fmt.Errorf("write the bundle: %w", err)
 	}
-	return BundleMade{o.Subject, len(c.events), b.opened, c.head.Size, c.head.Hex()}, nil
+	return BundleMade{o.Subject, len(c.events), b.opened, c.head.Size, c.head.Hex(), c.others()}, nil
+}
+
+// others counts the accounts whose opening balances a bundle about another
+// account shows.
+func (c *collection) others() int {
+	seen := map[domain.AccountID]bool{}
+	for _, e := range c.events {
+		f, ok := e.entry.Fact.(domain.OpeningBooked)
+		if !ok || c.o.Subject.Kind != SubjectAccount {
+			continue
+		}
+		for _, p := range f.Postings {
+			if p.Wallet != "" && string(p.Wallet) != c.o.Subject.Name {
+				seen[p.Wallet] = true
+			}
+		}
+	}
+	return len(seen)
 }
 
 type bundleWriter struct {

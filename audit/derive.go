@@ -215,9 +215,10 @@ func (s *shard) context(ctx context.Context, e ledger.Entry, ch domain.ChannelID
 	return s.in(e, all[rev]), "", nil
 }
 
-// channelOf is the channel in a payment stream's name.
+// channelOf is the channel in the name of a stream that has one: it ends the
+// category, and no channel has a ':' in it.
 func channelOf(s domain.Stream) domain.ChannelID {
-	rest, _ := strings.CutPrefix(string(s), "payment-")
+	rest, _ := strings.CutPrefix(string(s), s.Category()+"-")
 	name, _, _ := strings.Cut(rest, ":")
 	return domain.ChannelID(name)
 }

@@ -153,7 +153,7 @@ func (s *shard) applied(ctx context.Context, e ledger.Entry, f domain.ConfigAppl
 // two persons' approvals, whether or not anything tells of the change: who wrote
 // them past the rules would not tell.
 func (s *shard) configured(ctx context.Context, e ledger.Entry, f domain.ChannelConfigured) error {
-	if f.Revision == 0 || s.walk.deps.Opened != nil { // a bundle holds no policies
+	if f.Revision == 0 || s.walk.deps.NoPolicies {
 		return nil
 	}
 	s.rep.checked(CheckDecisions, 1)

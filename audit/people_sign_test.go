@@ -110,6 +110,7 @@ func TestForgedApprovalsAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newSignedAsk(t)
+			a.place(careful, "P1", "user:1", "1.00")
 			a.forgeFact(c.stream, c.forge(a))
 			a.fold()
 			at, err := a.events.Head(t.Context())
@@ -117,6 +118,10 @@ func TestForgedApprovalsAreFound(t *testing.T) {
 			rep := a.verify()
 			if found := besides(rep, audit.CheckTree); len(found) != 1 || found[0].Position != at || !strings.Contains(found[0].Text, c.says) {
 				t.Errorf("want %q at %s, found %+v", c.says, at, rep.Findings)
+			}
+			b := a.check(a.bundle(account("user:1")), a.treeKey())
+			if last := b.Claims[len(b.Claims)-1]; b.OK() || last.Name != audit.ClaimDecisions || !strings.Contains(last.Text, c.says) {
+				t.Errorf("a bundle: %+v", b.Claims)
 			}
 		})
 	}

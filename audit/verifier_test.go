@@ -13,21 +13,31 @@ import (
 	"counterfoil/audit"
 )
 
-// script is the verifier that shares no code with this program.
-const script = "../docs/verifier/verify_bundle.py"
+// The verifier that shares no code with this program, and the primitives it
+// rests on.
+const (
+	script     = "../docs/verifier/verify_bundle.py"
+	primitives = "../docs/verifier/primitives.py"
+)
 
 // python runs the other verifier over a bundle and returns what it says.
 func python(t *testing.T, bundle []byte, key ...string) (out string, code int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bundle.zip")
+	must(t, os.WriteFile(path, bundle, 0o600))
+	return run(t, append([]string{script, path}, key...)...)
+}
+
+// run runs a program in Python, which leaves nothing behind.
+func run(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
 	exe, err := osexec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 IS NOT INSTALLED: the independent verifier of docs/verifier was not tried")
 	}
-	path := filepath.Join(t.TempDir(), "bundle.zip")
-	must(t, os.WriteFile(path, bundle, 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	text, err := osexec.CommandContext(ctx, exe, append([]string{script, path}, key...)...).CombinedOutput()
+	text, err := osexec.CommandContext(ctx, exe, append([]string{"-B"}, args...)...).CombinedOutput()
 	var exit *osexec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -36,6 +46,14 @@ func python(t *testing.T, bundle []byte, key ...string) (out string, code int) {
 		code = exit.ExitCode()
 	}
 	return string(text), code
+}
+
+// What the other verifier rests on is what the standards' own examples say.
+func TestTheOtherVerifiersPrimitives(t *testing.T) {
+	t.Parallel()
+	if out, code := run(t, primitives); code != 0 || out != "all 3 examples hold\n" {
+		t.Errorf("%d\n%s", code, out)
+	}
 }
 
 // A second program, in another language and without our code, comes to the same
@@ -72,7 +90,7 @@ func TestTheOtherVerifierRefuses(t *testing.T) {
 		mend   bool
 		claim  string
 	}{
-		"a future version":  {func(f map[string][]byte) { swap(t, f, "manifest.json", "bundle/1", "bundle/9") }, false, "manifest"},
+		"a future version":  {func(f map[string][]byte) { swap(t, f, "manifest.json", "bundle/2", "bundle/9") }, false, "manifest"},
 		"a changed file":    {func(f map[string][]byte) { f["summary.html"] = nil }, false, "files"},
 		"a forked head":     {func(f map[string][]byte) { swap(t, f, "checkpoint", "\n", "\n1") }, true, "checkpoint"},
 		"another amount":    {func(f map[string][]byte) { swap(t, f, "events.ndjson", "0.01", "9.01") }, true, "inclusion"},

@@ -39,9 +39,11 @@ print. It is verified on a machine that has nothing else:
 
   counterfoil verify FILE --key LOG_PUBLIC_KEY
 
-or without this program, see docs/verify-by-hand.md. Personal fields of placed
-payments (buyer, subject) stay sealed unless --personal is given; callbacks are
-evidence and are opened, unless they were erased.
+or without this program, see docs/verify-by-hand.md. The settings and policies of
+each channel in it come with it, with who agreed to them. Personal fields of
+placed payments (buyer, subject) stay sealed unless --personal is given; callbacks
+are evidence and are opened, unless they were erased. An opening balance is one
+event for all the accounts it was booked for: the bundle of one shows them all.
 
 WeChat Pay signs what it has encrypted: a stranger proves its signature, and reads
 what was signed only with the APIv3 key. --with-secrets puts that key into the
@@ -54,8 +56,8 @@ channel that they get hold of: hand such a bundle to nobody who should not.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.payment, "payment", "", "one payment: `CHANNEL/ORDER`")
-	fl.StringVar(&f.account, "account", "", "every payment of an `ACCOUNT`")
-	fl.StringVar(&f.period, "period", "", "every payment with money in a `MONTH`, e.g. 2026-11")
+	fl.StringVar(&f.account, "account", "", "every payment of an `ACCOUNT`, and what it had before these books")
+	fl.StringVar(&f.period, "period", "", "every payment and opening balance with money in a `MONTH`, e.g. 2026-11")
 	fl.StringVarP(&f.file, "file", "o", "", "`FILE` to write; an existing one is left alone")
 	fl.BoolVar(&f.personal, "personal", false, "open the personal fields of placed payments, too")
 	fl.BoolVar(&f.secrets, "with-secrets", false, "put in the keys that open WeChat Pay's callbacks, in the clear")
@@ -116,6 +118,9 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	}
 	fmt.Fprintf(p.stdout, "%s: %d events, %d of them with opened evidence, under %d signed ones (root %s)\n",
 		f.file, made.Events, made.Evidence, made.Size, made.Root)
+	if made.Others > 0 {
+		fmt.Fprintf(p.stderr, "warning: the file shows the opening balances of %d other accounts, too: they were booked in one with this one's\n", made.Others)
+	}
 	if f.secrets {
 		fmt.Fprintln(p.stderr, "warning: the file may hold APIv3 keys in the clear: give it to nobody who may not read the channel's callbacks")
 	}
