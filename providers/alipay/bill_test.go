@@ -265,6 +265,8 @@ func TestReadBillCorrupt(t *testing.T) {
 		"sum twice":      {change(end, end+"#交易合计：2笔，商家实收共14.60元\r\n"), "sum where none can be"},
 		"unreadable sum": {change("交易合计：2笔", "交易合计：二笔"), "sum that cannot be read"},
 		"other merchant": {change("[20881021196858380156]", "[20881021196858390156]"), "another merchant"},
+		"nobody's":       {change("#账号：[20881021196858380156]\r\n", ""), "whose it is"},
+		"of no day":      {change("#起始日期：[2026年02月14日 00:00:00]   终止日期：[2026年02月15日 00:00:00]\r\n", ""), "which day"},
 		"other day":      {change("[2026年02月14日", "[2026年02月13日"), "another day"},
 		"the day before": {
 			zipped(t, entry{name: tradeName, text: strings.NewReplacer(

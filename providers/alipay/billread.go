@@ -61,7 +61,9 @@ type bill struct {
 	day    domain.Day
 	seller string
 
-	row     int // of the line just read, from 1
+	row     int  // of the line just read, from 1
+	named   bool // the head has named the merchant
+	dated   bool // and the day
 	stage   stage
 	columns columns
 	cells   []string
@@ -159,16 +161,21 @@ func (b *bill) remark(text string) error {
 		if b.stage != inHead {
 			return b.corrupt("begins a second list")
 		}
+		if !b.named || !b.dated {
+			return b.corrupt("begins a list whose head does not say whose it is, or of which day")
+		}
 		b.stage = atHeading
 	case strings.HasPrefix(text, "#账号"):
 		if !strings.Contains(text, "["+b.seller+"0156]") {
 			return b.corrupt("names another merchant")
 		}
+		b.named = true
 	case strings.HasPrefix(text, "#起始日期"):
 		begin, _, _ := strings.Cut(text, "终止日期") // the end is the beginning of the next day's bill
 		if !strings.Contains(begin, "["+chineseDay(b.day)+" 00:00:00]") {
 			return b.corrupt("names another day than %s", b.day)
 		}
+		b.dated = true
 	default:
 		return b.foot(text)
 	}
