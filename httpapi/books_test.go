@@ -168,6 +168,32 @@ func TestPeriodWithoutItsComparisons(t *testing.T) {
 	}
 }
 
+// TestPeriodWithAChangedBill: a bill that was fetched again in vain stays
+// compared; one that has other bytes now, and of which nothing could be
+// concluded, does not.
+func TestPeriodWithAChangedBill(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	s.clock.add(april.Sub(s.clock.now()))
+	run := func(id string, day domain.Day, sha string, cause operations.BillCause) {
+		r := operations.BillRun{ID: id, Channel: now, Day: day, Bill: "trade", State: operations.RunComplete, SHA256: sha, StartedAt: s.clock.now()}
+		if cause != "" {
+			r.State, r.Cause = operations.RunIncomplete, cause
+		}
+		s.ok(s.ops.PutBillRun(t.Context(), r))
+	}
+	run("a1", "2026-03-20", "aa", "")
+	run("a2", "2026-03-20", "", operations.CauseProviderDown)
+	run("a3", "2026-03-20", "aa", operations.CauseStopped)
+	run("b1", "2026-03-21", "aa", "")
+	run("b2", "2026-03-21", "bb", operations.CauseTooMany)
+	run("b3", "2026-03-21", "", operations.CauseProviderDown)
+	a := s.call("li", http.MethodPost, "/v1/periods/2026-03/propose", `{"reason":"done"}`)
+	if a.status != http.StatusConflict || !strings.Contains(string(a.body), "run:epay-now:2026-03-21:trade") || strings.Contains(string(a.body), "2026-03-20") {
+		t.Errorf("with a bill that changed: %d %s", a.status, a.body)
+	}
+}
+
 // TestPeriodClose: one person proposes, another one closes, and late money goes
 // to the next month.
 func TestPeriodClose(t *testing.T) {

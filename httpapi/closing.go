@@ -123,7 +123,7 @@ func (s *Server) uncompared(ctx context.Context, id domain.ChannelID, from, to d
 // one that is.
 func (s *Server) runStates(ctx context.Context, id domain.ChannelID, from, to domain.Day) (map[runOf]string, error) {
 	what := map[runOf]string{}
-	complete := map[runOf]bool{}
+	newest, complete := map[runOf]operations.BillRun{}, map[runOf]bool{}
 	f := operations.BillRunFilter{Channel: id, From: from, To: to, Limit: pageRows}
 	for {
 		runs, err := s.Bills.BillRuns(ctx, f)
@@ -132,22 +132,26 @@ func (s *Server) runStates(ctx context.Context, id domain.ChannelID, from, to do
 		}
 		for _, r := range runs { // the newest first
 			of := runOf{r.Day, r.Bill}
-			if _, seen := what[of]; !seen {
-				what[of] = runTrouble(r)
+			if complete[of] {
+				continue
 			}
-			complete[of] = complete[of] || r.State == operations.RunComplete
+			last, seen := newest[of]
+			if !seen {
+				newest[of], last = r, r
+				what[of] = runTrouble(r)
+			} else if last.SHA256 == "" && r.SHA256 != "" {
+				last.SHA256 = r.SHA256 // the newest that was had
+				newest[of] = last
+			}
+			if complete[of] = r.State == operations.RunComplete; complete[of] && (last.SHA256 == "" || last.SHA256 == r.SHA256) {
+				what[of] = "" // fetched again in vain: what it was compared with stands
+			}
 		}
 		if len(runs) < f.Limit {
-			break
+			return what, nil
 		}
 		f.Before = runs[len(runs)-1].Seq
 	}
-	for of := range complete {
-		if complete[of] { // fetched again in vain: what it was compared with stands
-			what[of] = ""
-		}
-	}
-	return what, nil
 }
 
 // pageRows is how many rows are read at once for sums.
