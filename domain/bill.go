@@ -20,9 +20,32 @@ func ParseDay(text string) (Day, error) {
 // DayOf is the day of t in zone.
 func DayOf(t time.Time, zone *time.Location) Day { return Day(t.In(zone).Format(time.DateOnly)) }
 
-// Start is the first moment of d in zone.
+// Start is the first moment of d in zone, also where clocks are set forward at
+// midnight, so that the day begins at one, or back to it, so that it comes twice.
+// A day that a zone has left out begins with the one after it.
 func (d Day) Start(zone *time.Location) time.Time {
-	t, _ := time.ParseInLocation(time.DateOnly, string(d), zone)
+	midnight, _ := time.Parse(time.DateOnly, string(d))
+	t := time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 0, 0, 0, 0, zone)
+	set, _ := t.ZoneBounds()
+	if hour, minute, second := t.Clock(); t.Day() == midnight.Day() && hour+minute+second == 0 && (set.IsZero() || t.Sub(set) > 12*time.Hour) {
+		return t // nearly always
+	}
+	return d.startByNoon(midnight, zone)
+}
+
+// startByNoon goes by the clock of the day's noon, at which none is set.
+func (d Day) startByNoon(midnight time.Time, zone *time.Location) time.Time {
+	at := func(like time.Time) time.Time { // midnight by the clock that is in force at a moment
+		_, offset := like.In(zone).Zone()
+		return midnight.Add(-time.Duration(offset) * time.Second).In(zone)
+	}
+	t := at(time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 12, 0, 0, 0, zone))
+	switch before := t.Add(-time.Second); {
+	case DayOf(t, zone) < d:
+		return at(t)
+	case DayOf(before, zone) == d:
+		return at(before)
+	}
 	return t
 }
 

@@ -129,6 +129,5 @@ func NextPeriod(period string) string {
 
 // PeriodEnd is the first moment after period in zone.
 func PeriodEnd(period string, zone *time.Location) time.Time {
-	t, _ := time.ParseInLocation(monthOnly, period, zone)
-	return t.AddDate(0, 1, 0)
+	return Day(NextPeriod(period) + "-01").Start(zone)
 }
