@@ -76,7 +76,7 @@ func (c *comparison) bySlot(ours []OurLine, theirs []BillLine) error {
 		case len(t) == 0:
 			spareOurs = appendRefs(spareOurs, o)
 		case len(o) == 0:
-			spareTheirs = appendRefs(spareTheirs, t)
+			spareTheirs = appendRefs(spareTheirs, c.once(at, t))
 		default:
 			if err := c.slot(o, t); err != nil {
 				return err
@@ -84,6 +84,26 @@ func (c *comparison) bySlot(ours []OurLine, theirs []BillLine) error {
 		}
 	}
 	return c.spare(spareOurs, spareTheirs)
+}
+
+// once tells of lines that stand twice though we have none like them, and returns
+// the others. Lines with numbers of their own may be parts.
+func (c *comparison) once(at slot, theirs []BillLine) []BillLine {
+	if at.kind != LinePayment && at.ref == "" || len(theirs) < 2 {
+		return theirs
+	}
+	var out []BillLine
+	seen := map[string]bool{}
+	for i := range theirs {
+		t := &theirs[i]
+		if t.moved() && seen[t.ID] {
+			c.tell(Difference{Kind: DuplicateTradeNo, State: DifferenceOpen, Theirs: t, Note: "listed more than once"})
+			continue
+		}
+		seen[t.ID] = seen[t.ID] || t.moved()
+		out = append(out, *t)
+	}
+	return out
 }
 
 func nextSlot(ours []OurLine, theirs []BillLine) slot {

@@ -408,12 +408,14 @@ func naive(ours []OurLine, theirs []BillLine) []string {
 			out = append(out, kind+" "+o.TradeNo)
 		}
 	}
+	listed := map[string]bool{}
 	for j, b := range theirs {
 		if !usedTheirs[j] {
 			kind := "only_theirs"
-			if on(b.TradeNo, true) > 0 {
+			if on(b.TradeNo, true) > 0 || listed[b.TradeNo] {
 				kind = "duplicate_trade_no"
 			}
+			listed[b.TradeNo] = true
 			out = append(out, kind+" "+b.TradeNo)
 		}
 	}

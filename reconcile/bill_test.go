@@ -247,6 +247,7 @@ func TestBillIncomplete(t *testing.T) {
 		"an error page":          {operations.CauseBillBroken, func(b *books) { b.bank.spoil = func(string) string { return "<html>502</html>" } }},
 		"empty":                  {operations.CauseBillBroken, func(b *books) { b.bank.spoil = func(string) string { return "" } }},
 		"lines that stand twice": {operations.CauseBillDoubled, func(b *books) { m := b.bank.moves["T1/"]; m.times = 2; b.bank.moves["T1/"] = m }},
+		"what we lack, twice":    {operations.CauseBillDoubled, func(b *books) { m := b.bank.moves["T2/"]; m.times = 2; b.bank.moves["T2/"] = m }},
 		"no answer to questions": {operations.CauseUnanswered, func(b *books) { b.bank.mute = true }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -262,9 +263,11 @@ func TestBillIncomplete(t *testing.T) {
 				t.Errorf("payments went from %d events to %d: %+v", had, b.payments(), run)
 			}
 			*b.bank = bank{clock: b.clock.now, moves: b.bank.moves, final: true}
-			m := b.bank.moves["T1/"]
-			m.times = 1
-			b.bank.has(m)
+			for _, key := range []string{"T1/", "T2/"} {
+				m := b.bank.moves[key]
+				m.times = 1
+				b.bank.has(m)
+			}
 			if run := b.compared(today, operations.RunComplete, ""); run.Healed != 1 {
 				t.Errorf("when all is well again: %+v", run)
 			}
