@@ -144,8 +144,11 @@ func (f bundleFlags) readingKeys(cfg config.Config) audit.Secrets {
 }
 
 // sealedTree is the tree with what is in the log signed, as far as no other
-// process is at it.
+// process is at it and it can be written.
 func (p *program) sealedTree(ctx context.Context, cfg config.Config, s *stores) (*tamperlog.Folder, error) {
+	if assembly.Still(s.events) {
+		return tamperlog.OpenFolder(assembly.Path(cfg, assembly.TreeFolder)), nil
+	}
 	err := assembly.SealNow(ctx, cfg, s.events, p.clock)
 	switch domain.KindOf(err) {
 	case domain.KindUnavailable: // a reconciler seals: what is signed so far goes out

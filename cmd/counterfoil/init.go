@@ -172,7 +172,11 @@ func (p *program) newKey(ctx context.Context, cfg config.Config, k operations.AP
 }
 
 func (p *program) openOperations(ctx context.Context, cfg config.Config) (operations.Store, error) {
-	ops, err := osqlite.Open(ctx, assembly.Path(cfg, assembly.OperationsFile), osqlite.Options{Clock: p.clock})
+	return p.operations(ctx, cfg, osqlite.Options{Clock: p.clock})
+}
+
+func (p *program) operations(ctx context.Context, cfg config.Config, o osqlite.Options) (operations.Store, error) {
+	ops, err := osqlite.Open(ctx, assembly.Path(cfg, assembly.OperationsFile), o)
 	if err != nil {
 		return nil, fmt.Errorf("open operations store: %w", err)
 	}

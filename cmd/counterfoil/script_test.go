@@ -50,7 +50,8 @@ var built string
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:       "testdata",
+		Condition: conditions,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":     exits,
 			"soon":      soon,
@@ -64,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"submit":    submit,
 			"pay":       pay,
 			"sql":       runSQL,
+			"medium":    medium,
 			"mode":      fileMode,
 			"setconfig": setConfig,
 			"setenv":    setEnv,

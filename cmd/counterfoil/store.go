@@ -10,6 +10,7 @@ import (
 	"counterfoil/internal/config"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	osqlite "counterfoil/operations/sqlite"
 )
 
 // readCache is the page cache of a command that only reads, in bytes.
@@ -25,9 +26,10 @@ type stores struct {
 	keys   *audit.Remembered // that ledger opens sealed parts with
 }
 
-// openEvents opens the event log alone.
+// openEvents opens the event log alone, also from a medium that cannot be
+// written.
 func (p *program) openEvents(ctx context.Context, cfg config.Config) (eventstore.Store, error) {
-	return assembly.OpenEvents(ctx, cfg, assembly.StoreOptions{Cache: readCache})
+	return assembly.OpenEvents(ctx, cfg, assembly.StoreOptions{Cache: readCache, OnlyReads: true})
 }
 
 // openStores opens the event log with the keys to its sealed parts.
@@ -48,7 +50,7 @@ func (p *program) openBeside(ctx context.Context, cfg config.Config, events even
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.ops, err = p.openOperations(ctx, cfg); err != nil {
+	if s.ops, err = p.operations(ctx, cfg, osqlite.Options{Clock: p.clock, OnlyReads: true}); err != nil {
 		return s, err
 	}
 	s.keys = audit.Remember(s.ops)

@@ -41,6 +41,10 @@ must still begin with the events it covers. With --key it is the key you kept
 that must have signed it. Without a checkpoint from outside, verify cannot see a
 hand that rewrote the log and signed the result with the log's own key.
 
+A folder that cannot be written, as a copy on a read-only medium, is read where
+it is, unless a write-ahead log (events.db-wal) lies beside: then copy all three
+files to where they may be written. So do the other commands that only read.
+
 With the name of a bundle (see "counterfoil audit bundle") that file is checked
 instead, claim by claim, and no installation is needed.
 
@@ -156,7 +160,7 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 		d.Tree = nil
 	}
 	if rows := assembly.Path(cfg, assembly.ProjectionsFile); exists(rows) && !moved {
-		db, err := psqlite.Open(rows, psqlite.Config{})
+		db, err := psqlite.Open(rows, psqlite.Config{OnlyReads: true})
 		if err != nil {
 			return rep, fmt.Errorf("open projections: %w", err)
 		}
@@ -204,7 +208,7 @@ func (p *program) openToVerify(ctx context.Context, cfg config.Config) (*stores,
 	if err == nil || domain.KindOf(err) != domain.KindCorrupt || cfg.Remote() {
 		return s, err
 	}
-	events, again := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache, SkipTail: true})
+	events, again := esqlite.Open(ctx, assembly.Path(cfg, assembly.EventsFile), esqlite.Options{Cache: readCache, SkipTail: true, OnlyReads: true})
 	if again != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ const (
 	codeIOErr    = 10
 	codeCorrupt  = 11
 	codeFull     = 13
+	codeCantOpen = 14
 	codeNotADB   = 26
 	codeRow      = 100
 	codeDone     = 101
@@ -55,6 +56,7 @@ type conn struct {
 
 const (
 	openReadWrite = sqlite3.SQLITE_OPEN_READWRITE
+	openStill     = sqlite3.SQLITE_OPEN_READONLY | sqlite3.SQLITE_OPEN_URI
 	openCreate    = sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE
 	// openAlways: no locks around a connection that no two goroutines use,
 	// and result codes with their extension.

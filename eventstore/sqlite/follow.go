@@ -153,8 +153,8 @@ type watcher struct {
 	seen            int64
 }
 
-func newWatcher(path string) (*watcher, error) {
-	c, err := dialReader(path)
+func (s *Store) newWatcher() (*watcher, error) {
+	c, err := s.dialReader()
 	if err != nil {
 		return nil, err
 	}

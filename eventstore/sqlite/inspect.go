@@ -35,7 +35,7 @@ func (s *Store) Inspect(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, domain.E(domain.KindUnavailable, "inspect %s: %w", s.path, err)
 	}
-	c, err := dialReader(s.path)
+	c, err := s.dialReader()
 	if err != nil {
 		return nil, err
 	}

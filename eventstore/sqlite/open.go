@@ -13,6 +13,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
+	"counterfoil/internal/still"
 )
 
 // oldest is the first SQLite without the defect that could lose a page when
@@ -133,10 +134,14 @@ func journalLimit(pages int) string {
 }
 
 // dialReader opens a connection that cannot write.
-func dialReader(path string) (*conn, error) {
-	c, err := dial(path, openReadWrite, "busy_timeout=2000", "query_only=ON", "mmap_size=0", "trusted_schema=OFF", "cache_size=-8192")
+func (s *Store) dialReader() (*conn, error) {
+	name, flags := s.path, int32(openReadWrite)
+	if s.still {
+		name, flags = still.URI(s.path), openStill
+	}
+	c, err := dial(name, flags, "busy_timeout=2000", "query_only=ON", "mmap_size=0", "trusted_schema=OFF", "cache_size=-8192")
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, openError(s.path, err)
 	}
 	return c, nil
 }
@@ -147,7 +152,11 @@ func openError(path string, err error) error {
 	if !errors.As(err, &sql) {
 		return domain.E(domain.KindUnavailable, "open %s: %w", path, err)
 	}
-	switch sql.primary() {
+	code := sql.primary()
+	if code == codeCantOpen && still.Unwritable(path) {
+		code = codeReadOnly // the same, said by a file system that is read-only
+	}
+	switch code {
 	case codeNotADB:
 		return domain.E(domain.KindMismatch, "%s is not a Counterfoil event store: %w", path, err)
 	case codeCorrupt:
@@ -156,7 +165,7 @@ func openError(path string, err error) error {
 		return domain.E(domain.KindUnavailable, "another process keeps %s locked: %w", path, err)
 	case codeReadOnly: // reading, too, keeps the index of the write-ahead log beside the file
 		return domain.E(domain.KindDenied, "%s, its folder or the files beside it may not be written by this account: "+
-			"use one that may, or copy the whole folder to where it may and read the copy: %w", path, err)
+			"use one that may, or copy the whole folder to where it may and go on there: %w", path, err)
 	}
 	return domain.E(domain.KindUnavailable, "open %s: %w", path, err)
 }

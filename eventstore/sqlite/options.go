@@ -41,6 +41,11 @@ type Options struct {
 	// it and names what is wrong. Nothing should be appended to such a store.
 	SkipTail bool
 
+	// OnlyReads is for who appends nothing: a file that cannot be written, or
+	// whose folder cannot, is opened all the same, and its appends are KindDenied.
+	// Elsewhere it changes nothing.
+	OnlyReads bool
+
 	// Poll is how often other processes' commits are looked for. Default 15 ms.
 	Poll time.Duration
 }

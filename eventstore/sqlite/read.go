@@ -18,8 +18,8 @@ type reader struct {
 	types                                map[string]string // each type's name once, not once per event
 }
 
-func newReader(path string) (*reader, error) {
-	c, err := dialReader(path)
+func (s *Store) newReader() (*reader, error) {
+	c, err := s.dialReader()
 	if err != nil {
 		return nil, err
 	}

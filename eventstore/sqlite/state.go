@@ -19,6 +19,7 @@ type state struct {
 	full    error  // until there is room
 	aground error  // until the log of before is in the database
 	retired string // for ever: where the log has moved to
+	still   bool   // for ever: the file cannot be written
 	failed  chan struct{}
 }
 
@@ -36,6 +37,8 @@ func (st *state) usable() error {
 		return domain.E(domain.KindCorrupt, "the event store takes no appends: %w", st.corrupt)
 	case st.retired != "":
 		return domain.E(domain.KindUnavailable, "the event store takes no appends: its log has moved to %s", st.retired)
+	case st.still:
+		return domain.E(domain.KindDenied, "the event store takes no appends: its file or folder may not be written by this account")
 	}
 	if st.aground != nil {
 		return st.aground

@@ -7,6 +7,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
+	"counterfoil/internal/still"
 )
 
 // Store is an open store file. It is safe for concurrent use.
@@ -19,6 +20,8 @@ type Store struct {
 	writer  *writer
 	gate    sync.Mutex // holds off the committer while the log starts over
 	readers chan *reader
+	full    bool // all readers are there
+	still   bool // the file cannot be written, and nobody does
 	watcher *watcher
 	mover   *mover
 	head    head
@@ -36,8 +39,9 @@ var _ eventstore.Store = (*Store)(nil)
 //
 // KindNotFound when there is nothing at path; KindMismatch for a foreign file,
 // one from a newer program, or a place that SQLite cannot lock (network file
-// systems); KindCorrupt when the end of the log contradicts itself;
-// KindUnavailable when another process keeps it locked.
+// systems); KindCorrupt when the end of the log contradicts itself; KindDenied
+// when it cannot be written, see Options.OnlyReads; KindUnavailable when another
+// process keeps it locked.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	o = o.withDefaults()
 	path, err := locate(path)
@@ -54,7 +58,16 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s.state.failed = make(chan struct{})
 	s.queue.wake = make(chan struct{}, 1)
 	s.head.grown = make(chan struct{})
-	if err := s.open(ctx); err != nil {
+	if o.OnlyReads {
+		if s.still, err = still.Is(path); err != nil {
+			return nil, err
+		}
+	}
+	opening := s.open
+	if s.still {
+		opening = s.openStill
+	}
+	if err := opening(ctx); err != nil {
 		s.closeConns()
 		return nil, err
 	}
@@ -71,14 +84,10 @@ func (s *Store) open(ctx context.Context) error {
 	if s.state.retired, err = movedTo(s.writer.c); err != nil {
 		return openError(s.path, err)
 	}
-	for range s.o.Readers {
-		r, err := newReader(s.path)
-		if err != nil {
-			return err
-		}
-		s.readers <- r
+	if err := s.openReaders(); err != nil {
+		return err
 	}
-	if s.watcher, err = newWatcher(s.path); err != nil {
+	if s.watcher, err = s.newWatcher(); err != nil {
 		return err
 	}
 	if s.mover, err = newMover(s.path, s.o.LogPages); err != nil {
@@ -87,6 +96,47 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.land(ctx); err != nil {
 		return err
 	}
+	return s.checkEnd(ctx)
+}
+
+// openStill makes the connections to a file that cannot be written: there is
+// nothing to recover, to commit or to wait for.
+func (s *Store) openStill(ctx context.Context) error {
+	c, err := s.dialReader()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := identify(c, s.path); err != nil {
+		return err
+	}
+	if err := checkSchema(c, s.path); err != nil {
+		return err
+	}
+	if s.state.retired, err = movedTo(c); err != nil {
+		return openError(s.path, err)
+	}
+	s.state.still = true
+	if err := s.openReaders(); err != nil {
+		return err
+	}
+	return s.checkEnd(ctx)
+}
+
+func (s *Store) openReaders() error {
+	for range s.o.Readers {
+		r, err := s.newReader()
+		if err != nil {
+			return err
+		}
+		s.readers <- r
+	}
+	s.full = true
+	return nil
+}
+
+// checkEnd looks at the end of the log, and knows it from then on.
+func (s *Store) checkEnd(ctx context.Context) error {
 	look := s.checkTail
 	if s.o.SkipTail {
 		look = s.Head
@@ -96,7 +146,13 @@ func (s *Store) open(ctx context.Context) error {
 	return err
 }
 
+// Still reports whether the file cannot be written and is read as it stands.
+func (s *Store) Still() bool { return s.still }
+
 func (s *Store) start() {
+	if s.still {
+		return
+	}
 	s.checkSpace()
 	s.work.Go(s.commitLoop)
 	s.work.Go(s.watchLoop)
@@ -119,7 +175,7 @@ func (s *Store) Close() error {
 
 // closeConns waits for readers that are lent out.
 func (s *Store) closeConns() {
-	for range s.openReaders() {
+	for range s.countReaders() {
 		r := <-s.readers
 		r.c.close()
 	}
@@ -134,10 +190,10 @@ func (s *Store) closeConns() {
 	}
 }
 
-// openReaders is how many readers there are: all when the store was opened, as
+// countReaders is how many readers there are: all when the store was opened, as
 // many as are in the pool when opening failed.
-func (s *Store) openReaders() int {
-	if s.mover != nil {
+func (s *Store) countReaders() int {
+	if s.full {
 		return cap(s.readers)
 	}
 	return len(s.readers)

@@ -21,6 +21,9 @@ type StoreOptions struct {
 	Logger  *slog.Logger  // nil discards
 	Cache   int           // bytes of an embedded store kept in memory; 0 means the store's default
 	Connect time.Duration // a server is waited for so long; 0 means the store's default
+	// OnlyReads opens an embedded store that cannot be written, too, and takes no
+	// appends there.
+	OnlyReads bool
 }
 
 // OpenEvents opens the event store that the configuration names: the file
@@ -37,7 +40,7 @@ func OpenEvents(ctx context.Context, cfg config.Config, o StoreOptions) (eventst
 		}
 		return s, nil
 	}
-	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache})
+	s, err := esqlite.Open(ctx, Path(cfg, EventsFile), esqlite.Options{Logger: o.Logger, Cache: o.Cache, OnlyReads: o.OnlyReads})
 	if err != nil {
 		return nil, err // it names the file
 	}
@@ -97,6 +100,13 @@ func Retired(s eventstore.Store) string {
 		return file.Retired()
 	}
 	return ""
+}
+
+// Still reports whether the file of a store cannot be written here, and is read
+// as it stands.
+func Still(s eventstore.Store) bool {
+	file, ok := s.(*esqlite.Store)
+	return ok && file.Still()
 }
 
 // whose looks at whose log was opened; err is how that went. A server holds the

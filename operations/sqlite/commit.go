@@ -68,8 +68,11 @@ func newCommitter(ctx context.Context, db *sql.DB, wait time.Duration, g *gate, 
 
 // do runs a job and returns when it is committed. When ctx ends before the job
 // was begun nothing happens and the error is KindUnavailable; after that the
-// commit is waited for.
+// commit is waited for. A store that cannot be written has no committer.
 func (c *committer) do(ctx context.Context, run func(*tx) error) error {
+	if c == nil {
+		return domain.E(domain.KindDenied, "the operations store takes no writes: its file or folder may not be written by this account")
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -195,10 +198,7 @@ func (c *committer) setLast(err error) {
 // ready reports whether the committer can write. After a failure it tries with
 // as much as a few rows need, so that a store recovers without traffic too.
 func (c *committer) ready(ctx context.Context) error {
-	c.mu.Lock()
-	last := c.last
-	c.mu.Unlock()
-	if last == nil {
+	if c != nil && c.lastError() == nil {
 		return nil
 	}
 	return c.do(ctx, func(t *tx) error {
@@ -208,6 +208,12 @@ func (c *committer) ready(ctx context.Context) error {
 		_, err := t.exec(`DELETE FROM probe`)
 		return err
 	})
+}
+
+func (c *committer) lastError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 func (c *committer) runAll(batch []*job) error {

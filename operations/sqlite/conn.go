@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/internal/still"
 )
 
 // Settings of every connection. Writers do not wait inside SQLite: its busy
@@ -31,7 +32,20 @@ func open(path, pragmas string, n int) (*sql.DB, error) {
 	}
 	// mode=rw: only Create makes the file.
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "mode=rw" + pragmas}
-	db, err := sql.Open("sqlite", u.String())
+	return openURI(u.String(), n)
+}
+
+// openStill is open for a file that cannot be written, and nobody does.
+func openStill(path string, n int) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, domain.E(domain.KindInvalid, "path of operations store: %w", err)
+	}
+	return openURI(still.URI(abs)+readPragmas, n)
+}
+
+func openURI(uri string, n int) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", uri)
 	if err != nil {
 		return nil, classify("open", err)
 	}

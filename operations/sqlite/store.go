@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"counterfoil/domain"
+	"counterfoil/internal/still"
 	"counterfoil/operations"
 )
 
@@ -24,6 +25,11 @@ type Options struct {
 	// MaxCallbacks is how many of them stay, oldest gone first: a replayed
 	// address must not fill the disk. 10 million (about 4 GB) if 0.
 	MaxCallbacks int
+
+	// OnlyReads is for who writes nothing: a file that cannot be written, or
+	// whose folder cannot, is opened as it stands, and writes are KindDenied.
+	// Elsewhere it changes nothing.
+	OnlyReads bool
 }
 
 // limits are the bounds of what is kept.
@@ -73,6 +79,7 @@ type Store struct {
 	clock  func() time.Time
 	limits limits
 
+	still   bool // the file cannot be written, and nobody does
 	read    *sql.DB
 	getKey  *sql.Stmt
 	health  *health
@@ -156,6 +163,15 @@ func openWith(ctx context.Context, path string, o Options, limits limits) (*Stor
 	}
 	warnIfShared(ctx, logger, path)
 	s := &Store{logger: logger, clock: o.Clock, limits: limits, health: &health{}, slots: noSlots}
+	switch {
+	case o.OnlyReads:
+		var err error
+		if s.still, err = still.Is(path); err != nil {
+			return nil, err
+		}
+	case still.Unwritable(path):
+		return nil, domain.E(domain.KindDenied, "operations store %s or its folder may not be written by this account", path)
+	}
 	if err := s.connect(ctx, path); err != nil {
 		return nil, errors.Join(err, s.disconnect())
 	}
@@ -176,6 +192,9 @@ func warnIfShared(ctx context.Context, logger *slog.Logger, path string) {
 // connect opens the connections; what it opened before an error, disconnect
 // closes.
 func (s *Store) connect(ctx context.Context, path string) error {
+	if s.still {
+		return s.connectStill(ctx, path)
+	}
 	durable, err := open(path, fullPragmas, 1)
 	if err != nil {
 		return err
@@ -197,6 +216,27 @@ func (s *Store) connect(ctx context.Context, path string) error {
 	if s.read, err = open(path, readPragmas, readers); err != nil {
 		return err
 	}
+	return s.prepare(ctx)
+}
+
+// connectStill opens a file that cannot be written. An older schema would have
+// to be changed.
+func (s *Store) connectStill(ctx context.Context, path string) (err error) {
+	if s.read, err = openStill(path, readers); err != nil {
+		return err
+	}
+	var version int
+	if err := s.read.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return classify("read schema version", err)
+	}
+	if version != len(steps) {
+		return domain.E(domain.KindMismatch, "%s has schema %d, this program reads %d, and the file cannot be written here: copy it to where it may be",
+			path, version, len(steps))
+	}
+	return s.prepare(ctx)
+}
+
+func (s *Store) prepare(ctx context.Context) (err error) {
 	s.getKey, err = s.read.PrepareContext(ctx, `SELECT key FROM data_keys WHERE id = ?`)
 	return classify("prepare", err)
 }
@@ -210,6 +250,9 @@ func (s *Store) start() {
 	ctx, stop := context.WithCancel(background())
 	s.stop = stop
 	s.log = newCallbackQueue(s.limits)
+	if s.still {
+		return
+	}
 	s.running.Go(func() { s.writeCallbacks(ctx) })
 	s.running.Go(func() { s.prune(ctx) })
 }

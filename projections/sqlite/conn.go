@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 
 	"counterfoil/domain"
+	"counterfoil/internal/still"
 )
 
 // conn is one connection with its prepared statements. It speaks to the driver
@@ -34,7 +35,16 @@ func open(file string, create bool, pragmas ...string) (*conn, error) {
 		q.Set("mode", "rwc")
 	}
 	dsn := url.URL{Scheme: "file", Path: file, RawQuery: q.Encode()}
-	raw, err := (&sqlite.Driver{}).Open(dsn.String())
+	return openURI(file, dsn.String())
+}
+
+// openStill opens a file that cannot be written, and nobody does.
+func openStill(file string, pragmas ...string) (*conn, error) {
+	return openURI(file, still.URI(file)+"&"+url.Values{"_pragma": pragmas}.Encode())
+}
+
+func openURI(file, uri string) (*conn, error) {
+	raw, err := (&sqlite.Driver{}).Open(uri)
 	if err != nil {
 		return nil, classify(fmt.Errorf("open %s: %w", file, err))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
+	"counterfoil/internal/still"
 	"counterfoil/projections"
 )
 
@@ -26,6 +27,25 @@ type Config struct {
 	Readers  int           // connections for reading; 0 means 4
 	Accounts int           // accounts whose current balances are kept in memory; 0 means 50,000
 	Log      *slog.Logger  // nil discards
+
+	// OnlyReads opens projections that cannot be written, or whose folder cannot,
+	// as they stand. Elsewhere it changes nothing.
+	OnlyReads bool
+}
+
+// locate is the file that path stands for, made where it has to be, and whether
+// it is one that cannot be written.
+func (c Config) locate(path string) (file string, fixed bool, err error) {
+	if c.OnlyReads {
+		if file, err = current(path); err == nil && file != "" {
+			fixed, err = still.Is(file)
+		}
+		if fixed || err != nil {
+			return file, fixed, err
+		}
+	}
+	file, err = ensure(path)
+	return file, false, err
 }
 
 func (c Config) filled() Config {
@@ -79,12 +99,12 @@ func Open(path string, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, domain.E(domain.KindInvalid, "path %q: %w", path, err)
 	}
-	file, err := ensure(path)
+	file, fixed, err := cfg.locate(path)
 	if err != nil {
 		return nil, err
 	}
 	cfg = cfg.filled()
-	r, err := openReaders(file, cfg.Readers)
+	r, err := openReaders(file, cfg.Readers, fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +184,7 @@ func (d *DB) reopen() error {
 	if err != nil || file == "" || file == d.files.Load().file {
 		return err
 	}
-	r, err := openReaders(file, d.cfg.Readers)
+	r, err := openReaders(file, d.cfg.Readers, false)
 	if err != nil {
 		return err
 	}

@@ -23,12 +23,12 @@ type readers struct {
 	names map[int64]string
 }
 
-func openReaders(file string, size int) (*readers, error) {
+func openReaders(file string, size int, fixed bool) (*readers, error) {
 	r := &readers{
 		file: file, size: size, pool: make(chan *conn, size),
 		gone: make(chan struct{}), names: make(map[int64]string),
 	}
-	watch, err := openReader(file)
+	watch, err := openReader(file, fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func openReaders(file string, size int) (*readers, error) {
 		return nil, errors.Join(err, watch.close())
 	}
 	for range size {
-		c, err := openReader(file)
+		c, err := openReader(file, fixed)
 		if err != nil {
 			return nil, errors.Join(err, r.close(len(r.pool)))
 		}
@@ -47,9 +47,14 @@ func openReaders(file string, size int) (*readers, error) {
 }
 
 // openReader opens a connection that cannot write. It is not opened read-only:
-// SQLite needs to write the index of the write-ahead log to read it.
-func openReader(file string) (*conn, error) {
-	return open(file, false, "query_only(1)", "busy_timeout(1000)", "cache_size(-4096)", "mmap_size(268435456)")
+// SQLite needs to write the index of the write-ahead log to read it. A file that
+// cannot be written has no such log.
+func openReader(file string, fixed bool) (*conn, error) {
+	pragmas := []string{"query_only(1)", "busy_timeout(1000)", "cache_size(-4096)", "mmap_size(268435456)"}
+	if fixed {
+		return openStill(file, pragmas...)
+	}
+	return open(file, false, pragmas...)
 }
 
 // close closes n pooled connections, as they come back, and the poller's.

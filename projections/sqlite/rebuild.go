@@ -185,7 +185,7 @@ func openLive(path string) (c *conn, why string) {
 		return nil, "there were no rows before"
 	}
 	if err == nil {
-		c, err = openReader(file)
+		c, err = openReader(file, false)
 	}
 	if err != nil {
 		return nil, "the rows in use cannot be opened: " + err.Error()
