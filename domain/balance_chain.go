@@ -6,14 +6,20 @@ import (
 	"time"
 )
 
-// BillBalance is what a bill says of the balance in one currency: it began with
-// Opening, and the movements brought it to Closing.
+// BillBalance is what a bill says of the balance in one currency: what it began
+// with, and what the day's movements brought it to. What is off from our book at
+// the day's end is what was off before, and the parts.
 type BillBalance struct {
 	Currency Currency `json:"currency"`
-	Opening  Money    `json:"opening"`
-	Closing  Money    `json:"closing"`
-	In       Money    `json:"in"`  // all that came
-	Out      Money    `json:"out"` // all that went, positive
+	Opening  Money    `json:"opening"` // when the day began
+	Closing  Money    `json:"closing"` // at its end
+	In       Money    `json:"in"`      // all that came
+	Out      Money    `json:"out"`     // all that went, positive
+
+	Held   bool          `json:"held,omitempty"`  // it was held against our book, as follows
+	Book   Money         `json:"book,omitzero"`   // what our book of it held at the day's end; zero Money for nothing
+	Before Money         `json:"before,omitzero"` // by how much more the bill began with than our book; zero Money where they were equal
+	Parts  []BalancePart `json:"parts,omitempty"` // what moved differently in the day, by kind
 }
 
 // BalanceBreak is a line whose balance does not follow from the one before it.
@@ -34,6 +40,7 @@ const maxBreaks = 20
 type balanceChain struct {
 	begin, end   time.Time // of the first line and the last one
 	in, out      Money
+	moved        map[PartKind]Money
 	known        bool // a balance was stated
 	first, last  Money
 	before       Money // the movements up to the first balance, its own line's included
@@ -66,6 +73,9 @@ func (c *balanceChain) add(b *BillLine) (err error) {
 		c.out, err = c.out.Sub(b.Net)
 	} else {
 		c.in, err = c.in.Add(b.Net)
+	}
+	if err == nil {
+		err = c.part(b)
 	}
 	if err != nil {
 		return err

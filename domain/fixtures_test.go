@@ -58,6 +58,13 @@ func fixtures() map[string]domain.Fact {
 			Empty: true, Final: true, Ours: 9, Theirs: 8, Matched: 5, Waiting: 1, Settled: 2, Tolerated: 3, Differing: 4, Healed: 6,
 			Kinds:  []domain.KindCount{{Kind: domain.OnlyOurs, Count: 3}, {Kind: domain.OnlyTheirs, Count: 1}},
 			Totals: []domain.ComparedTotal{{OurPayments: ten, TheirPayments: five, OurRefunds: five, TheirRefunds: ten, Fees: "0.0438", Tolerated: "-0.01"}},
+			Balances: []domain.BillBalance{
+				{
+					Currency: domain.CNY, Opening: five, In: ten, Out: five, Closing: ten, Held: true, Book: five, Before: five.Neg(),
+					Parts: []domain.BalancePart{{What: domain.PartRefund, Bill: five.Neg(), Book: ten.Neg()}, {What: domain.PartOpening, Bill: ten.Neg(), Book: five.Neg()}},
+				},
+				{Currency: domain.JPY, Opening: yen, In: yen, Out: yen, Closing: yen},
+			},
 		},
 		"reconciliation.compared.v1.minimal": domain.ReconciliationCompared{Run: "bill-7", Channel: "a", Day: "2026-03-13", Bill: "answers", Import: 1, SHA256: "e3b0"},
 		"reconciliation.differed.v1.full": domain.ReconciliationDiffered{

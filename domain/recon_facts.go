@@ -29,6 +29,7 @@ type ReconciliationCompared struct {
 	Healed    int             `json:"healed,omitempty"`    // credited on the provider's answer
 	Kinds     []KindCount     `json:"kinds,omitempty"`     // of the differences seen, in order of the kinds
 	Totals    []ComparedTotal `json:"totals,omitempty"`    // in order of the currencies
+	Balances  []BillBalance   `json:"balances,omitempty"`  // as the bill states them, and our books of them
 }
 
 // KindCount counts differences of one kind.

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestBalancesFollow(t *testing.T) {
 			t.Fatalf("%v, breaks %+v", err, tally.Breaks())
 		}
 		want := domain.BillBalance{Currency: domain.CNY, Opening: cny(opening), Closing: cny(opening + in - out), In: cny(in), Out: cny(out)}
-		if len(got) != 1 || got[0] != want {
+		if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 			t.Fatalf("balances %+v, want %+v", got, want)
 		}
 		lines[len(lines)-1].Balance = cny(lines[len(lines)-1].Balance.Minor() + 1)
@@ -107,7 +108,7 @@ func TestTallyCharges(t *testing.T) {
 	vain.Status, vain.Net = domain.StatusFailed, domain.Money{}
 	got := tallied(t, pay, back, vain).Charges()
 	want := domain.Charge{Currency: domain.CNY, Fees: "0.027", Discounts: "0.5", Moved: cny(2)}
-	if len(got) != 1 || got[0] != want {
+	if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	unsure := pay
@@ -176,5 +177,62 @@ func TestPayoutsGoIntoPayouts(t *testing.T) {
 	}
 	if got := tally.Payouts(); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// What a bill states is held against the books by kind of movement: a fee that a
+// line names beside its amount is a fee, what was changed on the way is exchange,
+// and sums that are equal are not told.
+func TestBalancesAgainstTheBooks(t *testing.T) {
+	t.Parallel()
+	usd := func(minor int64) domain.Money { return domain.NewMoney(minor, domain.USD) }
+	lines := []domain.BillLine{
+		{Kind: domain.LinePayment, Amount: cny(1000), Fee: decimal.RequireFromString("0.06"), FeeCurrency: domain.CNY, Net: cny(994), Balance: cny(1094), At: flowNoon},
+		{Kind: domain.LineFee, Amount: cny(4), Fee: decimal.RequireFromString("0.04"), FeeCurrency: domain.CNY, Net: cny(-4), Balance: cny(1090), At: flowNoon.Add(time.Second)},
+		{Kind: domain.LinePayment, Amount: usd(100), Fee: decimal.RequireFromString("0.20"), FeeCurrency: domain.CNY, Net: cny(698), Balance: cny(1788), At: flowNoon.Add(2 * time.Second)},
+		{Kind: domain.LineRefund, Amount: cny(30), Net: cny(-30), Balance: cny(1758), At: flowNoon.Add(3 * time.Second)},
+	}
+	for name, c := range map[string]struct {
+		books  map[domain.Currency]domain.BookDay
+		book   domain.Money
+		before domain.Money
+		parts  []domain.BalancePart
+	}{
+		"all is booked": {
+			books: map[domain.Currency]domain.BookDay{domain.CNY: {Opening: cny(100), Moved: map[domain.PartKind]domain.Money{
+				domain.PartPayment: cny(1000), domain.PartFee: cny(-30), domain.PartExchange: cny(718), domain.PartRefund: cny(-30),
+			}}}, book: cny(1758),
+		},
+		"one refund is not, another day's money is": {
+			books: map[domain.Currency]domain.BookDay{domain.CNY: {Opening: cny(170), Moved: map[domain.PartKind]domain.Money{
+				domain.PartPayment: cny(1000), domain.PartFee: cny(-30), domain.PartExchange: cny(718), domain.PartPayout: cny(-5),
+			}}}, book: cny(1853), before: cny(-70),
+			parts: []domain.BalancePart{{What: "payout", Bill: cny(0), Book: cny(-5)}, {What: "refund", Bill: cny(-30), Book: cny(0)}},
+		},
+		"nothing was ever booked": {
+			before: cny(100),
+			parts: []domain.BalancePart{
+				{What: "exchange", Bill: cny(718), Book: cny(0)},
+				{What: "fee", Bill: cny(-30), Book: cny(0)},
+				{What: "payment", Bill: cny(1000), Book: cny(0)},
+				{What: "refund", Bill: cny(-30), Book: cny(0)},
+			},
+		},
+	} {
+		tally := tallied(t, slices.Clone(lines)...)
+		got, err := tally.Balances()
+		if err == nil {
+			err = tally.Against(got, c.books)
+		}
+		want := domain.BillBalance{
+			Currency: domain.CNY, Opening: cny(100), In: cny(1692), Out: cny(34), Closing: cny(1758), Held: true, Book: c.book, Before: c.before, Parts: c.parts,
+		}
+		if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], want) {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+			continue
+		}
+		if off := got[0].Off(); off != cny(1758-c.book.Minor()) {
+			t.Errorf("%s: off %s", name, off)
+		}
 	}
 }

@@ -43,7 +43,7 @@ type BillRun struct {
 	Unanswered int64               `json:"unanswered" doc:"Of these, without an answer"`
 	Proposed   int64               `json:"proposed" doc:"Corrections that it proposed to people"`
 	Against    string              `json:"against,omitempty" doc:"Of a fund flow: hash of the trade bill it was compared with, which stands for our side then"`
-	Balances   []BillBalance       `json:"balances" doc:"What the bill says of the balance at the provider"`
+	Balances   []BillBalance       `json:"balances" doc:"What the bill says of the balance at the provider, and what our book of it held; what is off moves nothing and is no difference of its own"`
 	Kinds      map[string]int64    `json:"kinds" doc:"Differences seen, by kind; those that were mended on the way among them"`
 	Totals     []BillTotal         `json:"totals" doc:"What each currency came to on both sides"`
 }
@@ -64,7 +64,19 @@ type BillBalance struct {
 	Opening  string `json:"opening" doc:"At the day's beginning"`
 	In       string `json:"in" doc:"All that came"`
 	Out      string `json:"out" doc:"All that went"`
-	Closing  string `json:"closing" doc:"At the day's end"`
+	Closing  string `json:"closing" doc:"At the day's end: opening and in, less out"`
+
+	Book   string        `json:"book,omitempty" doc:"What our book of the account held at the day's end, when the bill was booked; absent where the two were not held against one another"`
+	Off    string        `json:"off,omitempty" doc:"Closing less book: what was off before, and the parts"`
+	Before string        `json:"before,omitempty" doc:"By how much more the bill began with than our book; absent where they were equal"`
+	Parts  []BalancePart `json:"parts,omitempty" doc:"What moved differently in the day, by kind"`
+}
+
+// BalancePart is what one kind of movement did to a balance in a day.
+type BalancePart struct {
+	What string `json:"what" doc:"A kind of line: payment (less discounts), refund, refund_failed, fee, dispute_withdrawn, dispute_reinstated, payout, payout_failed, other; or exchange, opening, correction"`
+	Bill string `json:"bill" doc:"By the bill; what came is positive"`
+	Book string `json:"book" doc:"In our book, by value date"`
 }
 
 // BillTotal is what one currency came to on both sides.
@@ -211,14 +223,27 @@ func billRow(r operations.BillRun) BillRun {
 		out.Kinds[string(k)] = n
 	}
 	for i, b := range r.Balances {
-		out.Balances[i] = BillBalance{
-			Currency: string(b.Currency), Opening: b.Opening.Amount(), In: b.In.Amount(), Out: b.Out.Amount(), Closing: b.Closing.Amount(),
-		}
+		out.Balances[i] = balanceRow(b)
 	}
 	for i, t := range r.Totals {
 		out.Totals[i] = BillTotal{
 			Currency: string(t.Currency), OurPayments: t.OurPayments.Amount(), TheirPayments: t.TheirPayments.Amount(),
 			OurRefunds: t.OurRefunds.Amount(), TheirRefunds: t.TheirRefunds.Amount(), Fees: t.Fees, Tolerated: t.Tolerated,
+		}
+	}
+	return out
+}
+
+func balanceRow(b domain.BillBalance) BillBalance {
+	out := BillBalance{
+		Currency: string(b.Currency), Opening: b.Opening.Amount(), In: b.In.Amount(), Out: b.Out.Amount(), Closing: b.Closing.Amount(),
+		Parts: rowsOf(b.Parts, func(p domain.BalancePart) BalancePart {
+			return BalancePart{What: string(p.What), Bill: p.Bill.Amount(), Book: p.Book.Amount()}
+		}),
+	}
+	for text, m := range map[*string]domain.Money{&out.Book: b.InBook(), &out.Off: b.Off(), &out.Before: b.Before} {
+		if m.Currency() != "" {
+			*text = m.Amount()
 		}
 	}
 	return out

@@ -227,11 +227,22 @@ func TestBillProgress(t *testing.T) {
 	run.Balances = []domain.BillBalance{{
 		Currency: domain.CNY, Opening: domain.NewMoney(100, domain.CNY), In: domain.NewMoney(730, domain.CNY),
 		Out: domain.NewMoney(30, domain.CNY), Closing: domain.NewMoney(800, domain.CNY),
+	}, {
+		Currency: domain.JPY, Opening: domain.NewMoney(0, domain.JPY), In: domain.NewMoney(9, domain.JPY), Out: domain.NewMoney(2, domain.JPY),
+		Closing: domain.NewMoney(7, domain.JPY), Held: true, Book: domain.NewMoney(4, domain.JPY), Before: domain.NewMoney(1, domain.JPY),
+		Parts: []domain.BalancePart{{What: domain.PartFee, Bill: domain.NewMoney(0, domain.JPY), Book: domain.NewMoney(-2, domain.JPY)}},
 	}}
 	s.ok(s.ops.PutBillRun(t.Context(), run))
 	a := s.call("admin", http.MethodGet, "/v1/reconciliations/bills/bill-7", "")
 	if a.field("progress") != nil || a.text("balances.0.closing") != "8.00" {
 		t.Errorf("%s", a.body)
+	}
+	for path, want := range map[string]string{
+		"book": "4", "off": "3", "before": "1", "parts.0.what": "fee", "parts.0.bill": "0", "parts.0.book": "-2",
+	} {
+		if got := a.text("balances.1." + path); got != want || a.field("balances.0."+path) != nil {
+			t.Errorf("%s is %q, want %q, and none without a book: %s", path, got, want, a.body)
+		}
 	}
 	if a := s.call("admin", http.MethodGet, "/v1/reconciliations/bill-8", ""); a.status != http.StatusNotFound {
 		t.Errorf("an unknown run: %d", a.status)

@@ -21,7 +21,7 @@ type reportInput struct {
 	Run     string `query:"run" doc:"Id of a complete comparison with a bill; or period"`
 	Channel string `query:"channel" doc:"Only of this channel"`
 	Format  string `query:"format" enum:"xlsx,csv,html,json,hledger,beancount" default:"json" doc:"Journals come as an archive (zip)"`
-	Table   string `query:"table" enum:"Summary,Runs,Differences,Corrections,Fees,Exchange,Payouts,Books" doc:"With csv: this table of the report; without it every posting"`
+	Table   string `query:"table" enum:"Summary,Runs,Balances,Differences,Corrections,Fees,Exchange,Payouts,Books" doc:"With csv: this table of the report; without it every posting"`
 	Lang    string `query:"lang" enum:"en,zh,both" default:"both" doc:"With html: the page's language"`
 	BOM     bool   `query:"bom" doc:"With csv: begin with the mark by which Excel takes the file for UTF-8"`
 	Why     string `query:"why" maxLength:"2000" doc:"What it is for, in your words: it is kept with the act"`

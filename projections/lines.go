@@ -25,6 +25,15 @@ type LineReader interface {
 	Lines(ctx context.Context, f LineFilter) iter.Seq2[domain.OurLine, error]
 }
 
+// BalanceReader reads what our books of a provider's balance tell of a day.
+type BalanceReader interface {
+	// BookDay is what a channel's account at its provider held when a day began
+	// and what moved it on that day, by value date, of what was booked up to
+	// position Until. It reads what was booked since two days before the day:
+	// nothing is booked longer ahead of its value date.
+	BookDay(ctx context.Context, ch domain.ChannelID, day domain.Day, until eventstore.Position) (map[domain.Currency]domain.BookDay, error)
+}
+
 // OrderOf is the order number that a payment's stream names; empty where it
 // carries a substitute or a trade number.
 func OrderOf(s domain.Stream) string {

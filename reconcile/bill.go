@@ -25,6 +25,7 @@ type BillDeps struct {
 	Ledger   *ledger.Ledger
 	Rows     projections.Reader
 	Lines    projections.LineReader
+	Balances projections.BalanceReader
 	Leases   operations.Leases
 	Bills    operations.Bills
 	Cursors  operations.Cursors // for FollowOrders alone
@@ -228,6 +229,9 @@ func (c *Comparer) conclusion(ctx context.Context, run *operations.BillRun, foun
 	}
 	for _, m := range differing {
 		c.found(&found.BillResult, run, movedOtherwise(m))
+	}
+	if err := c.holdBalances(ctx, run, t); err != nil {
+		return err
 	}
 	if err := c.propose(ctx, run, found.proposals); err != nil {
 		return err

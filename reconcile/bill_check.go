@@ -41,6 +41,24 @@ func (c *Comparer) checkBooks(ctx context.Context, run *operations.BillRun, t *d
 	return c.checkPayouts(ctx, run, b, out)
 }
 
+// holdBalances holds the balances with which the bill ends its day against our
+// book of them, once all that the bill tells was booked. It finds nothing and
+// moves nothing: each cause of what is off has its own name.
+func (c *Comparer) holdBalances(ctx context.Context, run *operations.BillRun, t *domain.BillTally) error {
+	if len(run.Balances) == 0 {
+		return nil
+	}
+	head, err := c.folded(ctx)
+	if err != nil {
+		return err
+	}
+	books, err := c.Balances.BookDay(ctx, run.Channel, run.Day, head)
+	if err != nil {
+		return err
+	}
+	return t.Against(run.Balances, books)
+}
+
 // broken is a line whose balance does not follow from the line before it.
 func broken(day domain.Day, b domain.BalanceBreak) domain.Difference {
 	return balanceDiffers("balance/"+string(day)+"/row/"+strconv.Itoa(b.Row), b.Row, b.Want, b.Stated,

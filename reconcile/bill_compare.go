@@ -69,15 +69,21 @@ func (c *Comparer) compareBooks(
 // catchUpRows waits until the projection has what the log has now: a payment
 // that was credited a moment ago must not look lost.
 func (c *Comparer) catchUpRows(ctx context.Context, run *operations.BillRun) error {
+	head, err := c.folded(ctx)
+	run.Position = uint64(head)
+	return err
+}
+
+// folded is the log's head, once the projection has reached it.
+func (c *Comparer) folded(ctx context.Context) (eventstore.Position, error) {
 	head, err := c.Log.Head(ctx)
 	if err != nil {
-		return fmt.Errorf("find the head of the log: %w", err)
+		return 0, fmt.Errorf("find the head of the log: %w", err)
 	}
-	run.Position = uint64(head)
 	if err := c.Rows.Wait(ctx, head); err != nil {
-		return fmt.Errorf("wait for the projection to reach the log's head: %w", err)
+		return 0, fmt.Errorf("wait for the projection to reach the log's head: %w", err)
 	}
-	return nil
+	return head, nil
 }
 
 // theirs is the bill, sorted.

@@ -23,7 +23,7 @@ func comparedFact(r operations.BillRun) domain.ReconciliationCompared {
 		Run: r.ID, Channel: r.Channel, Day: r.Day, Bill: r.Bill, Import: r.Import, SHA256: r.SHA256, Size: int(r.Size),
 		Empty: r.Empty, Final: r.Final, Ours: int(r.OurLines), Theirs: int(r.TheirLines), Matched: int(r.Matched),
 		Waiting: int(r.Waiting), Settled: int(r.Settled), Tolerated: int(r.ToleratedFees + r.ToleratedTimes),
-		Differing: int(r.Differing), Healed: int(r.Healed),
+		Differing: int(r.Differing), Healed: int(r.Healed), Balances: r.Balances,
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
 		f.Kinds = append(f.Kinds, domain.KindCount{Kind: kind, Count: int(r.Kinds[kind])})

@@ -238,7 +238,7 @@ func waitless(t *domain.Tolerance) { t.Cut, t.WaitDays = 0, 0 }
 func (b *books) another(change ...func(*BillDeps, *BillConfig)) *Comparer {
 	b.t.Helper()
 	d := BillDeps{
-		Log: b.log, Ledger: b.ledger, Rows: folding{b.rows, b.world}, Lines: b.rows, Leases: b.ops, Bills: b.ops, Cursors: b.ops, Archive: b.archive,
+		Log: b.log, Ledger: b.ledger, Rows: folding{b.rows, b.world}, Lines: b.rows, Balances: b.rows, Leases: b.ops, Bills: b.ops, Cursors: b.ops, Archive: b.archive,
 		Channels: b.channels, Logger: slog.New(slog.NewJSONHandler(b.lines, nil)), Metrics: prometheus.NewRegistry(), Clock: b.clock.now,
 	}
 	cfg := BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: b.t.TempDir()}

@@ -68,7 +68,7 @@ func newWeixin(t *testing.T, seed uint64) *weixin {
 	kept, err := files.Open(t.TempDir(), files.Config{Clock: x.clock.now})
 	must(t, err)
 	x.comparer, err = NewComparer(BillDeps{
-		Log: x.log, Ledger: x.ledger, Rows: folding{x.rows, x.world}, Lines: x.rows, Leases: x.ops, Bills: x.ops, Archive: kept,
+		Log: x.log, Ledger: x.ledger, Rows: folding{x.rows, x.world}, Lines: x.rows, Balances: x.rows, Leases: x.ops, Bills: x.ops, Archive: kept,
 		Channels: map[domain.ChannelID]providers.Channel{atWeChat: x.channel}, Logger: slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(), Clock: x.clock.now,
 	}, BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: t.TempDir()})

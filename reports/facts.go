@@ -50,7 +50,7 @@ func (f *folding) compared(e Event, c domain.ReconciliationCompared) {
 	f.r.Runs = append(f.r.Runs, Run{
 		ID: c.Run, Channel: c.Channel, Day: c.Day, Bill: c.Bill, Import: c.Import, At: e.Recorded, Newest: true, Ours: c.Ours,
 		Theirs: c.Theirs, Matched: c.Matched, Waiting: c.Waiting, Settled: c.Settled, Tolerated: c.Tolerated,
-		Differing: c.Differing, Healed: c.Healed, Totals: c.Totals, Kinds: c.Kinds, SHA256: c.SHA256, Size: c.Size,
+		Differing: c.Differing, Healed: c.Healed, Totals: c.Totals, Kinds: c.Kinds, Balances: c.Balances, SHA256: c.SHA256, Size: c.Size,
 		Position: e.Position,
 	})
 }

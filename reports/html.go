@@ -30,7 +30,7 @@ var pageText string
 
 // pageTemplate is parsed once; its words are ours.
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"grouped": grouped, "short": shortHash, "slash": func(a, b any) []any { return []any{a, b} },
+	"grouped": grouped, "short": shortHash, "parts": partsText, "slash": func(a, b any) []any { return []any{a, b} },
 }).Parse(pageText))
 
 // HTML writes the report as a page of its own: no script, nothing fetched,
@@ -95,6 +95,11 @@ func (p *page) Rate() string {
 		rate = 99.99 // never rounded up to all
 	}
 	return strconv.FormatFloat(rate, 'f', 2, 64) + "\u202f%"
+}
+
+// Stated reports whether any comparison tells of a balance at a provider.
+func (p *page) Stated() bool {
+	return slices.ContainsFunc(p.Runs, func(r Run) bool { return len(r.Balances) > 0 })
 }
 
 // MoneyChart is a chart of one currency.

@@ -71,7 +71,8 @@ type Run struct {
 	Healed    int                    `json:"healed"`
 	Totals    []domain.ComparedTotal `json:"totals"`
 	Kinds     []domain.KindCount     `json:"kinds"`
-	SHA256    string                 `json:"sha256"` // of the bill
+	Balances  []domain.BillBalance   `json:"balances,omitempty"` // as the bill states them, and our books of them
+	SHA256    string                 `json:"sha256"`             // of the bill
 	Size      int                    `json:"size"`
 	Position  eventstore.Position    `json:"position"` // of the fact
 }

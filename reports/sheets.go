@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"strings"
+
 	"counterfoil/domain"
 )
 
@@ -25,7 +27,7 @@ type Sheet struct {
 // Sheets are the report's tables in the order people read them; the bookings
 // are not among them, because they are many: see Make.
 func (r *Report) Sheets() []Sheet {
-	return []Sheet{r.summary(), r.runs(), r.differences(), r.corrections(), r.charges(), r.exchanges(), r.payouts(), r.books()}
+	return []Sheet{r.summary(), r.runs(), r.balances(), r.differences(), r.corrections(), r.charges(), r.exchanges(), r.payouts(), r.books()}
 }
 
 // Sheet is the table of a name, e.g. "Differences"; KindInvalid where there is
@@ -89,6 +91,44 @@ func (r *Report) runs() Sheet {
 		})
 	}
 	return s
+}
+
+// balances holds what bills say of balances against our books of them.
+func (r *Report) balances() Sheet {
+	s := Sheet{Name: "Balances", Zh: "渠道余额核对", Columns: []Column{
+		{"Channel", "渠道", 16},
+		{"Day", "账单日", 12},
+		{"Bill", "账单", 11},
+		{"Counts", "计入", 8},
+		{"Currency", "币种", 9},
+		{"Opening", "期初", 16},
+		{"In", "收入", 16},
+		{"Out", "支出", 16},
+		{"Closing", "期末", 16},
+		{"Book", "账簿余额", 16},
+		{"Off", "差额", 16},
+		{"Off before the day", "日初已有差额", 18},
+		{"Of the day: bill / book", "当日差额：账单／账簿", 50},
+		{"Run", "批次号", 40},
+	}}
+	for _, x := range r.Runs {
+		for _, b := range x.Balances {
+			s.Rows = append(s.Rows, []any{
+				string(x.Channel), x.Day, x.Bill, yes(x.Newest), string(b.Currency), b.Opening, b.In, b.Out, b.Closing, b.InBook(), b.Off(), b.Before,
+				partsText(b.Parts), x.ID,
+			})
+		}
+	}
+	return s
+}
+
+// partsText names what moved differently by the bill and by the book.
+func partsText(parts []domain.BalancePart) string {
+	words := make([]string, len(parts))
+	for i, p := range parts {
+		words[i] = string(p.What) + " " + p.Bill.Amount() + " / " + p.Book.Amount()
+	}
+	return strings.Join(words, ", ")
 }
 
 func yes(b bool) string {

@@ -64,7 +64,7 @@ func TestWorkbookReadsBack(t *testing.T) {
 	t.Parallel()
 	raw, r := workbook(t, theMonth(6), 0)
 	f := read(t, raw)
-	want := []string{"Summary", "Runs", "Differences", "Corrections", "Fees", "Exchange", "Payouts", "Books", "Movements"}
+	want := []string{"Summary", "Runs", "Balances", "Differences", "Corrections", "Fees", "Exchange", "Payouts", "Books", "Movements"}
 	if got := f.GetSheetList(); !slices.Equal(got, want) {
 		t.Fatalf("sheets %v", got)
 	}
@@ -168,7 +168,7 @@ func TestWorkbookFile(t *testing.T) {
 			t.Errorf("%s has a formula", file.Name)
 		}
 	}
-	if sheets != 9 {
+	if sheets != 10 {
 		t.Errorf("%d sheets", sheets)
 	}
 	f := read(t, raw)

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -144,7 +146,7 @@ func (p *program) showBills(ctx context.Context, r remote, ids []string, list st
 		if err := c.call(ctx, http.MethodGet, "/v1/reconciliations/bills/"+url.PathEscape(ids[0]), nil, nil, &one); err != nil {
 			return err
 		}
-		return p.printBills([]httpapi.BillRun{one})
+		return p.printBill(one)
 	}
 	var out struct {
 		Bills []httpapi.BillRun `json:"bills"`
@@ -153,6 +155,23 @@ func (p *program) showBills(ctx context.Context, r remote, ids []string, list st
 		return err
 	}
 	return p.printBills(out.Bills)
+}
+
+// printBill prints one run with what it tells of balances.
+func (p *program) printBill(r httpapi.BillRun) error {
+	if err := p.printBills([]httpapi.BillRun{r}); err != nil || p.output == "json" || len(r.Balances) == 0 {
+		return err
+	}
+	t := newTable("BALANCE", ">OPENING", ">IN", ">OUT", ">CLOSING", ">BOOK", ">OFF", ">BEFORE", "OF THE DAY: BILL / BOOK")
+	for _, b := range r.Balances {
+		parts := make([]string, len(b.Parts))
+		for i, part := range b.Parts {
+			parts[i] = part.What + " " + part.Bill + " / " + part.Book
+		}
+		t.add("balance:"+r.Channel+":"+b.Currency, b.Opening, b.In, b.Out, b.Closing, b.Book, b.Off, b.Before, strings.Join(parts, ", "))
+	}
+	fmt.Fprintln(p.stdout)
+	return t.print(p.stdout)
 }
 
 func (p *program) printBills(runs []httpapi.BillRun) error {

@@ -53,6 +53,23 @@ func TestShowTakesBothKinds(t *testing.T) {
 	}
 }
 
+// One run shows what its bill says of the balance, and how far our book is off.
+func TestShowTellsBalances(t *testing.T) {
+	t.Parallel()
+	run := `{"id":"bill-7","channel":"wx","day":"2026-11-21","bill":"fund_flow","state":"complete","balances":[
+		{"currency":"CNY","opening":"1.00","in":"7.30","out":"0.34","closing":"7.96","book":"8.66","off":"-0.70","before":"-0.70",
+		"parts":[{"what":"refund","bill":"-0.30","book":"0.00"},{"what":"fee","bill":"-0.04","book":"-0.34"}]}]}`
+	for _, show := range [][]string{{"show"}, {"bills"}, {"show", "--watch"}} {
+		code, out, errs := runWith(t, http.StatusOK, run, append(append([]string{"reconcile"}, show...), "bill-7")...)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		words := strings.Fields(lines[len(lines)-1])
+		want := "balance:wx:CNY 1.00 7.30 0.34 7.96 8.66 -0.70 -0.70 refund -0.30 / 0.00, fee -0.04 / -0.34"
+		if got := strings.Join(words, " "); code != exitOK || got != want || errs != "" {
+			t.Errorf("%v: exit %d\n%s%s", show, code, out, errs)
+		}
+	}
+}
+
 func TestBackfillRefusesWrongDays(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

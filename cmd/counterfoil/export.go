@@ -171,7 +171,7 @@ func newExportCSVCommand(p *program) *cobra.Command {
 		Use: "csv", Short: "Write every posting, or a table of a report, as CSV",
 		Long: `Writes every posting as a row of CSV, to standard output or to a new file. With
 --table it is one table of the report of a month or of a comparison: Summary,
-Runs, Differences, Corrections, Fees, Exchange, Payouts or Books.
+Runs, Balances, Differences, Corrections, Fees, Exchange, Payouts or Books.
 
 Text that a spreadsheet would take for a formula gets an apostrophe before it.`,
 		Example: `  counterfoil export csv --period 2026-11 --bom --out november.csv --dir /srv/pay

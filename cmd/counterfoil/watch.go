@@ -38,7 +38,7 @@ func (p *program) watchRun(ctx context.Context, r remote, ids []string) error {
 		}
 		if run.State != string(operations.RunRunning) {
 			bar.End()
-			if err := p.printBills([]httpapi.BillRun{run}); err != nil {
+			if err := p.printBill(run); err != nil {
 				return err
 			}
 			return billVerdict([]httpapi.BillRun{run})

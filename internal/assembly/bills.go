@@ -29,7 +29,7 @@ func (a *App) Comparer(ctx context.Context, holder string, reg prometheus.Regist
 	}
 	b := a.Config.Bills
 	return reconcile.NewComparer(reconcile.BillDeps{
-		Log: a.Events, Ledger: a.Ledger, Rows: a.Rows, Lines: a.Rows, Leases: a.Ops, Bills: a.Bills, Cursors: a.Ops, Archive: kept,
+		Log: a.Events, Ledger: a.Ledger, Rows: a.Rows, Lines: a.Rows, Balances: a.Rows, Leases: a.Ops, Bills: a.Bills, Cursors: a.Ops, Archive: kept,
 		Channels: a.Channels, Logger: a.Logger, Metrics: reg, Clock: a.Clock,
 	}, reconcile.BillConfig{
 		Holder: holder, NoFunds: a.withoutFunds(), CatchUp: b.CatchUp, Answers: b.Answers,

@@ -159,7 +159,7 @@ func (m *mall) openChannels() {
 	kept, err := files.Open(m.t.TempDir(), files.Config{Clock: m.now})
 	ok(m.t, err)
 	m.comparer, err = reconcile.NewComparer(reconcile.BillDeps{
-		Log: m.log, Ledger: m.ledger, Rows: m.rows, Lines: m.rows, Leases: m.ops, Bills: m.ops, Archive: kept,
+		Log: m.log, Ledger: m.ledger, Rows: m.rows, Lines: m.rows, Balances: m.rows, Leases: m.ops, Bills: m.ops, Archive: kept,
 		Channels: m.channels, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Clock: m.now,
 	}, reconcile.BillConfig{Holder: "one", AskPerSecond: 1e6, TempDir: m.t.TempDir()})
 	ok(m.t, err)

@@ -96,8 +96,29 @@ func (w *world) compared() {
 				w.do(err)
 				if len(runs) == 0 {
 					w.tb.Errorf("%s: no %s of %s was ever compared", t.id, bill, d)
+					continue
 				}
+				w.held(runs[0])
 			}
+		}
+	}
+}
+
+// held sees that what is off between a bill's balance and our book of it is
+// explained to the unit: it was off before, or it moved differently.
+func (w *world) held(r operations.BillRun) {
+	w.tb.Helper()
+	for _, b := range r.Balances {
+		moved, err := b.Opening.Add(b.In)
+		w.do(err)
+		moved, err = moved.Sub(b.Out)
+		w.do(err)
+		named := b.Before.Minor()
+		for _, p := range b.Parts {
+			named += p.Bill.Minor() - p.Book.Minor()
+		}
+		if moved != b.Closing || !b.Held || b.Off().Minor() != named {
+			w.tb.Errorf("%s %s: %+v", r.Channel, r.Day, b)
 		}
 	}
 }
