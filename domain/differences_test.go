@@ -43,6 +43,41 @@ func TestDifferencesFoundOnceR7(t *testing.T) {
 	}
 }
 
+// TestFrozenAgainR7: once the provider says that frozen money is paid again, its
+// being frozen is over; frozen once more it is another difference, of another id.
+// An old message that comes again says nothing new.
+func TestFrozenAgainR7(t *testing.T) {
+	t.Parallel()
+	frozen, thawed := says(query(1, "T1", ten), domain.StatusFrozen), query(2, "T1", ten)
+	once := after(paid(), kept(frozen, domain.OutcomeNoted, domain.ReasonTakenBack), differs(frozen, domain.Frozen, "credited"))
+	over := after(once, kept(thawed, domain.OutcomeRepeated, ""))
+	next := says(query(3, "T1", ten), domain.StatusFrozen)
+	again := differs(next, domain.Frozen, "credited")
+	again.Again = 1
+	old := says(callback(4, "T1", ten), domain.StatusFrozen)
+	third := again
+	third.Again, third.Basis = 2, differs(says(query(6, "T1", ten), domain.StatusFrozen), domain.Frozen, "credited").Basis
+	twice := after(over, kept(next, domain.OutcomeNoted, domain.ReasonTakenBack), again)
+	tell(t, []story{
+		{name: "paid, never frozen", given: paid(), when: thawed, outcome: domain.OutcomeRepeated, silent: true},
+		{name: "paid again", given: once, when: thawed, outcome: domain.OutcomeRepeated},
+		{name: "paid again, by a message", given: after(once, kept(callback(2, "T1", ten), domain.OutcomeRepeated, "")), when: next, outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, silent: true},
+		{name: "other money is paid", given: after(once, kept(query(2, "T2", ten), domain.OutcomeParked, domain.ReasonSecondPayment)), when: next, outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, silent: true},
+		{name: "said twice", given: over, when: query(5, "T1", ten), outcome: domain.OutcomeRepeated, silent: true},
+		{name: "frozen again", given: over, when: next, outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, then: facts(again)},
+		{name: "an old message", given: over, when: old, outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack},
+		{name: "still frozen", given: twice, when: says(query(5, "T1", ten), domain.StatusFrozen), outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, silent: true},
+		{
+			name: "a third time", given: after(twice, kept(query(5, "T1", ten), domain.OutcomeRepeated, "")), when: says(query(6, "T1", ten), domain.StatusFrozen),
+			outcome: domain.OutcomeNoted, reason: domain.ReasonTakenBack, then: facts(third),
+		},
+	})
+	s := domain.PaymentStream("epay-main", "A100")
+	if a, b := domain.FactID(ledgerID, s, differs(frozen, domain.Frozen, "credited")), domain.FactID(ledgerID, s, again); a == b {
+		t.Errorf("both have the id %s", a)
+	}
+}
+
 // TestRefundThatWaitsIsNotMissing: a refund that was told, and is about to be
 // asked for by its number, is no difference when the order's own state shows it
 // first.

@@ -104,8 +104,13 @@ func moneyKey(trade string, basis ID) string {
 	return trade
 }
 
-// A difference is the same difference whichever run finds it.
-func (f DiscrepancyFound) key() string { return string(f.Kind) + "/" + f.TradeNo }
+// A difference is the same difference whichever run finds it, until it is over.
+func (f DiscrepancyFound) key() string {
+	if f.Again > 0 { // no kind has a blank
+		return string(f.Kind) + " " + strconv.Itoa(f.Again) + "/" + f.TradeNo
+	}
+	return string(f.Kind) + "/" + f.TradeNo
+}
 
 func (f CorrectionProposed) key() string { return f.Proposal.String() }
 func (f CorrectionSeconded) key() string { return f.Proposal.String() }

@@ -332,6 +332,7 @@ type DiscrepancyFound struct {
 	Amount  Money           `json:"amount,omitzero"`
 	Run     string          `json:"run,omitempty"`
 	Basis   ID              `json:"basis"`
+	Again   int             `json:"again,omitempty"` // how often it was found before, and was over each time
 }
 
 // CorrectionIssued says that a difference was repaired. For a heal, and where

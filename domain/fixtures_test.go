@@ -51,7 +51,8 @@ func fixtures() map[string]domain.Fact {
 		"dispute.lost.v1.minimal":       domain.DisputeLost{TradeNo: "T1", DisputeID: "D1", Amount: yen, Basis: id, Dates: dates, Postings: legs("expenses:chargeback", "assets:disputes:epay-main", "", yen), Rules: 1},
 		"payment.closed.v1.full":        domain.PaymentClosed{Cause: domain.ClosedProvider, Basis: id, Reason: "TRADE_CLOSED"},
 		"payment.closed.v1.minimal":     domain.PaymentClosed{Cause: domain.ClosedExpired},
-		"discrepancy.found.v1.full":     domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
+		"discrepancy.found.v1.full":     domain.DiscrepancyFound{Kind: domain.Frozen, TradeNo: "T1", Ours: "credited", Theirs: "frozen", Amount: five, Run: "run-7", Basis: id, Again: 1},
+		"discrepancy.found.v1.first":    domain.DiscrepancyFound{Kind: domain.AmountMismatch, TradeNo: "T1", Ours: "credited", Theirs: "paid", Amount: five, Run: "run-7", Basis: id},
 		"discrepancy.found.v1.minimal":  domain.DiscrepancyFound{Kind: domain.StatusMismatch, Ours: "credited", Theirs: "waiting", Basis: id},
 		"reconciliation.compared.v1.full": domain.ReconciliationCompared{
 			Run: "bill-7", Channel: "epay-main", Day: "2026-03-13", Bill: "trade", Import: 2, SHA256: "9f86d081884c7d65", Size: 1234,

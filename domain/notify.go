@@ -29,7 +29,7 @@ type Verdict struct {
 func (p Payment) Notify(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, repeats int) Verdict {
 	n = n.storable()
 	v := p.judge(c, n, ref.Grade)
-	if v.Facts = append(v.Facts, p.overdue(c, n, v)...); len(v.Facts) == 0 && !p.learns(n, v.Outcome) {
+	if v.Facts = append(v.Facts, p.overdue(c, n, v)...); len(v.Facts) == 0 && !p.learns(n, v.Outcome) && !p.thaws(n) {
 		if n.Source == SourceQuery {
 			return v
 		}

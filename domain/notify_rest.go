@@ -79,13 +79,64 @@ func (p Payment) closeByProvider(c Context, n Notice) []Fact {
 	return []Fact{PaymentClosed{Cause: ClosedProvider, Basis: c.basis(n)}}
 }
 
-// differ records a difference once, however often it is seen.
+// finding is a difference that was found about a trade, or about the order where
+// it names none.
+type finding struct {
+	kind  DiscrepancyKind
+	trade string
+	times int  // it was found
+	over  bool // since it was found last
+}
+
+// differ records a difference once, however often it is seen. One that was over
+// is recorded again on the provider's answer: an old message may come late.
 func (p Payment) differ(c Context, n Notice, kind DiscrepancyKind, ours string) []Fact {
-	if slices.Contains(p.differs, notion{trade: n.TradeNo, kind: kind}) {
+	was := p.finding(kind, n.TradeNo)
+	if was.times > 0 && (!was.over || n.Source != SourceQuery) {
 		return nil
 	}
 	return []Fact{DiscrepancyFound{
 		Kind: kind, TradeNo: n.TradeNo, Ours: ours, Theirs: string(n.Status), Amount: n.Amount, Run: n.Run,
-		Basis: c.basis(n),
+		Basis: c.basis(n), Again: was.times,
 	}}
+}
+
+func (p Payment) finding(kind DiscrepancyKind, trade string) finding {
+	for _, f := range p.differs {
+		if f.kind == kind && f.trade == trade {
+			return f
+		}
+	}
+	return finding{kind: kind, trade: trade}
+}
+
+func (p Payment) applyFound(f DiscrepancyFound) Payment {
+	all := slices.Clone(p.differs)
+	i := slices.IndexFunc(all, func(x finding) bool { return x.kind == f.Kind && x.trade == f.TradeNo })
+	if i < 0 {
+		i, all = len(all), append(all, finding{kind: f.Kind, trade: f.TradeNo})
+	}
+	all[i].times, all[i].over = all[i].times+1, false
+	p.differs = all
+	return p
+}
+
+// thaws reports whether n is the provider's answer that money is paid which it
+// said to be frozen: that is over then.
+func (p Payment) thaws(n Notice) bool {
+	return n.About == AboutPayment && n.Status == StatusPaid && n.Source == SourceQuery && len(n.Doubts) == 0 &&
+		slices.ContainsFunc(p.differs, func(f finding) bool { return f.frozen(n.TradeNo) })
+}
+
+// frozen reports whether the difference is that a trade is frozen, still.
+func (f finding) frozen(trade string) bool {
+	return f.kind == Frozen && !f.over && (f.trade == "" || f.trade == trade)
+}
+
+func (p Payment) thawed(trade string) Payment {
+	p.differs = slices.Clone(p.differs)
+	for i := range p.differs {
+		p.differs[i].over = p.differs[i].over || p.differs[i].frozen(trade)
+	}
+	return p
 }

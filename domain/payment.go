@@ -96,7 +96,7 @@ type Payment struct {
 
 	seen    []notion // distinct notices, for R1's limit
 	settled bool     // an own credit exists
-	differs []notion // discrepancies found
+	differs []finding
 	pending []Notice // verified, but what they change has not come yet
 	totals  []tradeTotal
 }
@@ -218,7 +218,7 @@ func (p Payment) Apply(f Fact) Payment {
 	case EvidenceErased:
 		p.Erasures++
 	case DiscrepancyFound:
-		p.differs = append(slices.Clip(p.differs), notion{trade: f.TradeNo, kind: f.Kind})
+		p = p.applyFound(f)
 	case CorrectionProposed:
 		p.Proposals = append(slices.Clip(p.Proposals), Proposal{Ask: f, State: ProposalOpen})
 	case CorrectionSeconded:
@@ -248,6 +248,9 @@ func (p Payment) applyNotified(f PaymentNotified) Payment {
 	}
 	if f.About != AboutPayment {
 		return p.remember(kept, f.Decision.Outcome)
+	}
+	if p.thaws(kept) {
+		p = p.thawed(f.TradeNo)
 	}
 	if f.Status == StatusPaid {
 		p.Trades = withTrade(p.Trades, p.numberOf(f.TradeNo, f.Amount), func(t *Trade) {

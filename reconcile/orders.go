@@ -36,12 +36,16 @@ func (c *Comparer) FollowOrders(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read how far orders were followed: %w", err)
 	}
+	frozen, err := c.frozenOrders(ctx)
+	if err != nil {
+		return err
+	}
 	for batch, err := range c.Log.Follow(ctx, eventstore.Position(after), eventstore.FollowOptions{}) {
 		if err != nil {
 			return fmt.Errorf("follow the log: %w", err)
 		}
 		for _, r := range batch.Events {
-			err := c.followOrder(ctx, r)
+			err := c.followOrder(ctx, r, frozen)
 			if errors.Is(err, errLater) {
 				return nil
 			}
@@ -71,8 +75,40 @@ func shown(typ string) bool {
 	}, typ)
 }
 
-func (c *Comparer) followOrder(ctx context.Context, r eventstore.Recorded) error {
-	if !shown(r.Type) {
+// orderAt names an order; its number is empty where the stream names none.
+type orderAt struct {
+	channel domain.ChannelID
+	order   string
+}
+
+func orderOf(s domain.Stream) orderAt {
+	ch, _, _ := projections.SplitPayment(s)
+	return orderAt{ch, projections.OrderOf(s)}
+}
+
+// frozenOrders are the orders that the list has as frozen.
+func (c *Comparer) frozenOrders(ctx context.Context) (map[orderAt]bool, error) {
+	out := map[orderAt]bool{}
+	f := operations.DiscrepancyFilter{Bill: operations.BillOrder, Kind: domain.Frozen, State: operations.DiscrepancyOpen, Limit: 1000}
+	for {
+		rows, err := c.Bills.Discrepancies(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("read which orders are frozen: %w", err)
+		}
+		for _, d := range rows {
+			out[orderAt{d.Channel, d.OrderNo}] = true
+			f.Before = d.Seq
+		}
+		if len(rows) < f.Limit {
+			return out, nil
+		}
+	}
+}
+
+// followOrder takes an event in. Notices are many, so only those of orders that
+// are frozen are looked at: the provider may say that this is over.
+func (c *Comparer) followOrder(ctx context.Context, r eventstore.Recorded, frozen map[orderAt]bool) error {
+	if !shown(r.Type) && !(r.Type == domain.TypePaymentNotified && frozen[orderOf(r.Stream)]) {
 		return nil
 	}
 	e, err := ledger.Decode(r)
@@ -81,7 +117,15 @@ func (c *Comparer) followOrder(ctx context.Context, r eventstore.Recorded) error
 	}
 	switch f := e.Fact.(type) {
 	case domain.DiscrepancyFound:
+		if f.Kind == domain.Frozen {
+			frozen[orderOf(r.Stream)] = true
+		}
 		return c.showOrder(ctx, e, f)
+	case domain.PaymentNotified:
+		if f.About == domain.AboutPayment && f.Status == domain.StatusPaid && f.Source == domain.SourceQuery {
+			return c.settleOrders(ctx, e, f.TradeNo, "the provider says that it is paid again", domain.Frozen)
+		}
+		return nil
 	case domain.PaymentRefunded:
 		return c.settleOrders(ctx, e, f.TradeNo, "the refund is booked: "+f.Amount.String(), domain.RefundMissing)
 	case domain.CorrectionIssued:
@@ -103,7 +147,7 @@ func (c *Comparer) showOrder(ctx context.Context, e ledger.Entry, f domain.Discr
 	if err != nil {
 		return err
 	}
-	told, err := c.toldByBill(ctx, d)
+	told, err := c.toldByBill(ctx, d, f.Again > 0)
 	if err != nil {
 		return err
 	}
@@ -134,7 +178,7 @@ func (c *Comparer) orderRow(ctx context.Context, e ledger.Entry, f domain.Discre
 
 // toldByBill is the difference by which the run of a bill told what it found at
 // an order; empty where it is the order's alone.
-func (c *Comparer) toldByBill(ctx context.Context, d operations.Discrepancy) (string, error) {
+func (c *Comparer) toldByBill(ctx context.Context, d operations.Discrepancy, again bool) (string, error) {
 	run, err := c.Bills.BillRun(ctx, d.FoundRun)
 	switch {
 	case err != nil && domain.KindOf(err) == domain.KindNotFound:
@@ -144,9 +188,11 @@ func (c *Comparer) toldByBill(ctx context.Context, d operations.Discrepancy) (st
 	case run.State == operations.RunRunning:
 		return "", errLater
 	}
-	rows, err := c.Bills.Discrepancies(ctx, operations.DiscrepancyFilter{
-		Channel: d.Channel, Bill: run.Bill, Kind: d.Kind, TradeNo: d.Item.TradeNo, Limit: 1,
-	})
+	told := operations.DiscrepancyFilter{Channel: d.Channel, Bill: run.Bill, Kind: d.Kind, TradeNo: d.Item.TradeNo, Limit: 1}
+	if again { // what is over tells nothing of what came after
+		told.State = operations.DiscrepancyOpen
+	}
+	rows, err := c.Bills.Discrepancies(ctx, told)
 	if err != nil || len(rows) == 0 || d.Item.TradeNo == "" {
 		return "", err
 	}
@@ -193,8 +239,8 @@ func (c *Comparer) settleTold(ctx context.Context, e ledger.Entry, f domain.Reco
 	return c.Bills.PutDiscrepancy(ctx, settled(d, f.By, f.How, e.Meta.RecordedAt))
 }
 
-// settleOrders settles what the event's order shows of some kinds about a trade,
-// or about the order where it names none.
+// settleOrders settles what the event's order showed before it of some kinds
+// about a trade, or about the order where it names none.
 func (c *Comparer) settleOrders(ctx context.Context, e ledger.Entry, trade, how string, kinds ...domain.DiscrepancyKind) error {
 	ch, _, _ := projections.SplitPayment(e.Stream)
 	order := projections.OrderOf(e.Stream)
@@ -205,7 +251,7 @@ func (c *Comparer) settleOrders(ctx context.Context, e ledger.Entry, trade, how 
 		return err
 	}
 	for _, d := range rows {
-		if d.OrderNo != order || !slices.Contains(kinds, d.Kind) || d.Item.TradeNo != "" && d.Item.TradeNo != trade {
+		if d.OrderNo != order || e.Meta.RecordedAt.Before(d.FoundAt) || !slices.Contains(kinds, d.Kind) || d.Item.TradeNo != "" && d.Item.TradeNo != trade {
 			continue
 		}
 		if err := c.settle(ctx, d, e.Meta.RecordedAt, how); err != nil {

@@ -173,6 +173,68 @@ func TestReversalSettlesWhatTheOrderShowed(t *testing.T) {
 	}
 }
 
+// An order that the bank froze, released and froze again is two differences: the
+// bank's own word settles the first, and the second has its own age. What another
+// order, or other money of this one, is said to be settles nothing.
+func TestOrdersFrozenAgain(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.paid("O1", "T1", "7.30")
+	b.paid("O2", "T2", "7.30")
+	b.says("O1", "T1", domain.StatusFrozen)
+	b.says("O2", "T2", domain.StatusPaid)
+	b.says("O1", "T9", domain.StatusPaid)
+	b.follow()
+	first := b.only()
+	if first.Kind != domain.Frozen || first.State != operations.DiscrepancyOpen {
+		t.Fatalf("%+v", first)
+	}
+	b.clock.step(48 * time.Hour)
+	b.says("O1", "T1", domain.StatusPaid)
+	for range 2 {
+		b.follow()
+	}
+	if d, told := b.only(), b.differed(first.ID); d.State != operations.DiscrepancyResolved || len(told) != 1 || !strings.Contains(told[0], "paid again") {
+		t.Fatalf("%+v, %q", d, told)
+	}
+	b.says("O1", "T1", domain.StatusFrozen)
+	for range 2 { // from the beginning: what was said before it settles nothing
+		b.follow()
+		must(t, b.ops.PutCursor(t.Context(), ordersCursor, 0))
+	}
+	b.wantFound("frozen open T1/", "frozen resolved T1/")
+	rows, err := b.ops.Discrepancies(t.Context(), operations.DiscrepancyFilter{State: operations.DiscrepancyOpen, Limit: 10})
+	must(t, err)
+	if len(rows) != 1 || rows[0].ID == first.ID || rows[0].FoundAt.Sub(first.FoundAt) < 48*time.Hour || rows[0].Day == first.Day {
+		t.Fatalf("%+v", rows)
+	}
+	b.says("O1", "T1", domain.StatusWaiting)
+	b.follow()
+	b.wantFound("frozen open T1/", "frozen resolved T1/", "status_mismatch open T1/")
+	b.says("O1", "T1", domain.StatusPaid)
+	b.follow()
+	again := b.emptyOperations()
+	must(t, b.another(func(d *BillDeps, _ *BillConfig) { d.Bills, d.Cursors = again, again }).FollowOrders(t.Context()))
+	for _, id := range []domain.ID{first.ID, rows[0].ID} {
+		if d, err := again.Discrepancy(t.Context(), id); err != nil || d.State != operations.DiscrepancyResolved || len(b.differed(id)) != 1 {
+			t.Errorf("%+v, %v, %q", d, err, b.differed(id))
+		}
+	}
+}
+
+// What was frozen and released before anybody looked is found settled.
+func TestOrdersFrozenAndReleased(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.paid("O1", "T1", "7.30")
+	b.says("O1", "T1", domain.StatusFrozen)
+	b.says("O1", "T1", domain.StatusPaid)
+	b.follow()
+	if d := b.only(); d.Kind != domain.Frozen || d.State != operations.DiscrepancyResolved {
+		t.Errorf("%+v", d)
+	}
+}
+
 // What the run of a bill tells about an order stands on the list once: as the
 // bill's difference. While the run goes on, nothing is said.
 func TestOrdersDoNotRepeatTheBill(t *testing.T) {
