@@ -178,25 +178,30 @@ func TestForeignOrderIsFound(t *testing.T) {
 	t.Parallel()
 	w := cardWorld(t)
 	w.place(cards, "P1", "user:1", "10.00")
+	w.place(cards, "P2", "user:1", "10.00")
 	stray := refundOf(w.paidBy("", "T9", "1.00"), "R1", yuan(t, "1.00"))
 	w.ledger = nil
-	must(t, reopenWith(w, liar{}))
+	must(t, reopenWith(w, liar{"P1"}))
 	w.tell(stray, domain.OutcomeNoted)
+	must(t, reopenWith(w, liar{"P2"}))
+	w.tell(w.paidBy("", "T8", "10.00"), domain.OutcomeCredited) // the notice itself is not what ties its money to the order
 	w.fold()
 	rep := w.verify()
-	found := false
-	for _, f := range rep.Findings {
-		found = found || f.Check == audit.CheckEvidence && strings.Contains(f.Text, "order")
-	}
-	if !found {
-		t.Errorf("findings: %+v", rep.Findings)
+	for _, order := range []domain.OrderNo{"P1", "P2"} {
+		found := false
+		for _, f := range rep.Findings {
+			found = found || f.Check == audit.CheckEvidence && f.Stream == domain.PaymentStream(cards, order) && strings.Contains(f.Text, "order")
+		}
+		if !found {
+			t.Errorf("findings about %s: %+v", order, rep.Findings)
+		}
 	}
 }
 
 // liar knows an order for every trade.
-type liar struct{}
+type liar struct{ order string }
 
-func (liar) OrderOf(context.Context, domain.ChannelID, string) (string, error) { return "P1", nil }
+func (l liar) OrderOf(context.Context, domain.ChannelID, string) (string, error) { return l.order, nil }
 
 func reopenWith(w *world, o ledger.Orders) (err error) {
 	w.ledger, err = ledger.Open(context.Background(), w.events, audit.Remember(w.ops), ledger.Config{

@@ -20,6 +20,9 @@ import (
 func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	defer func() { st.payment = st.payment.Apply(e.Fact) }()
 	s.count(st, e)
+	if f, ok := e.Fact.(domain.PaymentNotified); ok {
+		_, st.knew = st.payment.Trade(f.TradeNo)
+	}
 	if category := e.Stream.Category(); (category != "payment" && category != "unmatched") || st.broken {
 		return s.decideBeside(ctx, st, e)
 	}

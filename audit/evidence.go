@@ -158,10 +158,10 @@ func named(n domain.Notice, all []domain.Notice) domain.Notice {
 }
 
 // says reports whether evidence that says n bears out what was kept. One that
-// names no order belongs to the payment that knows its trade number.
+// names no order belongs to the payment that knew its trade number before.
 func says(n, was domain.Notice, st *state) bool {
 	if n.OrderNo == "" && was.OrderNo != "" {
-		if _, knows := st.payment.Trade(was.TradeNo); !knows && !st.broken {
+		if !st.knew && !st.broken {
 			return false
 		}
 		n.OrderNo = was.OrderNo

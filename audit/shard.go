@@ -22,6 +22,7 @@ type state struct {
 	erasures []domain.EvidenceErased // those
 
 	broken bool // its decisions cannot be followed any more, and that was told
+	knew   bool // the payment knew the trade of the notice at hand before it came
 }
 
 // shard checks the streams that are dealt to it.
