@@ -57,15 +57,15 @@ func (w *world) addWechat() {
 // wechatPays delivers a callback of WeChat Pay.
 func (w *world) wechatPays(order, trade string, fen int) {
 	w.t.Helper()
-	w.wechatSays(order, trade, fen, func(*domain.Notice) {})
+	w.wechatSays(order, trade, "SUCCESS", fen, func(*domain.Notice) {})
 }
 
-// wechatSays is wechatPays, kept as lie has it.
-func (w *world) wechatSays(order, trade string, fen int, lie func(*domain.Notice)) {
+// wechatSays is a callback about a trade in some state, kept as lie has it.
+func (w *world) wechatSays(order, trade, state string, fen int, lie func(*domain.Notice)) {
 	w.t.Helper()
-	plain := fmt.Sprintf(`{"mchid":"1900000001","appid":%q,"out_trade_no":%q,"transaction_id":%q,"trade_type":"NATIVE","trade_state":"SUCCESS",`+
+	plain := fmt.Sprintf(`{"mchid":"1900000001","appid":%q,"out_trade_no":%q,"transaction_id":%q,"trade_type":"NATIVE","trade_state":%q,`+
 		`"success_time":%q,"amount":{"total":%d,"payer_total":%d,"currency":"CNY","payer_currency":"CNY"}}`,
-		wechatApp, order, trade, w.now.Format(time.RFC3339), fen, fen)
+		wechatApp, order, trade, state, w.now.Format(time.RFC3339), fen, fen)
 	aead, err := wechatpay.NewAEAD(apiV3Key)
 	must(w.t, err)
 	sealed, err := wechatpay.Seal(aead, "abcdefghijkl", "transaction", []byte(plain))
@@ -154,11 +154,16 @@ func TestBundlesOfWechatPayOpenWhatWasSigned(t *testing.T) {
 	for name, lie := range map[string]func(*domain.Notice){
 		"another trade":  func(n *domain.Notice) { n.TradeNo = "4200000099" },
 		"another amount": func(n *domain.Notice) { n.Amount = yuan(t, "8.89") },
+		"not paid":       func(n *domain.Notice) { n.Status = domain.StatusPaid },
 	} {
 		w := newWorld(t)
 		w.addWechat()
-		w.place(wechat, "W1", "user:9", map[string]string{"another trade": "8.88", "another amount": "8.89"}[name])
-		w.wechatSays("W1", "4200000001", 888, lie)
+		w.place(wechat, "W1", "user:9", map[string]string{"another trade": "8.88", "another amount": "8.89", "not paid": "8.88"}[name])
+		state := "SUCCESS"
+		if name == "not paid" {
+			state = "NOTPAY"
+		}
+		w.wechatSays("W1", "4200000001", state, 888, lie)
 		w.fold()
 		if out, code := python(t, w.bundleWith(payment(string(wechat)+"/W1"), nil), w.treeKey()); code != 0 || !strings.Contains(out, "1 of them over what is encrypted, of which no key in the bundle shows") {
 			t.Errorf("%s, without the key: %d\n%s", name, code, out)

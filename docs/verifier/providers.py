@@ -1,8 +1,8 @@
 """What the providers' signatures cover: how a kept message becomes the bytes that were signed, and what it says.
 
 Each function takes a message as it was kept and gives what is signed, the signature, and what the message says in plain
-text: the order, the trade number and, where there is one, the amount. None where that is encrypted, and an empty dict
-where it is not compared.
+text: the order, the trade number, whether it was paid and, where there is one, the amount. None where that is encrypted,
+and an empty dict where it is not compared.
 """
 
 import base64
@@ -29,6 +29,7 @@ def epay(kept):
     """Rainbow Epay V2: all fields but sign, sign_type and empty ones."""
     fields = form(kept)
     said = {"order": fields[b"out_trade_no"].decode(), "trade": fields[b"trade_no"].decode(), "amount": Decimal(fields[b"money"].decode())}
+    said["paid"] = fields[b"trade_status"] == b"TRADE_SUCCESS"
     return joined(fields, (b"sign", b"sign_type"), False) + (said,)
 
 
@@ -36,6 +37,9 @@ def alipay(kept):
     """Alipay RSA2: empty fields count, and alipay_cert_sn does not."""
     fields = form(kept)
     said = {"order": fields[b"out_trade_no"].decode(), "trade": fields[b"trade_no"].decode()}
+    state = fields[b"trade_status"]
+    said["paid"] = state in (b"TRADE_SUCCESS", b"TRADE_FINISHED") or state == b"TRADE_CLOSED" and bool(fields.get(b"gmt_payment") or fields.get(b"refund_fee"))
+    said["total"] = Decimal(fields[b"total_amount"].decode()) if fields.get(b"total_amount") else None
     return joined(fields, (b"sign", b"sign_type", b"alipay_cert_sn"), True) + (said,)
 
 
@@ -56,7 +60,7 @@ def decrypted(kept, secrets, refund):
         if plain is None:
             continue
         said = strict(plain)
-        out = {"order": said.get("out_trade_no"), "trade": said.get("transaction_id", "")}
+        out = {"order": said.get("out_trade_no"), "trade": said.get("transaction_id", ""), "paid": said.get("trade_state") in ("SUCCESS", "REFUND")}
         fen = said.get("amount", {}).get("refund" if refund else "total")
         if fen is not None:
             out["CNY"] = Decimal(fen) / 100

@@ -273,6 +273,8 @@ class Bundle:
         want = {"order": fact["order_no"], "trade": fact.get("trade_no", "")}
         if "amount" in fact:
             want.update({"amount": money(fact["amount"]), fact["amount"]["currency"]: money(fact["amount"])})
+        if fact["status"] == "paid" and not fact.get("about"):
+            want.update({"paid": True, "total": want.get("amount")})
         need(all(said[k] == want[k] for k in said if k in want or k == "amount"), "event %d says something else than its evidence" % e["index"])
         return "verified"
 
