@@ -134,6 +134,7 @@ var decoders = map[string]func([]byte) (Fact, error){
 
 	TypeReconciliationCompared: factDecoder[ReconciliationCompared](),
 	TypeReconciliationDiffered: factDecoder[ReconciliationDiffered](),
+	TypeReconciliationAsked:    factDecoder[ReconciliationAsked](),
 	TypeFeesBooked:             factDecoder[FeesBooked](),
 	TypeDiscountBooked:         factDecoder[DiscountBooked](),
 	TypeFXBooked:               factDecoder[FXBooked](),

@@ -108,6 +108,9 @@ var rare = map[string]bool{
 	"correction.proposed.v1.ByRun":          true, // in the form by a run
 	"correction.proposed.v1.ValueDate":      true,
 	"reconciliation.differed.v1.AskedBy":    true, // in the form by two persons
+	"reconciliation.differed.v1.Proposal":   true, // in the form of persons' words
+	"reconciliation.differed.v1.Signature":  true,
+	"reconciliation.differed.v1.Correction": true, // in the repaired form
 	"correction.seconded.v1.Signature":      true,
 	"period.closing.v1.Signature":           true, // in the signed form
 	"period.closed.v1.Signature":            true,

@@ -20,6 +20,13 @@ func peopleFixtures() map[string]domain.Fact {
 		"period.closed.v1.signed":       closed,
 		"opening.booked.v1.signed":      domain.OpeningBooked{Proposal: id, ProposedBy: "li", By: "wang", Dates: domain.Dates{OccurredAt: noon, ReceivedAt: noon, ValueDate: "2026-03-14", Period: "2026-03"}, Postings: legs("assets:psp:epay-main", "equity:opening", "", ten), Rules: 1, Signature: signed.Signature},
 		"config.approved.v1.signed":     domain.ConfigApproved{Proposal: id, By: "wang", Reason: "agreed at the desk", Signature: signed.Signature},
+		"reconciliation.asked.v1.full": domain.ReconciliationAsked{
+			Proposal: id, Discrepancy: ledgerID, Kind: domain.AmountMismatch, Line: domain.LineRefund, OrderNo: "订单 <1>&", TradeNo: "T1", Ref: "R1",
+			Ours: ten, Theirs: five, Reason: "agreed on the phone", By: "li", Signature: signed.Signature,
+		},
+		"reconciliation.asked.v1.minimal":     domain.ReconciliationAsked{Proposal: id, Discrepancy: ledgerID, Kind: domain.UnclassifiedMovement, Line: domain.LineOther, Reason: "x", By: "li"},
+		"reconciliation.differed.v1.aside":    domain.ReconciliationDiffered{Discrepancy: ledgerID, Kind: domain.OnlyOurs, Resolved: true, Line: domain.LinePayment, TradeNo: "T1", Ours: ten, How: "seen the receipt", By: "wang", AskedBy: "li", Proposal: id, Signature: signed.Signature},
+		"reconciliation.differed.v1.repaired": domain.ReconciliationDiffered{Discrepancy: ledgerID, Kind: domain.StatusMismatch, Resolved: true, Line: domain.LinePayment, TradeNo: "T1", Ours: ten, How: "corrected by " + id.String(), By: "wang", AskedBy: "li", Correction: id},
 		"person.acted.v1.full": domain.PersonActed{
 			Act: id, What: domain.ActExport, Person: "李 <li>&", Key: "0a1b2c3d4e5f", From: "api", Why: "the auditor asked",
 			Subject: "journal 2026-03", Detail: map[string]string{"format": "hledger", "rows": "12"},

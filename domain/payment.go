@@ -229,7 +229,7 @@ func (p Payment) Apply(f Fact) Payment {
 		p.Proposals = withProposal(p.Proposals, f.Proposal, func(q *Proposal) { q.State, q.DecidedBy = ProposalRejected, f.By })
 	case CorrectionIssued:
 		p = p.applyIssued(f)
-	case LedgerOpened, ChannelConfigured, PeopleFact, ReconciliationCompared, ReconciliationDiffered, BookFact:
+	case LedgerOpened, ChannelConfigured, PeopleFact, ReconciliationFact, BookFact:
 		// They change no payment.
 	}
 	return p

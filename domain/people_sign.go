@@ -113,6 +113,34 @@ func PolicyStatement(ledger ID, leaf [32]byte, ask ConfigProposed, person string
 	return statement("counterfoil looser policy v1", parts...)
 }
 
+// WordStatement is what a person signs who says that a difference needs nothing
+// more, ReconciliationAsked or ReconciliationDiffered: the difference as they see
+// it, and why. The word's id, which counts those before it, lets the signature
+// serve once; leaf binds the second of two words to the first one's event. nil
+// for another fact.
+func WordStatement(ledger ID, stream Stream, leaf [32]byte, f Fact, at time.Time) []byte {
+	switch f := f.(type) {
+	case ReconciliationAsked:
+		return wordStatement(ledger, stream, f, "ask", "", at)
+	case ReconciliationDiffered:
+		if f.AskedBy == "" {
+			return wordStatement(ledger, stream, f.Asked(), "alone", "", at)
+		}
+		return wordStatement(ledger, stream, f.Asked(), "agree", hex.EncodeToString(leaf[:]), at)
+	default:
+		return nil
+	}
+}
+
+func wordStatement(ledger ID, stream Stream, f ReconciliationAsked, decision, leaf string, at time.Time) []byte {
+	parts := []string{
+		"ledger", ledger.String(), "stream", string(stream), "proposal", f.Proposal.String(), "leaf", leaf, "decision", decision,
+	}
+	parts = append(parts, f.difference()...)
+	parts = append(parts, "reason", f.Reason, "person", f.By, "signed_at", at.UTC().Format(time.RFC3339Nano))
+	return statement("counterfoil setting aside v1", parts...)
+}
+
 // statement writes parts as lines. A line's end within a part cannot make
 // another line: it is written as \n.
 func statement(title string, parts ...string) []byte {
@@ -124,8 +152,9 @@ func statement(title string, parts ...string) []byte {
 	return []byte(b.String())
 }
 
-// WithSignature is facts with the signature in the first: an approval, or the
-// proposal to close a period. Other facts carry none.
+// WithSignature is facts with the signature in the first: an approval, a word
+// that sets a difference aside, or the proposal to close a period. Other facts
+// carry none.
 func WithSignature(facts []Fact, s *Signature) []Fact {
 	if len(facts) == 0 || s == nil {
 		return facts
@@ -148,6 +177,12 @@ func WithSignature(facts []Fact, s *Signature) []Fact {
 		f.Signature = s
 		out[0] = f
 	case ConfigApproved:
+		f.Signature = s
+		out[0] = f
+	case ReconciliationAsked:
+		f.Signature = s
+		out[0] = f
+	case ReconciliationDiffered:
 		f.Signature = s
 		out[0] = f
 	default:

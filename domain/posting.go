@@ -149,7 +149,7 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
+		PeopleFact, ReconciliationFact, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
 		return nil
 	}
 	return nil
@@ -194,7 +194,7 @@ func DatesOf(f Fact) (Dates, bool) {
 		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
-		PeopleFact, ReconciliationCompared, ReconciliationDiffered, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
+		PeopleFact, ReconciliationFact, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
 		return Dates{}, false
 	}
 	return Dates{}, false

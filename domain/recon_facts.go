@@ -4,7 +4,21 @@ package domain
 const (
 	TypeReconciliationCompared = "reconciliation.compared.v1"
 	TypeReconciliationDiffered = "reconciliation.differed.v1"
+	TypeReconciliationAsked    = "reconciliation.asked.v1"
 )
+
+// ReconciliationFact is a fact of a reconciliation stream: what a comparison
+// concluded, and what people said of a difference. It moves no money.
+//
+//sumtype:decl
+type ReconciliationFact interface {
+	Fact
+	reconciles()
+}
+
+func (ReconciliationCompared) reconciles() {}
+func (ReconciliationDiffered) reconciles() {}
+func (ReconciliationAsked) reconciles()    {}
 
 // ReconciliationCompared says that a bill was compared with the books, whole: a
 // comparison that could not be finished concludes nothing and leaves no fact. A
@@ -48,8 +62,9 @@ type ComparedTotal struct {
 	Tolerated     string `json:"tolerated"` // by how much fees were off the rate, within the tolerance
 }
 
-// ReconciliationDiffered says that a difference was found, or is resolved. What
-// is only seen again leaves no fact.
+// ReconciliationDiffered says that a difference was found, or is resolved: by a
+// run, by what came later, or set aside by persons. What is only seen again
+// leaves no fact.
 type ReconciliationDiffered struct {
 	Discrepancy ID              `json:"discrepancy"` // the same for the same difference, whatever the day and run
 	Kind        DiscrepancyKind `json:"kind"`
@@ -63,6 +78,28 @@ type ReconciliationDiffered struct {
 	How         string          `json:"how,omitempty"`      // it was resolved
 	By          string          `json:"by"`                 // the run, or the person
 	AskedBy     string          `json:"asked_by,omitempty"` // the first of the two persons who set it aside
+
+	Proposal   ID         `json:"proposal,omitzero"`   // persons set it aside: names the first one's reconciliation.asked, or where one is enough this word itself
+	Correction ID         `json:"correction,omitzero"` // two persons corrected the books: their proposal
+	Signature  *Signature `json:"signature,omitempty"` // of by, under the word that sets it aside
+}
+
+// ReconciliationAsked says that a person asks to set a difference aside that may
+// stand for money: the first of two words. The difference, as it is told here,
+// stays open until another person says the same.
+type ReconciliationAsked struct {
+	Proposal    ID              `json:"proposal"`    // names this word; it counts those said about the difference before
+	Discrepancy ID              `json:"discrepancy"` // the same for the same difference, whatever the day and run
+	Kind        DiscrepancyKind `json:"kind"`
+	Line        LineKind        `json:"line"` // what it is about
+	OrderNo     string          `json:"order_no,omitempty"`
+	TradeNo     string          `json:"trade_no,omitempty"`
+	Ref         string          `json:"ref,omitempty"` // the refund's or the dispute's number
+	Ours        Money           `json:"ours,omitzero"`
+	Theirs      Money           `json:"theirs,omitzero"`
+	Reason      string          `json:"reason"` // why it needs nothing more
+	By          string          `json:"by"`     // the person
+	Signature   *Signature      `json:"signature,omitempty"`
 }
 
 // FactType is TypeReconciliationCompared.
@@ -71,7 +108,21 @@ func (ReconciliationCompared) FactType() string { return TypeReconciliationCompa
 // FactType is TypeReconciliationDiffered.
 func (ReconciliationDiffered) FactType() string { return TypeReconciliationDiffered }
 
+// FactType is TypeReconciliationAsked.
+func (ReconciliationAsked) FactType() string { return TypeReconciliationAsked }
+
 func (f ReconciliationCompared) key() string { return f.Run }
 
-// One run or person finds or resolves a difference once.
-func (f ReconciliationDiffered) key() string { return f.Discrepancy.String() + "/" + f.By }
+// One run finds or resolves a difference once. What persons say may be said
+// again of one that was found anew: their word's own id tells them apart.
+func (f ReconciliationDiffered) key() string {
+	switch {
+	case !f.Proposal.IsZero():
+		return f.Proposal.String()
+	case !f.Correction.IsZero():
+		return f.Discrepancy.String() + "/" + f.Correction.String()
+	}
+	return f.Discrepancy.String() + "/" + f.By
+}
+
+func (f ReconciliationAsked) key() string { return f.Proposal.String() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,11 +125,14 @@ func TestResolveDiscrepancy(t *testing.T) {
 	if a.text("state") != "resolved" || a.text("asked_by") != "person:li" || a.text("resolved_by") != "wang" || a.text("resolution") != "seen the receipt" {
 		t.Errorf("%s", a.body)
 	}
-	if got := s.facts(before); len(got) != 1 || !strings.Contains(fmt.Sprint(got), "reconciliation.differed") {
-		t.Errorf("facts %v, want the persons' word and no more", got)
+	if got := s.facts(before); !slices.Equal(got, []string{domain.TypeReconciliationAsked, domain.TypeReconciliationDiffered}) {
+		t.Errorf("facts %v, want both persons' words and no more", got)
 	}
-	if events := s.events(); !strings.Contains(string(events[len(events)-1].Data), `"by":"wang","asked_by":"person:li"`) {
-		t.Errorf("the log is told %s", events[len(events)-1].Data)
+	events := s.events()
+	ask, done := events[len(events)-2], events[len(events)-1]
+	if !strings.Contains(string(ask.Data), `"reason":"agreed on the phone","by":"person:li"`) || !strings.Contains(string(ask.Meta), `"actor":"person:person:li"`) ||
+		!strings.Contains(string(done.Data), `"how":"seen the receipt","by":"wang","asked_by":"person:li","proposal":"`) {
+		t.Errorf("the log is told %s and %s", ask.Data, done.Data)
 	}
 }
 

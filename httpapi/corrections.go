@@ -265,8 +265,7 @@ func (s *Server) repaired(ctx context.Context, c projections.Correction, who str
 		return err
 	}
 	q, _ := r.Payment.Proposal(c.Ask.Proposal)
-	_, err = s.resolved(ctx, d, word{by: who, askedBy: q.Proposer(), why: "corrected by " + c.Ask.Proposal.String()})
-	return err
+	return s.corrected(ctx, d, c.Ask.Proposal, q.Proposer(), who)
 }
 
 func (s *Server) reject(ctx context.Context, in *decideInput) (*correctionOutput, error) {

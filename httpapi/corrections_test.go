@@ -204,6 +204,10 @@ func TestCorrectionOfADifference(t *testing.T) {
 	if got.text("state") != "resolved" || got.text("resolved_by") != "wang" || got.text("resolution") != "corrected by "+second.text("id") {
 		t.Errorf("after the correction: %s", got.body)
 	}
+	events := s.events()
+	if last := events[len(events)-1]; !strings.Contains(string(last.Data), `"by":"wang","asked_by":"li","correction":"`+second.text("id")+`"`) {
+		t.Errorf("the log is told %s", last.Data)
+	}
 	if a := s.call("li", http.MethodPost, corrections, wish("credit", "B2", "TB2", "discrepancy", other)); a.status != http.StatusConflict {
 		t.Errorf("corrected twice: %d %s", a.status, a.body)
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -40,6 +41,7 @@ type Discrepancy struct {
 	SeenRun    string     `json:"seen_run" doc:"The last comparison that saw it"`
 	AskedBy    string     `json:"asked_by,omitempty" doc:"The first of the two persons it takes to set it aside"`
 	Asked      string     `json:"asked,omitempty" doc:"Why, in that person's words"`
+	AskedAt    *time.Time `json:"asked_at,omitempty" doc:"When that was said"`
 	ResolvedBy string     `json:"resolved_by,omitempty" doc:"A comparison, or a person"`
 	ResolvedAt *time.Time `json:"resolved_at,omitempty" doc:"When it was resolved"`
 	Resolution string     `json:"resolution,omitempty" doc:"How it was resolved"`
@@ -74,9 +76,23 @@ type discrepancyInput struct {
 type resolveInput struct {
 	ID   string `path:"id" doc:"Id of the discrepancy"`
 	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why it needs nothing more, for people"`
+		Reason    string     `json:"reason" minLength:"1" maxLength:"200" doc:"Why it needs nothing more, for people"`
+		Signature *Signature `json:"signature,omitempty" doc:"With your own key; without one it is your API key's word, and refused if you have a key"`
 	}
 }
+
+// AsideStatementParts is what binds a person's word about a difference to that
+// difference and to what was said of it before.
+type AsideStatementParts struct {
+	Ledger   string `json:"ledger" doc:"Id of the ledger"`
+	Stream   string `json:"stream" doc:"Stream of the channel's book day"`
+	Proposal string `json:"proposal" doc:"Id of the first person's word; of yours, if you are the first or the only one"`
+	Leaf     string `json:"leaf,omitempty" doc:"Leaf hash of the first person's event, hex; absent if you are the first or the only one"`
+	AskedBy  string `json:"asked_by,omitempty" doc:"The first person, if you are the second"`
+	Person   string `json:"person" doc:"Who you are here"`
+}
+
+type asideStatementOutput struct{ Body AsideStatementParts }
 
 type discrepancyOutput struct{ Body Discrepancy }
 
@@ -93,9 +109,15 @@ func (s *Server) registerDiscrepancies(api huma.API) {
 		OperationID: "resolve-discrepancy", Method: http.MethodPost, Path: "/v1/discrepancies/{id}/resolve", Summary: "Set a discrepancy aside",
 		Description: "A person's word that it needs nothing more. It moves no money, and seeing the difference again does not " +
 			"open it. Keys of services cannot do it. A difference that may stand for money takes two persons: the first one's " +
-			"word is kept as `asked_by`, and it stays open until another person says the same.",
+			"word is kept as `asked_by`, and it stays open until another person says the same of it. If its amounts changed " +
+			"meanwhile, that is a first word again.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeReconcile, s.resolveDiscrepancy)
+	operation(s, api, huma.Operation{
+		OperationID: "discrepancy-statement", Method: http.MethodGet, Path: "/v1/discrepancies/{id}/statement", Summary: "What setting a discrepancy aside signs",
+		Description: "The parts of the statement that the discrepancy itself does not show. Make the statement yourself, out of what you saw.",
+		Errors:      []int{http.StatusNotFound, http.StatusConflict},
+	}, operations.ScopeReconcile, s.asideStatement)
 }
 
 func (s *Server) listDiscrepancies(ctx context.Context, in *listDiscrepanciesInput) (*listDiscrepanciesOutput, error) {
@@ -143,48 +165,78 @@ func (s *Server) showDiscrepancy(ctx context.Context, in *discrepancyInput) (*di
 }
 
 func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*discrepancyOutput, error) {
-	d, err := s.allowedDiscrepancy(ctx, in.ID)
+	d, who, by, err := s.asider(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	key := keyOf(ctx)
-	if key.Service || key.Person == "" {
-		return nil, domain.E(domain.KindDenied, "only a person can set a discrepancy aside; this is a service's key")
+	sig, err := in.Body.Signature.domain()
+	if err != nil {
+		return nil, err
 	}
-	if d, err = s.setAside(ctx, d, key, in.Body.Reason); err != nil {
+	a, err := s.Ledger.SetAside(ctx, d.Channel, d.Day, reconcile.DifferedFact(d), who, in.Body.Reason, sig, by)
+	if err != nil {
+		return nil, err
+	}
+	if d, err = reconcile.ShowAside(ctx, s.Bills, d, a); err != nil {
 		return nil, err
 	}
 	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
 }
 
-// setAside takes a person's word on a difference. One that may stand for money
-// is open until a second person says the same.
-func (s *Server) setAside(ctx context.Context, d operations.Discrepancy, key operations.APIKey, why string) (operations.Discrepancy, error) {
-	switch {
-	case d.State != operations.DiscrepancyOpen || !d.Kind.NeedsTwo():
-	case d.AskedBy == "":
-		return s.Bills.AskDiscrepancy(ctx, d.ID, key.Person, why, s.Clock())
-	case d.AskedBy == key.Person:
-		return d, domain.EField(domain.KindDenied, "by", "%s asked for it: another person must say so, too", key.Person)
+// asider is the person who says a word about an open discrepancy.
+func (s *Server) asider(ctx context.Context, id string) (d operations.Discrepancy, who string, by ledger.By, err error) {
+	if d, err = s.allowedDiscrepancy(ctx, id); err != nil {
+		return d, "", by, err
 	}
-	return s.resolved(ctx, d, word{by: key.Person, askedBy: d.AskedBy, why: why})
+	key := keyOf(ctx)
+	switch {
+	case key.Service || key.Person == "":
+		return d, "", by, domain.E(domain.KindDenied, "only a person can set a discrepancy aside; this is a service's key")
+	case d.State != operations.DiscrepancyOpen:
+		return d, "", by, domain.E(domain.KindConflict, "discrepancy %s is resolved already, by %s", d.ID, d.ResolvedBy)
+	}
+	return d, key.Person, ledger.By{Actor: "person:" + key.Person, Cause: requestID(ctx)}, nil
 }
 
-// word is what people say about a difference.
-type word struct{ by, askedBy, why string }
-
-// resolved tells the log first: what the list shows, the log knows.
-func (s *Server) resolved(ctx context.Context, d operations.Discrepancy, w word) (operations.Discrepancy, error) {
-	if d.State == operations.DiscrepancyOpen {
-		told := d
-		told.State, told.ResolvedBy, told.Resolution, told.AskedBy = operations.DiscrepancyResolved, w.by, w.why, w.askedBy
-		err := s.Ledger.Reconciled(ctx, d.Channel, d.Day, []domain.Fact{reconcile.DifferedFact(told)},
-			ledger.By{Actor: "person:" + w.by, Cause: requestID(ctx)})
-		if err != nil {
-			return d, err
-		}
+func (s *Server) asideStatement(ctx context.Context, in *discrepancyInput) (*asideStatementOutput, error) {
+	d, who, _, err := s.asider(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
-	return s.Bills.ResolveDiscrepancy(ctx, d.ID, w.by, w.why, s.Clock())
+	a, leaf, err := s.Ledger.Aside(ctx, d.Channel, d.Day, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	stream := domain.ReconciliationStream(d.Channel, string(d.Day))
+	f, err := a.Say(s.Ledger.ID(), stream, reconcile.DifferedFact(d), who, "to be signed")
+	if err != nil {
+		return nil, err
+	}
+	out := AsideStatementParts{Ledger: s.Ledger.ID().String(), Stream: string(stream), Person: who}
+	switch f := f.(type) {
+	case domain.ReconciliationAsked:
+		out.Proposal = f.Proposal.String()
+	case domain.ReconciliationDiffered:
+		out.Proposal, out.AskedBy = f.Proposal.String(), f.AskedBy
+		if f.AskedBy != "" {
+			out.Leaf = hex.EncodeToString(leaf[:])
+		}
+	default:
+	}
+	return &asideStatementOutput{Body: out}, nil
+}
+
+// corrected ends a difference that an issued correction names: the log is told
+// first.
+func (s *Server) corrected(ctx context.Context, d operations.Discrepancy, correction domain.ID, proposer, who string) error {
+	why := "corrected by " + correction.String()
+	f := reconcile.DifferedFact(d)
+	f.Resolved, f.How, f.By, f.AskedBy, f.Correction = true, why, who, proposer, correction
+	err := s.Ledger.Reconciled(ctx, d.Channel, d.Day, []domain.Fact{f}, ledger.By{Actor: "person:" + who, Cause: requestID(ctx)})
+	if err == nil {
+		_, err = s.Bills.ResolveDiscrepancy(ctx, d.ID, who, why, s.Clock())
+	}
+	return err
 }
 
 func discrepancyRow(d operations.Discrepancy) Discrepancy {
@@ -194,7 +246,7 @@ func discrepancyRow(d operations.Discrepancy) Discrepancy {
 		Ours: optionalMoney(d.Ours), Theirs: optionalMoney(d.Theirs), Delta: optionalMoney(d.Delta), OurState: d.OurState,
 		TheirState: d.TheirState, OurDay: string(d.OurDay), At: optionalTime(d.At), Row: d.Row, Note: d.Note,
 		FoundRun: d.FoundRun, FoundAt: d.FoundAt, SeenRun: d.SeenRun,
-		AskedBy: d.AskedBy, Asked: d.Asked, ResolvedBy: d.ResolvedBy, ResolvedAt: optionalTime(d.ResolvedAt), Resolution: d.Resolution,
+		AskedBy: d.AskedBy, Asked: d.Asked, AskedAt: optionalTime(d.AskedAt), ResolvedBy: d.ResolvedBy, ResolvedAt: optionalTime(d.ResolvedAt), Resolution: d.Resolution,
 	}
 }
 

@@ -95,10 +95,15 @@ func (l *Ledger) ProposedPolicy(ctx context.Context, ch domain.ChannelID, propos
 func ProposalAmong[F domain.Fact](events []Entry, proposal domain.ID, id func(F) domain.ID) (f F, leaf [32]byte, ok bool) {
 	for _, e := range events {
 		if f, ok := e.Fact.(F); ok && id(f) == proposal {
-			return f, eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash), true
+			return f, LeafOf(e), true
 		}
 	}
 	return f, leaf, false
+}
+
+// LeafOf is the leaf hash of an event that was read.
+func LeafOf(e Entry) [32]byte {
+	return eventstore.LeafHashSealed(e.Stream, e.Revision, e.Event, e.SealedHash)
 }
 
 func foundProposal[F domain.Fact](events []Entry, proposal domain.ID, id func(F) domain.ID) (F, [32]byte, error) {

@@ -13,18 +13,24 @@ import (
 // what a store takes at once.
 const perAppend = 50
 
-// Reconciled appends what a comparison with a bill concluded, or a person about
-// a difference it found, to the stream of the channel's book day. It takes
-// facts of that stream only (KindInternal) and moves no money. Facts that stand
-// there already are left out, so the same call made again is harmless; a long
-// list is appended in parts.
+// Reconciled appends what a comparison with a bill concluded, or what a
+// correction or later facts did to a difference it found, to the stream of the
+// channel's book day. It takes facts of that stream only (KindInternal), no
+// person's word (see SetAside), and moves no money. Facts that stand there
+// already are left out, so the same call made again is harmless; a long list is
+// appended in parts.
 func (l *Ledger) Reconciled(ctx context.Context, ch domain.ChannelID, day domain.Day, facts []domain.Fact, by By) error {
 	for _, f := range facts {
-		switch f.(type) {
-		case domain.ReconciliationCompared, domain.ReconciliationDiffered:
+		switch f := f.(type) {
+		case domain.ReconciliationCompared:
+			continue
+		case domain.ReconciliationDiffered:
+			if f.Proposal.IsZero() {
+				continue
+			}
 		default:
-			return domain.E(domain.KindInternal, "a %s does not belong to a reconciliation", f.FactType())
 		}
+		return domain.E(domain.KindInternal, "a %s of this kind is no conclusion of a comparison", f.FactType())
 	}
 	s := domain.ReconciliationStream(ch, string(day))
 	done, err := l.turns.take(ctx, s)

@@ -170,7 +170,8 @@ type Discrepancy struct {
 	FoundAt    time.Time `json:"found_at"`
 	SeenRun    string    `json:"seen_run"` // the last run that saw it
 	SeenAt     time.Time `json:"seen_at"`
-	AskedBy    string    `json:"asked_by,omitempty"` // the first of two persons who say that it needs nothing more
+	Ask        domain.ID `json:"ask,omitzero"`       // the first of two persons' words that it needs nothing more, as the log names it
+	AskedBy    string    `json:"asked_by,omitempty"` // that person
 	Asked      string    `json:"asked,omitempty"`    // why, in that person's words
 	AskedAt    time.Time `json:"asked_at,omitzero"`
 	ResolvedBy string    `json:"resolved_by"` // a run, or a person
@@ -235,10 +236,11 @@ type Bills interface {
 	// Discrepancy is KindNotFound for an unknown id.
 	Discrepancy(ctx context.Context, id domain.ID) (Discrepancy, error)
 	Discrepancies(ctx context.Context, f DiscrepancyFilter) ([]Discrepancy, error)
-	// AskDiscrepancy notes the first of two persons' words that a discrepancy
-	// needs nothing more; it stays open. One that is resolved already, or that
-	// another person asked for, is KindConflict.
-	AskDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (Discrepancy, error)
+	// AskDiscrepancy shows the first of two persons' words that a discrepancy
+	// needs nothing more, as the log tells it, in the place of an earlier one; it
+	// stays open. One that is resolved already is KindConflict. The word goes when
+	// a run sees the discrepancy with other amounts, or anew.
+	AskDiscrepancy(ctx context.Context, id, ask domain.ID, by, why string, at time.Time) (Discrepancy, error)
 	// PutDiscrepancy writes what a single order shows, or what settled it. A row
 	// that is resolved stays as it is, and so does one that is there and open
 	// unless it is resolved now.

@@ -87,6 +87,13 @@ func actOf(f domain.Fact) (what, person string) {
 		return "correction.approved", f.By
 	case domain.CorrectionRejected:
 		return "correction.rejected", f.By
+	case domain.ReconciliationAsked:
+		return "reconciliation.asked", f.By
+	case domain.ReconciliationDiffered:
+		if f.Proposal.IsZero() {
+			return "", "" // a run's, or a correction's, which tells it by itself
+		}
+		return "reconciliation.differed", f.By
 	case domain.PeriodClosing:
 		return "period.closing", f.By
 	case domain.PeriodRejected:

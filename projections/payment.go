@@ -58,7 +58,7 @@ func (p *PaymentRow) apply(f domain.Fact) {
 	case domain.CorrectionIssued:
 		restates = !f.Proposal.IsZero() // a heal's money is in the credit beside it
 	case domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
-		domain.CorrectionApproved, domain.CorrectionRejected, domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
+		domain.CorrectionApproved, domain.CorrectionRejected, domain.PeopleFact, domain.ReconciliationFact, domain.BookFact:
 		restates = false
 	}
 	if restates {
@@ -229,7 +229,7 @@ func decided(f domain.Fact) (trade string, ok bool) {
 		domain.PaymentHeld, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionProposed, domain.CorrectionSeconded,
 		domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
+		domain.PeopleFact, domain.ReconciliationFact, domain.BookFact:
 		return "", false
 	}
 	return "", false

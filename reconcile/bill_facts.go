@@ -37,14 +37,15 @@ func comparedFact(r operations.BillRun) domain.ReconciliationCompared {
 	return f
 }
 
-// DifferedFact is the fact that a discrepancy was found or resolved.
+// DifferedFact is the fact that a discrepancy was found or resolved; what people
+// said of it stands in facts of its own.
 func DifferedFact(d operations.Discrepancy) domain.ReconciliationDiffered {
 	f := domain.ReconciliationDiffered{
 		Discrepancy: d.ID, Kind: d.Kind, Line: d.Item.Kind, OrderNo: d.OrderNo, TradeNo: d.Item.TradeNo, Ref: d.Item.Ref,
 		Ours: d.Ours, Theirs: d.Theirs, By: d.SeenRun,
 	}
 	if d.State == operations.DiscrepancyResolved {
-		f.Resolved, f.How, f.By, f.AskedBy = true, d.Resolution, d.ResolvedBy, d.AskedBy
+		f.Resolved, f.How, f.By = true, d.Resolution, d.ResolvedBy
 	}
 	return f
 }

@@ -28,9 +28,9 @@ var errLater = errors.New("the run that tells of it is not over")
 // or by the provider's answers, to the list for people, under the ids of their
 // events; and settles there and in the log those that later facts settle: the
 // refund that was missing is booked, or two persons corrected the credit. What
-// a bill's run told is on the list as the bill's difference already. It goes on
-// where it ended, any number of processes may do it, and doing it again changes
-// nothing.
+// a bill's run told is on the list as the bill's difference already. What people
+// said of any difference is brought there from the log, too. It goes on where it
+// ended, any number of processes may do it, and doing it again changes nothing.
 func (c *Comparer) FollowOrders(ctx context.Context) error {
 	after, err := c.Cursors.Cursor(ctx, ordersCursor)
 	if err != nil {
@@ -72,6 +72,7 @@ func (c *Comparer) FollowOrders(ctx context.Context) error {
 func shown(typ string) bool {
 	return slices.Contains([]string{
 		domain.TypeDiscrepancyFound, domain.TypePaymentRefunded, domain.TypeCorrectionIssued, domain.TypeReconciliationDiffered,
+		domain.TypeReconciliationAsked,
 	}, typ)
 }
 
@@ -131,7 +132,12 @@ func (c *Comparer) followOrder(ctx context.Context, r eventstore.Recorded, froze
 	case domain.CorrectionIssued:
 		return c.settleCorrected(ctx, e, f)
 	case domain.ReconciliationDiffered:
+		if f.ByPersons() {
+			return c.showAside(ctx, e, f.Discrepancy)
+		}
 		return c.settleTold(ctx, e, f)
+	case domain.ReconciliationAsked:
+		return c.showAside(ctx, e, f.Discrepancy)
 	default:
 		return nil
 	}

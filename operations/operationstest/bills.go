@@ -2,6 +2,7 @@ package operationstest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"counterfoil/domain"
@@ -18,6 +19,7 @@ func RunBills(t *testing.T, fresh func(t *testing.T) Open) {
 		"what a run does not see any more":   testNotSeen,
 		"a person's word stays":              testPersonResolves,
 		"the first of two persons asks":      testPersonAsks,
+		"a word is about what it saw":        testWordGoes,
 		"discrepancies are found by filters": testDiscrepancyFilters,
 		"what waits is found on a later day": testCarried,
 		"lists go on behind their cursor":    testBillCursors,
@@ -199,28 +201,55 @@ func testPersonResolves(t *testing.T, s operations.Bills) {
 func testPersonAsks(t *testing.T, s operations.Bills) {
 	d := discrepancy("T1", domain.AmountMismatch, billDay)
 	closed(t, s, operations.BillResult{Run: billRun("r1", billDay), Found: []operations.Discrepancy{d}})
-	for range 2 {
-		got, err := s.AskDiscrepancy(t.Context(), d.ID, "anna", "agreed on the phone", noon)
+	first, second := domain.ID{1}, domain.ID{2}
+	why := strings.Repeat("电", 200) // as long as the API takes, three bytes each
+	for _, ask := range []struct {
+		id domain.ID
+		by string
+	}{{second, "ben"}, {first, "anna"}, {first, "anna"}} {
+		got, err := s.AskDiscrepancy(t.Context(), d.ID, ask.id, ask.by, why, noon)
 		noError(t, err, "ask")
-		if got.State != operations.DiscrepancyOpen || got.AskedBy != "anna" || got.Asked != "agreed on the phone" || !got.AskedAt.Equal(noon) {
+		if got.State != operations.DiscrepancyOpen || got.Ask != ask.id || got.AskedBy != ask.by || got.Asked != why || !got.AskedAt.Equal(noon) {
 			t.Errorf("%+v", got)
 		}
 	}
-	_, err := s.AskDiscrepancy(t.Context(), d.ID, "ben", "me, too", noon)
-	wantKind(t, err, domain.KindConflict, "another person asks")
 	closed(t, s, operations.BillResult{Run: billRun("r2", billDay), Found: []operations.Discrepancy{d}})
-	if got := state(t, s, d.ID); got.AskedBy != "anna" || got.SeenRun != d.SeenRun {
+	if got := state(t, s, d.ID); got.Ask != first || got.AskedBy != "anna" || got.SeenRun != d.SeenRun {
 		t.Errorf("seen again: %+v", got)
 	}
-	_, err = s.ResolveDiscrepancy(t.Context(), d.ID, "ben", "seen the receipt", noon)
+	_, err := s.ResolveDiscrepancy(t.Context(), d.ID, "ben", why, noon)
 	noError(t, err, "resolve")
-	_, err = s.AskDiscrepancy(t.Context(), d.ID, "anna", "once more", noon)
+	_, err = s.AskDiscrepancy(t.Context(), d.ID, first, "anna", "once more", noon)
 	wantKind(t, err, domain.KindConflict, "ask for what is resolved")
-	if got := state(t, s, d.ID); got.AskedBy != "anna" || got.ResolvedBy != "ben" {
+	closed(t, s, operations.BillResult{Run: billRun("r3", billDay), Found: []operations.Discrepancy{d}})
+	if got := state(t, s, d.ID); got.AskedBy != "anna" || got.ResolvedBy != "ben" || got.Resolution != why {
 		t.Errorf("resolved by two: %+v", got)
 	}
-	_, err = s.AskDiscrepancy(t.Context(), domain.ID{9}, "ben", "no such thing", noon)
+	_, err = s.AskDiscrepancy(t.Context(), domain.ID{9}, first, "ben", "no such thing", noon)
 	wantKind(t, err, domain.KindNotFound, "ask for an unknown one")
+	_, err = s.AskDiscrepancy(t.Context(), d.ID, first, "ben", "", noon)
+	wantKind(t, err, domain.KindInvalid, "ask without a reason")
+}
+
+// A word is about the difference as it stood: with other amounts, or found anew
+// after it was gone, it is nobody's.
+func testWordGoes(t *testing.T, s operations.Bills) {
+	d, other := discrepancy("T1", domain.AmountMismatch, billDay), discrepancy("T2", domain.AmountMismatch, billDay)
+	both := []operations.Discrepancy{d, other}
+	closed(t, s, operations.BillResult{Run: billRun("r1", billDay), Found: both})
+	for _, x := range both {
+		_, err := s.AskDiscrepancy(t.Context(), x.ID, domain.ID{1}, "anna", "agreed", noon)
+		noError(t, err, "ask")
+	}
+	d.Theirs = domain.NewMoney(731, domain.CNY)
+	closed(t, s, operations.BillResult{Run: billRun("r2", billDay), Found: []operations.Discrepancy{d}})
+	if got := state(t, s, d.ID); got.State != operations.DiscrepancyOpen || got.AskedBy != "" || !got.Ask.IsZero() || got.Asked != "" || !got.AskedAt.IsZero() {
+		t.Errorf("with another amount: %+v", got)
+	}
+	closed(t, s, operations.BillResult{Run: billRun("r3", billDay), Found: []operations.Discrepancy{d, other}})
+	if got := state(t, s, other.ID); got.State != operations.DiscrepancyOpen || got.AskedBy != "" {
+		t.Errorf("found anew: %+v", got)
+	}
 }
 
 func testDiscrepancyFilters(t *testing.T, s operations.Bills) {

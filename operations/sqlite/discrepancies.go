@@ -12,6 +12,10 @@ import (
 	"counterfoil/operations"
 )
 
+// maxWords is the longest reason of a person, in bytes: what the log keeps, the
+// list must show.
+const maxWords = 2000
+
 const discrepancyColumns = `seq, id, body`
 
 func scanDiscrepancy(rows *sql.Rows) (operations.Discrepancy, error) {
@@ -25,7 +29,22 @@ func scanDiscrepancy(rows *sql.Rows) (operations.Discrepancy, error) {
 		return d, domain.E(domain.KindCorrupt, "discrepancy %d cannot be read: %w", seq, err)
 	}
 	d.Seq, d.ID = seq, domain.ID(id)
+	if d.Ask.IsZero() && d.State == operations.DiscrepancyOpen {
+		d = unasked(d) // noted here by older software only: the log knows nothing of it
+	}
 	return d, nil
+}
+
+// unasked is d without a person's word.
+func unasked(d operations.Discrepancy) operations.Discrepancy {
+	d.Ask, d.AskedBy, d.Asked, d.AskedAt = domain.ID{}, "", "", time.Time{}
+	return d
+}
+
+// asked is d with the word that stands in another row.
+func asked(d, was operations.Discrepancy) operations.Discrepancy {
+	d.Ask, d.AskedBy, d.Asked, d.AskedAt = was.Ask, was.AskedBy, was.Asked, was.AskedAt
+	return d
 }
 
 func putDiscrepancy(t *tx, d operations.Discrepancy) error {
@@ -103,7 +122,9 @@ func planSeen(ctx context.Context, q queryer, d operations.Discrepancy) (planned
 	}
 	if found {
 		d.Day, d.Bill, d.FoundRun, d.FoundAt = was.Day, was.Bill, was.FoundRun, was.FoundAt
-		d.AskedBy, d.Asked, d.AskedAt = was.AskedBy, was.Asked, was.AskedAt
+		if was.ByPerson || was.State == operations.DiscrepancyOpen && was.Ours == d.Ours && was.Theirs == d.Theirs {
+			d = asked(d, was)
+		}
 		if was.ByPerson {
 			d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = was.State, was.ResolvedBy, was.ResolvedAt, was.Resolution, true
 		}
@@ -184,14 +205,10 @@ AND (?10 = '' OR trade_no = ?10) AND (?11 = '' OR body ->> '$.order_no' = ?11) O
 	return rows, classify("list discrepancies", err)
 }
 
-// AskDiscrepancy notes the first of two persons' words.
-func (s *Store) AskDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
-	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) error {
-		if d.AskedBy != "" && d.AskedBy != by {
-			return domain.E(domain.KindConflict, "%s asked that discrepancy %s is set aside", d.AskedBy, id)
-		}
-		d.AskedBy, d.Asked, d.AskedAt = by, why, domain.Instant(at)
-		return nil
+// AskDiscrepancy shows the first of two persons' words.
+func (s *Store) AskDiscrepancy(ctx context.Context, id, ask domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
+	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) {
+		d.Ask, d.AskedBy, d.Asked, d.AskedAt = ask, by, why, domain.Instant(at)
 	})
 }
 
@@ -205,7 +222,7 @@ func (s *Store) PutDiscrepancy(ctx context.Context, d operations.Discrepancy) er
 		case found && (was.State != operations.DiscrepancyOpen || d.State == operations.DiscrepancyOpen):
 			return nil
 		case found: // what people asked for meanwhile stays to be seen
-			d.AskedBy, d.Asked, d.AskedAt = was.AskedBy, was.Asked, was.AskedAt
+			d = asked(d, was)
 		}
 		return putDiscrepancy(t, d)
 	})
@@ -214,18 +231,20 @@ func (s *Store) PutDiscrepancy(ctx context.Context, d operations.Discrepancy) er
 
 // ResolveDiscrepancy is a person's act.
 func (s *Store) ResolveDiscrepancy(ctx context.Context, id domain.ID, by, why string, at time.Time) (operations.Discrepancy, error) {
-	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) error {
+	return s.say(ctx, id, by, why, func(d *operations.Discrepancy) {
 		d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = operations.DiscrepancyResolved, by, domain.Instant(at), why, true
-		return nil
 	})
 }
 
 // say lets a person change an open discrepancy.
 func (s *Store) say(
-	ctx context.Context, id domain.ID, by, why string, change func(*operations.Discrepancy) error,
+	ctx context.Context, id domain.ID, by, why string, change func(*operations.Discrepancy),
 ) (operations.Discrepancy, error) {
-	if err := checkNames("by", by, why); err != nil {
+	if err := checkNames("by", by); err != nil {
 		return operations.Discrepancy{}, err
+	}
+	if why == "" || len(why) > maxWords {
+		return operations.Discrepancy{}, domain.EField(domain.KindInvalid, "reason", "must have 1 to %d bytes, not %d", maxWords, len(why))
 	}
 	var d operations.Discrepancy
 	var refused error
@@ -240,12 +259,11 @@ func (s *Store) say(
 			refused = domain.E(domain.KindNotFound, "there is no discrepancy %s", id)
 		case d.State != operations.DiscrepancyOpen:
 			refused = domain.E(domain.KindConflict, "discrepancy %s is resolved already, by %s", id, d.ResolvedBy)
-		default:
-			refused = change(&d)
 		}
 		if refused != nil {
 			return nil
 		}
+		change(&d)
 		return putDiscrepancy(t, d)
 	})
 	if err != nil {
