@@ -126,6 +126,9 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 	if w.closings, err = readClosings(ctx, d.Log, rep.Head); err != nil {
 		return rep, err
 	}
+	if w.signers, err = peopleBefore(ctx, d.Log, rep.Head+1); err != nil && domain.KindOf(err) != domain.KindCorrupt {
+		return rep, fmt.Errorf("read %s: %w", domain.PeopleStream, err)
+	}
 	if err := w.run(ctx); err != nil {
 		return rep, err
 	}
@@ -134,6 +137,7 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 	}
 	w.report(&rep)
 	w.closedTotals(&rep)
+	w.endedAsides(&rep)
 	if err := compareRows(ctx, d, w, &rep); err != nil {
 		return rep, err
 	}

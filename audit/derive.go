@@ -95,7 +95,7 @@ func received(f domain.Fact) (domain.Money, bool) {
 		domain.LedgerOpened, domain.ChannelConfigured, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
+		domain.PeopleFact, domain.ReconciliationFact, domain.BookFact:
 	}
 	return domain.Money{}, false
 }
@@ -156,7 +156,7 @@ func (s *shard) derive(ctx context.Context, p domain.Payment, e ledger.Entry) (f
 	case domain.PaymentHeld, domain.PaymentCredited, domain.PaymentParked, domain.PaymentAllocated,
 		domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact, domain.LedgerOpened, domain.ChannelConfigured:
+		domain.PeopleFact, domain.ReconciliationFact, domain.BookFact, domain.LedgerOpened, domain.ChannelConfigured:
 	}
 	return nil, "no notice or decision before it leads to this " + e.Type, nil
 }

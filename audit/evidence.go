@@ -26,7 +26,7 @@ func (s *shard) sealed(ctx context.Context, st *state, e ledger.Entry) error {
 		domain.PaymentAllocated, domain.PaymentClosed, domain.DiscrepancyFound, domain.CorrectionIssued,
 		domain.CorrectionProposed, domain.CorrectionSeconded, domain.CorrectionApproved, domain.CorrectionRejected,
 		domain.PaymentRefunded, domain.RefundFailed, domain.DisputeWithdrawn, domain.DisputeReinstated, domain.DisputeLost,
-		domain.PeopleFact, domain.ReconciliationCompared, domain.ReconciliationDiffered, domain.BookFact:
+		domain.PeopleFact, domain.ReconciliationFact, domain.BookFact:
 		if len(e.Sealed) > 0 {
 			s.wrong(e.Recorded, CheckEvidence, "a "+e.Type+" has no sealed part, but one stands here")
 		}

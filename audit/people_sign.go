@@ -13,7 +13,7 @@ import (
 func (s *shard) signed(
 	ctx context.Context, e ledger.Entry, person string, sig *domain.Signature, statement func(at time.Time) []byte,
 ) (string, error) {
-	people, err := s.peopleBefore(ctx, e.Position)
+	people, err := peopleBefore(ctx, s.walk.deps.Log, e.Position)
 	if err != nil {
 		return "", err
 	}
@@ -83,8 +83,8 @@ func (s *shard) approvedPolicy(ctx context.Context, e ledger.Entry, f domain.Con
 }
 
 // peopleBefore are the keys of people at a position.
-func (s *shard) peopleBefore(ctx context.Context, at eventstore.Position) (p domain.People, err error) {
-	events, err := s.walk.deps.Log.ReadStream(ctx, domain.PeopleStream, eventstore.ReadOptions{})
+func peopleBefore(ctx context.Context, log eventstore.Reader, at eventstore.Position) (p domain.People, err error) {
+	events, err := log.ReadStream(ctx, domain.PeopleStream, eventstore.ReadOptions{})
 	if err != nil && domain.KindOf(err) != domain.KindNotFound {
 		return p, err
 	}
@@ -101,7 +101,7 @@ func (s *shard) peopleBefore(ctx context.Context, at eventstore.Position) (p dom
 
 // keyOf checks a fact about a person's key.
 func (s *shard) keyOf(ctx context.Context, e ledger.Entry, f domain.Fact, decide func(domain.People) ([]domain.Fact, error)) (string, error) {
-	people, err := s.peopleBefore(ctx, e.Position)
+	people, err := peopleBefore(ctx, s.walk.deps.Log, e.Position)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ type state struct {
 	owed     []domain.Fact // facts that the last decision leads to and that must follow
 	owedBy   eventstore.Recorded
 	grade    domain.Grade            // of the evidence behind the facts owed
+	asides   map[domain.ID]spoken    // of a reconciliation stream
 	looked   bool                    // for erasures in the whole stream
 	erasures []domain.EvidenceErased // those
 
@@ -35,6 +36,7 @@ type shard struct {
 	turnover turnover
 	atMark   books
 	grades   grades
+	asides   asides
 	rep      Report
 }
 
@@ -96,6 +98,10 @@ func (s *shard) event(ctx context.Context, r eventstore.Recorded, hashed bool) e
 		err = s.people(ctx, e, f)
 	case domain.ChannelConfigured:
 		err = s.configured(ctx, e, f)
+	case domain.CorrectionApproved:
+		s.issued(st, e, f)
+	case domain.ReconciliationFact:
+		err = s.aside(ctx, st, e, f)
 	default:
 	}
 	if err != nil {
@@ -184,6 +190,7 @@ func (s *shard) reload(ctx context.Context, st *state, r eventstore.Recorded) er
 			break
 		}
 		st.payment = st.payment.Apply(e.Fact)
+		st.speak(e)
 		if err := st.beside.apply(r.Stream, e.Fact); err != nil {
 			st.broken = true
 			break
@@ -264,7 +271,7 @@ func home(e ledger.Entry) domain.Stream {
 		return besideHome(e, f)
 	case domain.PeopleFact:
 		return homeOfPeople(e, f)
-	case domain.ReconciliationDiffered:
+	case domain.ReconciliationDiffered, domain.ReconciliationAsked:
 		if e.Stream.Category() != "reconciliation" {
 			return "reconciliation-…"
 		}

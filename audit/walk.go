@@ -29,6 +29,7 @@ type walk struct {
 	near     int
 	seals    *seals
 	closings closings
+	signers  domain.People // all who ever had a key of their own
 
 	seed   maphash.Seed
 	shards []*shard
