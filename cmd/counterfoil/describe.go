@@ -56,10 +56,15 @@ func describe(f domain.Fact) string {
 		return words(f.Bill, "bill", strconv.Itoa(f.Import), "of", string(f.Day)+":", strconv.Itoa(f.Matched), "matched,",
 			strconv.Itoa(f.Differing), "differ")
 	case domain.ReconciliationDiffered:
+		if f.Resolved && f.AskedBy != "" {
+			return words(string(f.Kind), "resolved by", f.AskedBy, "and", f.By+":", f.How, trade(f.TradeNo))
+		}
 		if f.Resolved {
 			return words(string(f.Kind), "resolved by", f.By+":", f.How, trade(f.TradeNo))
 		}
 		return words(string(f.Kind), "ours:", amount(f.Ours), "theirs:", amount(f.Theirs), trade(f.TradeNo))
+	case domain.ReconciliationAsked:
+		return words(f.By, "asks to set aside", string(f.Kind), "ours:", amount(f.Ours), "theirs:", amount(f.Theirs), trade(f.TradeNo)+":", f.Reason)
 	case domain.FeesBooked:
 		return words(f.Amount.String(), "charged by the bill of", string(f.Day)+",", f.Total.String(), "in all")
 	case domain.DiscountBooked:

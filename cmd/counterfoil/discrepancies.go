@@ -84,26 +84,45 @@ func newDiscrepancyShowCommand(p *program, r *remote) *cobra.Command {
 }
 
 func newDiscrepancyResolveCommand(p *program, r *remote) *cobra.Command {
-	var reason string
+	var reason, file string
 	cmd := &cobra.Command{
-		Use: "resolve ID --reason TEXT", Short: "Set a discrepancy aside: it needs nothing more",
+		Use: "resolve ID --reason TEXT [--sign-key FILE]", Short: "Set a discrepancy aside: it needs nothing more",
 		Long: `Notes a person's word that a discrepancy needs nothing more, with the reason. It
 moves no money: what is to be corrected in the books is corrected there.
 
 A discrepancy that may stand for money takes two persons: the first one's word is
-noted, and it stays open until another person says the same.`,
+kept, and it stays open until another person says the same. If its amounts changed
+meanwhile, that is a first word again.
+
+With --sign-key the word is signed with your own key, and what is signed is shown.
+Who has a key of their own must sign; see keys sign-key.`,
 		Example: "  counterfoil discrepancies resolve 5d0c9c2e-1f2e-5d4c-8a8b-1f2e3d4c5b6a --reason \"agreed with the bank\" --dir /srv/pay",
 		Args:    cobra.ExactArgs(1),
 		RunE: p.begin(func(ctx context.Context, args []string) error {
 			if reason == "" {
 				return domain.EField(domain.KindInvalid, "--reason", "is missing")
 			}
-			return p.oneDiscrepancy(ctx, *r, http.MethodPost, args[0]+"/resolve", map[string]string{"reason": reason})
+			return p.resolveDiscrepancy(ctx, *r, args[0], reason, file)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why, for people")
+	addSignKey(cmd, &file)
 	p.addOutput(cmd, "table")
 	return cmd
+}
+
+func (p *program) resolveDiscrepancy(ctx context.Context, r remote, id, reason, file string) error {
+	in := map[string]any{"reason": reason}
+	if file != "" {
+		c, err := p.connect(r)
+		if err != nil {
+			return err
+		}
+		if in["signature"], err = p.signAside(ctx, c, id, reason, file); err != nil {
+			return err
+		}
+	}
+	return p.oneDiscrepancy(ctx, r, http.MethodPost, id+"/resolve", in)
 }
 
 func (p *program) oneDiscrepancy(ctx context.Context, r remote, method, place string, in any) error {
