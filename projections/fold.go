@@ -163,7 +163,10 @@ func (f *folder) one(e *event) error {
 	}
 	if trade, ok := decided(e.fact); ok && trade != "" && pay != nil {
 		f.at.Trades++
-		f.out.Trades = append(f.out.Trades, TradeRow{trade, pay})
+		f.out.Trades = append(f.out.Trades, TradeRow{TradeNo: trade, Payment: pay})
+	}
+	if c, ok := e.fact.(domain.CorrectionIssued); ok && pay != nil && takesBack(c, pay.Channel) {
+		f.out.Trades = append(f.out.Trades, TradeRow{TradeNo: c.TradeNo, Payment: pay, TakenBack: true})
 	}
 	if pay != nil {
 		f.correct(e, pay)

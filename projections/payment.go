@@ -214,6 +214,14 @@ func RefundedOf(ms []Mark, c domain.Currency) (sum domain.Money) {
 	return sum
 }
 
+// takesBack reports whether f reverses a credit: its money stands on the order no
+// more. An allocation that is reversed leaves it there, parked.
+func takesBack(f domain.CorrectionIssued, ch domain.ChannelID) bool {
+	return f.Action == domain.ActionReverse && slices.ContainsFunc(f.Postings, func(p domain.Posting) bool {
+		return p.Book == domain.BookPSP(ch)
+	})
+}
+
 // decided is the trade number whose money f moved, if it moved any.
 func decided(f domain.Fact) (trade string, ok bool) {
 	switch f := f.(type) {

@@ -95,8 +95,9 @@ type CallbackRow struct {
 
 // TradeRow says that a trade number decided money on a payment.
 type TradeRow struct {
-	TradeNo string
-	Payment *PaymentRow
+	TradeNo   string
+	Payment   *PaymentRow
+	TakenBack bool // by two persons, whose word was that it is not this order's
 }
 
 // Step is an event at which the running maximum of recorded_at rose.

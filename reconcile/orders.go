@@ -222,10 +222,45 @@ func (c *Comparer) settleCorrected(ctx context.Context, e ledger.Entry, f domain
 	}
 	switch f.Action {
 	case domain.ActionReverse:
-		return c.settleOrders(ctx, e, f.TradeNo, "two persons took the credit back", domain.Frozen, domain.RefundMissing, domain.StatusMismatch)
+		if err := c.settleDoubled(ctx, e, f.TradeNo); err != nil {
+			return err
+		}
+		return c.settleOrders(ctx, e, f.TradeNo, tookBack, domain.Frozen, domain.RefundMissing, domain.StatusMismatch)
 	case domain.ActionCredit:
 		return c.settleOrders(ctx, e, f.TradeNo, "two persons credited it", domain.AmountMismatch, domain.StatusMismatch)
 	case domain.ActionAllocate, domain.ActionMove, domain.ActionWriteOff:
+	}
+	return nil
+}
+
+// tookBack says what settles a difference about a credit that was reversed.
+const tookBack = "two persons took the credit back"
+
+// settleDoubled settles what bills showed about a number that stood on several
+// orders, once its money stands on one at most and that is not the one which the
+// difference names.
+func (c *Comparer) settleDoubled(ctx context.Context, e ledger.Entry, trade string) error {
+	at := orderOf(e.Stream)
+	rows, err := c.Bills.Discrepancies(ctx, operations.DiscrepancyFilter{
+		Channel: at.channel, Kind: domain.DuplicateTradeNo, State: operations.DiscrepancyOpen, TradeNo: trade, Limit: 100,
+	})
+	if err != nil || len(rows) == 0 || trade == "" {
+		return err
+	}
+	if err := c.Rows.Wait(ctx, e.Position); err != nil {
+		return err
+	}
+	left, err := c.Rows.OrdersOf(ctx, at.channel, trade)
+	if err != nil || len(left) > 1 {
+		return err
+	}
+	for _, d := range rows {
+		if d.OrderNo != at.order && slices.Contains(left, d.OrderNo) || e.Meta.RecordedAt.Before(d.FoundAt) {
+			continue
+		}
+		if err := c.settle(ctx, d, e.Meta.RecordedAt, tookBack); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -44,6 +44,41 @@ func TestAnothersNumberIsNoSilence(t *testing.T) {
 	}
 }
 
+// One number on three orders is one difference: taken back from one of the wrong
+// ones it stands, taken back from both it is settled at once, without another
+// comparison; and the list of duplicates knows it too.
+func TestAnothersNumberTakenBackSettles(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]string{{"WRONG1", "WRONG2"}, {"WRONG2", "WRONG1"}} {
+		b := newBooks(t)
+		trade := b.place(trusting, "REAL1", "7.30")
+		b.pay(trade)
+		for _, wrong := range order {
+			b.place(trusting, wrong, "7.30")
+			b.notifyForged(trusting, wrong, trade, "7.30")
+		}
+		b.fold()
+		_, err := b.comparer.Run(t.Context(), trusting, today, BillAnswers)
+		must(t, err)
+		b.wantFound("duplicate_trade_no open " + trade + "/")
+		for i, wrong := range order {
+			q := domain.Correction{Action: domain.ActionReverse, TradeNo: trade, Reason: "forged", By: "li"}
+			p, _, err := b.ledger.Propose(t.Context(), trusting, wrong, q, unspent, ledger.By{Actor: "person:li"})
+			must(t, err)
+			_, err = b.ledger.Approve(t.Context(), trusting, wrong, p.ID(), "wang", "seen", unspent, ledger.By{Actor: "person:wang"})
+			must(t, err)
+			b.follow()
+			b.wantFound("duplicate_trade_no " + []string{"open", "resolved"}[i] + " " + trade + "/")
+			if rows, err := b.rows.Duplicates(t.Context()); err != nil || len(rows) != 1-i {
+				t.Errorf("%+v, %v", rows, err)
+			}
+		}
+		if told := b.differed(b.only().ID); len(told) != 1 || !strings.Contains(told[0], "two persons took the credit back") {
+			t.Errorf("the log says %q", told)
+		}
+	}
+}
+
 // A credit by hand under the number of another order, which our books do not
 // have: a difference with a name on the same day, for people to act on. They
 // reverse the credit, the right order gets its own, and the day agrees.
@@ -74,8 +109,9 @@ func TestAnothersNumberIsNamed(t *testing.T) {
 	two("WRONG1", domain.Correction{Action: domain.ActionCredit, TradeNo: trade})
 	run := compared()
 	b.wantFound("duplicate_trade_no open " + trade + "/")
+	b.follow()
 	d := b.only()
-	if d.OrderNo != "WRONG1" || !strings.Contains(d.Note, "another order's") || run.Waiting != 0 || run.Differing != 1 || run.Kinds[domain.DuplicateTradeNo] != 1 {
+	if d.State != operations.DiscrepancyOpen || d.OrderNo != "WRONG1" || !strings.Contains(d.Note, "another order's") || run.Waiting != 0 || run.Differing != 1 || run.Kinds[domain.DuplicateTradeNo] != 1 {
 		t.Errorf("%+v\n%+v", d, run)
 	}
 	two("WRONG1", domain.Correction{Action: domain.ActionReverse, TradeNo: trade})

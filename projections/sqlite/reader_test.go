@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,6 +161,67 @@ func TestDuplicates(t *testing.T) {
 			got, err := d.OrdersOf(context.Background(), "a", trade)
 			if diff := cmp.Diff(orders, got); diff != "" || err != nil {
 				t.Errorf("page %d, orders of %s: %v (-want +got):\n%s", page, trade, err, diff)
+			}
+		}
+	}
+}
+
+// TestDuplicatesAreOver: money that two persons took back from an order stands
+// there no more, whichever of them had it first and whatever came between. What
+// was only allocated stays, parked.
+func TestDuplicatesAreOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		steps string // an order and what happens to its money, in turn
+		want  []string
+		known []string // has money of the number, or had it last
+	}{
+		"the first is taken back":        {"1c 2c 1r", nil, []string{"2"}},
+		"the second is taken back":       {"1c 2c 2r", nil, []string{"1"}},
+		"taken back before":              {"1c 1r 2c", nil, []string{"2"}},
+		"taken back, and nobody has it":  {"1c 1r", nil, []string{"1"}},
+		"given back to where it was":     {"1c 1r 1c 2c", []string{"1", "2"}, []string{"1", "2"}},
+		"one of three":                   {"1c 2c 3c 1r", []string{"2", "3"}, []string{"2", "3"}},
+		"a third one after":              {"1c 2c 1r 3c", []string{"2", "3"}, []string{"2", "3"}},
+		"both":                           {"1c 2c 1r 2r", nil, []string{"2"}},
+		"the wrong one once more":        {"1c 2c 1r 1c", []string{"1", "2"}, []string{"1", "2"}},
+		"credited by hand, given anew":   {"1c 1r 2c 1g", []string{"1", "2"}, []string{"1", "2"}},
+		"allocated money is parked then": {"1c 2a 2R", []string{"1", "2"}, []string{"1", "2"}},
+	} {
+		for _, page := range []int{1, 2, 100} {
+			l := newLog()
+			for _, step := range strings.Fields(c.steps) {
+				s := domain.PaymentStream("a", domain.OrderNo(step[:1]))
+				switch step[1] {
+				case 'c':
+					l.add(t, s, l.credited("a", "t1", "alice", cny(5)))
+				case 'a':
+					l.add(t, s, l.parked("a", "t1", cny(5), true), allocated("t1", "alice", cny(5)))
+				case 'r':
+					l.add(t, s, l.corrected("a", "t1", "alice", cny(5), domain.ActionReverse))
+				case 'g':
+					f := l.corrected("a", "t1", "alice", cny(5), domain.ActionCredit)
+					f.Enters = domain.LinePayment
+					l.add(t, s, f)
+				case 'R':
+					f := l.corrected("a", "t1", "alice", cny(5), domain.ActionReverse)
+					f.Postings = transfer(domain.Posting{Book: domain.BookWallet, Wallet: "alice"}, domain.Posting{Book: domain.BookParked}, cny(5))
+					l.add(t, s, f)
+				}
+			}
+			d := openDB(t, path(t))
+			fold(t, l, d, page)
+			got, err := d.Duplicates(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var orders []string
+			for _, dup := range got {
+				orders = append(orders, dup.Orders...)
+			}
+			known, err := d.OrdersOf(t.Context(), "a", "t1")
+			if !slices.Equal(orders, c.want) || !slices.Equal(known, c.known) || err != nil {
+				t.Errorf("%s, page %d: on %q, want %q; known on %q, want %q, %v", name, page, orders, c.want, known, c.known, err)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,7 +155,7 @@ func stamp(t *testing.T, at string, version int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.exec("PRAGMA user_version = " + string(rune('0'+version))); err != nil {
+	if _, err := c.exec("PRAGMA user_version = " + strconv.Itoa(version)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.close(); err != nil {

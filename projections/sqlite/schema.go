@@ -12,7 +12,7 @@ const appID = 0x43467072
 
 // schemaVersion is this file's shape. Rows are never migrated: a file of an
 // older shape is replaced by an empty one and folded again.
-const schemaVersion = 8
+const schemaVersion = 9
 
 // schema keeps every row in as few trees as its questions allow: each tree
 // that a callback touches is paid for by every callback.
@@ -28,6 +28,8 @@ const schemaVersion = 8
 //   - payments and callbacks have one index by (channel, word, position) that
 //     serves every filter: the pairs of channel and word that occur stand in
 //     groups, they are few, and their answers are merged.
+//   - trades says on which payment money of a number was decided, and whether it
+//     was taken back from there; duplicates where that was on several.
 //   - turnover holds what each book moved in each period at each channel, all
 //     wallets but the test account's in one, and where its bookings begin and end:
 //     a trial balance and a report's opening balances are these few rows.
@@ -73,7 +75,7 @@ CREATE TABLE callbacks(
 CREATE INDEX callbacks_payment ON callbacks(payment);
 CREATE INDEX callbacks_outcome ON callbacks(channel, outcome);
 CREATE TABLE trades(
-  channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL,
+  channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL, back INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(channel, trade_no)) WITHOUT ROWID;
 CREATE TABLE duplicates(
   channel INTEGER NOT NULL, trade_no TEXT NOT NULL, payment INTEGER NOT NULL,

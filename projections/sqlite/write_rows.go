@@ -177,27 +177,56 @@ func (w *writer) callbacks(c projections.Changes) error {
 }
 
 // trades notes which payment a trade number decided money on. Numbers that
-// stand already, nearly always of the same payment, are looked at one by one.
+// stand already, nearly always of the same payment, are looked at one by one;
+// all of a page's are where money was taken back in it, because their order
+// counts.
 func (w *writer) trades(c projections.Changes) error {
-	n, err := w.c.many("INSERT OR IGNORE INTO trades(channel, trade_no, payment) VALUES ", 3, "",
-		len(c.Trades), func(i int, v []driver.NamedValue) {
-			t := &c.Trades[i]
-			v[0].Value, v[1].Value, v[2].Value = w.names[string(t.Payment.Channel)], t.TradeNo, t.Payment.Row
-		})
-	if err != nil || n == int64(len(c.Trades)) {
-		return err
-	}
-	for _, t := range c.Trades {
-		_, err := w.c.exec(`INSERT OR IGNORE INTO duplicates(channel, trade_no, payment)
-			SELECT channel, trade_no, payment FROM trades WHERE channel = ?1 AND trade_no = ?2 AND payment <> ?3
-			UNION ALL
-			SELECT channel, trade_no, ?3 FROM trades WHERE channel = ?1 AND trade_no = ?2 AND payment <> ?3`,
-			w.names[string(t.Payment.Channel)], t.TradeNo, t.Payment.Row)
-		if err != nil {
+	if !slices.ContainsFunc(c.Trades, func(t projections.TradeRow) bool { return t.TakenBack }) {
+		n, err := w.c.many("INSERT OR IGNORE INTO trades(channel, trade_no, payment) VALUES ", 3, "",
+			len(c.Trades), func(i int, v []driver.NamedValue) {
+				t := &c.Trades[i]
+				v[0].Value, v[1].Value, v[2].Value = w.names[string(t.Payment.Channel)], t.TradeNo, t.Payment.Row
+			})
+		if err != nil || n == int64(len(c.Trades)) {
 			return err
 		}
 	}
+	for _, t := range c.Trades {
+		steps := tradeDecided
+		if t.TakenBack {
+			steps = tradeTakenBack
+		}
+		for _, step := range steps {
+			if _, err := w.c.exec(step, w.names[string(t.Payment.Channel)], t.TradeNo, t.Payment.Row); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// tradeDecided takes the place of money that was taken back; beside other money
+// it is a duplicate of that.
+var tradeDecided = []string{
+	`UPDATE trades SET payment = ?3, back = 0 WHERE channel = ?1 AND trade_no = ?2 AND back = 1`,
+	`INSERT OR IGNORE INTO trades(channel, trade_no, payment) VALUES(?1, ?2, ?3)`,
+	`INSERT OR IGNORE INTO duplicates(channel, trade_no, payment)
+		SELECT channel, trade_no, payment FROM trades WHERE channel = ?1 AND trade_no = ?2 AND payment <> ?3
+		UNION ALL
+		SELECT channel, trade_no, ?3 FROM trades WHERE channel = ?1 AND trade_no = ?2 AND payment <> ?3`,
+}
+
+// tradeTakenBack leaves the number to another payment that has money of it, if
+// there is one: where the money was taken back from is remembered else, because
+// a refund may name no order.
+var tradeTakenBack = []string{
+	`DELETE FROM duplicates WHERE channel = ?1 AND trade_no = ?2 AND payment = ?3`,
+	`UPDATE trades SET back = 1 WHERE channel = ?1 AND trade_no = ?2 AND payment = ?3`,
+	`UPDATE trades SET payment = (SELECT min(payment) FROM duplicates WHERE channel = ?1 AND trade_no = ?2), back = 0
+		WHERE channel = ?1 AND trade_no = ?2 AND back = 1
+		AND EXISTS (SELECT 1 FROM duplicates WHERE channel = ?1 AND trade_no = ?2)`,
+	`DELETE FROM duplicates WHERE channel = ?1 AND trade_no = ?2
+		AND (SELECT count(*) FROM duplicates WHERE channel = ?1 AND trade_no = ?2) = 1`,
 }
 
 func (w *writer) clock(c projections.Changes) error {
