@@ -116,8 +116,12 @@ func actRow(r projections.Act) (Act, error) {
 	if err := json.Unmarshal(data, &said); err == nil {
 		a.Why = said.Reason
 	}
-	if f, ok := r.Fact.(domain.PersonActed); ok {
+	switch f := r.Fact.(type) {
+	case domain.PersonActed:
 		a.From, a.Key, a.Subject, a.Why = f.From, f.Key, f.Subject, f.Why
+	case domain.ReconciliationDiffered:
+		a.Why = f.How
+	default:
 	}
 	return a, nil
 }

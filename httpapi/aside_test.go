@@ -117,8 +117,11 @@ func TestSignedAsideByAPI(t *testing.T) {
 				}
 			}
 			a.settled()
-			if got := a.all("/v1/acts", "acts", "what"); !slices.Contains(got, "reconciliation.asked") || !slices.Contains(got, "reconciliation.differed") {
-				t.Errorf("acts %v", got)
+			for what, who := range map[string]string{"reconciliation.asked": first, "reconciliation.differed": map[string]string{"li": "wang", "wang": "li"}[first]} {
+				why := map[string]string{"li": "agreed", "wang": reason}[who]
+				if r := a.call("admin", http.MethodGet, "/v1/acts?what="+what, ""); r.text("acts.0.person") != who || r.text("acts.0.why") != why || r.field("acts.1") != nil {
+					t.Errorf("%s: %s", what, r.body)
+				}
 			}
 		})
 	}
