@@ -29,15 +29,21 @@ func everything(t *testing.T) *world {
 	return w
 }
 
-// run plays a comparison with a bill: what it found, proposed and had rejected.
+// run plays a comparison with a bill: what it found, what two persons set aside
+// of it, and what it proposed and had rejected.
 func (w *world) run() {
 	w.t.Helper()
 	day, by := domain.Day("2026-11-22"), ledger.By{Actor: "reconciler", Cause: "bill-7"}
 	id := domain.NewV5(domain.ID{3}, "RUN1")
+	differed := domain.ReconciliationDiffered{Discrepancy: id, Kind: domain.OnlyOurs, Line: domain.LinePayment, TradeNo: "TRUN1", Ours: yuan(w.t, "7.30"), By: "bill-7"}
 	must(w.t, w.ledger.Reconciled(w.t.Context(), trusting, day, []domain.Fact{
 		domain.ReconciliationCompared{Run: "bill-7", Channel: trusting, Day: day, Bill: "trade", Import: 1, SHA256: "ab", Ours: 2, Theirs: 1, Matched: 1},
-		domain.ReconciliationDiffered{Discrepancy: id, Kind: domain.OnlyOurs, Line: domain.LinePayment, TradeNo: "TRUN1", Ours: yuan(w.t, "7.30"), By: "bill-7"},
+		differed,
 	}, by))
+	for _, who := range []string{"li", "wang"} {
+		_, err := w.ledger.SetAside(w.t.Context(), trusting, day, differed, who, "agreed on the phone", nil, ledger.By{Actor: "person:" + who})
+		must(w.t, err)
+	}
 	unspent := func(context.Context) (domain.Spent, error) { return domain.Spent{}, nil }
 	propose := func(order string) domain.ID {
 		w.place(trusting, order, "user:1", "7.30")

@@ -42,7 +42,7 @@ TYPES = set("""
     movement.booked.v1 opening.booked.v1 opening.proposed.v1 opening.rejected.v1 payment.allocated.v1
     payment.closed.v1 payment.credited.v1 payment.held.v1 payment.notified.v1 payment.parked.v1 payment.placed.v1
     payment.refunded.v1 payout.arrived.v1 payout.failed.v1 payout.sent.v1 period.closed.v1 period.closing.v1
-    period.rejected.v1 person.acted.v1 reconciliation.compared.v1 reconciliation.differed.v1 refund.failed.v1
+    period.rejected.v1 person.acted.v1 reconciliation.asked.v1 reconciliation.compared.v1 reconciliation.differed.v1 refund.failed.v1
 """.split())
 
 
