@@ -55,8 +55,8 @@ func medium(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		}
 		if d.IsDir() {
-			ts.Defer(func() { _ = os.Chmod(path, 0o700) }) //nolint:gosec // so that it can be removed
-			return os.Chmod(path, 0o500)                   //nolint:gosec // a folder is entered
+			ts.Defer(func() { _ = os.Chmod(path, 0o700) })
+			return os.Chmod(path, 0o500)
 		}
 		return os.Chmod(path, 0o400)
 	}))

@@ -2,11 +2,13 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -20,7 +22,7 @@ func medium(t *testing.T) (dir string, seal func()) {
 	t.Helper()
 	dir = t.TempDir()
 	if os.Geteuid() != 0 {
-		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) //nolint:gosec // so that it can be removed
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
 		return dir, func() { chmodAll(t, dir) }
 	}
 	run := func(args ...string) error {
@@ -56,7 +58,7 @@ func chmodAll(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder is entered
+	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,7 +95,9 @@ func TestStillFiles(t *testing.T) {
 	if found, err := s.Inspect(t.Context()); err != nil || len(found) > 0 {
 		t.Errorf("inspected: %q, %v", found, err)
 	}
-	_, err = s.Append(t.Context(), "a", 2, []eventstore.Event{{ID: domain.ID{1}, Type: "x.y.v1", Data: []byte("{}"), Meta: []byte("{}")}})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err = s.Append(ctx, "a", 2, []eventstore.Event{{ID: domain.ID{1}, Type: "x.y.v1", Data: []byte("{}"), Meta: []byte("{}")}})
 	wantKind(t, "append", err, domain.KindDenied)
 }
 
