@@ -119,7 +119,7 @@ func (p *program) bundle(ctx context.Context, f bundleFlags) (err error) {
 	fmt.Fprintf(p.stdout, "%s: %d events, %d of them with opened evidence, under %d signed ones (root %s)\n",
 		f.file, made.Events, made.Evidence, made.Size, made.Root)
 	if made.Others > 0 {
-		fmt.Fprintf(p.stderr, "warning: the file shows the opening balances of %d other accounts, too: they were booked in one with this one's\n", made.Others)
+		fmt.Fprintf(p.stderr, "warning: the file shows opening balances of other accounts, too (%d): they were booked in one with this one's\n", made.Others)
 	}
 	if f.secrets {
 		fmt.Fprintln(p.stderr, "warning: the file may hold APIv3 keys in the clear: give it to nobody who may not read the channel's callbacks")
