@@ -11,12 +11,13 @@ import (
 )
 
 // beside is the fold of a stream that stands beside the payments: a book, a
-// payout or the periods.
+// payout, a draw or the periods.
 type beside struct {
 	book    domain.Book
 	payout  domain.Payout
 	periods domain.Periods
 	opening domain.Openings
+	draw    domain.Draw
 }
 
 // apply folds a fact of such a stream; other streams are left alone.
@@ -28,6 +29,8 @@ func (b *beside) apply(s domain.Stream, f domain.Fact) (err error) {
 		return b.payout.Apply(f)
 	case "opening":
 		return b.opening.Apply(f)
+	case "draw":
+		return b.draw.Apply(f)
 	case domain.PeriodsStream.Category():
 		b.periods, err = b.periods.Apply(f)
 		return err
@@ -44,15 +47,17 @@ func (b *beside) again(c domain.Context, f domain.Fact) (domain.Fact, error) {
 		return b.payout.Again(c, f)
 	case "opening":
 		return b.opening.Again(c, f)
+	case "draw":
+		return b.draw.Again(c, f)
 	}
 	return b.periods.Again(c, f)
 }
 
 // besides are the categories of these streams.
-var besides = []string{"book", "payout", "opening", domain.PeriodsStream.Category()}
+var besides = []string{"book", "payout", "opening", "draw", domain.PeriodsStream.Category()}
 
-// decideBeside takes the decision behind an event of a book, a payout or the
-// periods again. Then it folds e.
+// decideBeside takes the decision behind an event of a book, a payout, a draw or
+// the periods again. Then it folds e.
 func (s *shard) decideBeside(ctx context.Context, st *state, e ledger.Entry) error {
 	_, ours := e.Fact.(domain.BookFact)
 	if category := e.Stream.Category(); !ours && !slices.Contains(besides, category) {
@@ -83,7 +88,7 @@ func (s *shard) decideBeside(ctx context.Context, st *state, e ledger.Entry) err
 func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (problem string, err error) {
 	oldest := s.walk.closings.fold.OldestOpen(e.Meta.RecordedAt)
 	c := domain.Context{Ledger: s.walk.deps.Ledger.ID(), Stream: e.Stream, Now: e.Meta.RecordedAt, OldestOpen: oldest}
-	if e.Stream == domain.PeriodsStream {
+	if e.Stream == domain.PeriodsStream || e.Stream.Category() == "draw" { // of no channel
 		if problem = againDiffers(&st.beside, c, e); problem != "" {
 			return problem, nil
 		}
@@ -161,6 +166,10 @@ func besideHome(e ledger.Entry, f domain.BookFact) domain.Stream {
 		return domain.PayoutStream(f.Channel, f.PayoutID)
 	case domain.PayoutFailed:
 		return domain.PayoutStream(f.Channel, f.PayoutID)
+	case domain.AccountDrawn:
+		return domain.DrawStream(f.Number)
+	case domain.DrawReversed:
+		return domain.DrawStream(f.Number)
 	case domain.PeriodClosing, domain.PeriodRejected, domain.PeriodClosed:
 	}
 	return domain.PeriodsStream

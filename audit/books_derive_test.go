@@ -54,6 +54,10 @@ func (w *world) closesNovember() {
 	must(t, err)
 	_, _, err = w.ledger.ArrivePayout(t.Context(), trusting, "po_1", domain.Arrival{By: "li", Reason: "statement", At: at}, ledger.By{Actor: "person:li"})
 	must(t, err)
+	w.draw("log-1", time.Time{})
+	w.draw("log-2", time.Time{})
+	_, _, err = w.ledger.ReverseDraw(t.Context(), "user:1", "log-2", "the task failed", clerk)
+	must(t, err)
 	w.now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	w.propose("2026-11", "li")
 	w.later(domain.PeriodGrace + domain.PeriodSettle)
@@ -63,7 +67,15 @@ func (w *world) closesNovember() {
 	must(t, err)
 	w.place(trusting, "D2", "user:9", "8.00")
 	w.lateCallback("D2", "T-later", "8.00")
+	w.draw("log-3", at) // it was spent in November
 	w.fold()
+}
+
+// draw spends 0.35 of user:1.
+func (w *world) draw(no domain.DrawNo, at time.Time) {
+	w.t.Helper()
+	_, _, err := w.ledger.Draw(w.t.Context(), domain.DrawAsk{Number: no, Account: "user:1", Amount: yuan(w.t, "0.35"), At: at}, clerk)
+	must(w.t, err)
 }
 
 // lateCallback takes a notice whose order was paid in November.
@@ -116,6 +128,9 @@ func TestBooksAreDerived(t *testing.T) {
 		if r.Book == domain.BookWallet && r.Credit != yuan(t, "16.00") {
 			t.Errorf("December got %s for wallets, both late payments are 16.00", r.Credit)
 		}
+		if r.Book == domain.BookDrawn && (r.Opening != yuan(t, "0.35").Neg() || r.Credit != yuan(t, "0.35") || !r.Debit.IsZero()) {
+			t.Errorf("December began with %s drawn and drew %s, want 0.35 and 0.35", r.Opening, r.Credit)
+		}
 	}
 }
 
@@ -138,6 +153,7 @@ func TestForgedBookings(t *testing.T) {
 			Postings: postings("expenses:fee:epay-a", "assets:psp:epay-a", amount), Rules: 1,
 		}
 	}
+	today := domain.Dates{OccurredAt: whole.now, ReceivedAt: whole.now, ValueDate: "2026-12-01", Period: "2026-12"}
 	late := domain.Dates{OccurredAt: time.Date(2026, 11, 22, 15, 59, 59, 0, time.UTC), Estimated: true, ReceivedAt: whole.now, ValueDate: "2026-11-22", Period: "2026-12"}
 	for name, c := range map[string]struct {
 		stream domain.Stream
@@ -152,9 +168,19 @@ func TestForgedBookings(t *testing.T) {
 		"a payout twice":             {"payout-epay-a:po_1", domain.PayoutSent{Channel: trusting, PayoutID: "po_1", Amount: m, Day: "2026-12-01", Dates: dates, Postings: postings("assets:transit", "assets:psp:epay-a", m), Rules: 1}, audit.CheckDecisions, "nothing was left to book"},
 		"arrived, never sent":        {"payout-epay-a:po_9", domain.PayoutArrived{Channel: trusting, PayoutID: "po_9", Amount: m, By: "li", Reason: "x", Dates: dates, Postings: postings("assets:bank", "assets:transit", m), Rules: 1}, audit.CheckDecisions, "no bill says"},
 		"a payout of another":        {"payout-epay-a:po_9", domain.PayoutSent{Channel: trusting, PayoutID: "po_8", Amount: m, Day: "2026-12-01", Dates: dates, Postings: postings("assets:transit", "assets:psp:epay-a", m), Rules: 1}, audit.CheckIdentity, "belongs into stream"},
-		"opened without a proposal":  {"opening-epay-a", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckDecisions, "was proposed"},
-		"opened elsewhere":           {"book-epay-a:2026-11-22", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckIdentity, "belongs into stream"},
-		"closed without a proposal":  {"periods", domain.PeriodClosed{Period: "2026-12", ProposedBy: "li", By: "wang", Basis: domain.PeriodBasis{Zones: []string{"Asia/Shanghai"}}, Rules: 1}, audit.CheckDecisions, "nobody proposed"},
+		"a draw twice":               {"draw-log-1", spending("log-1", 35, late), audit.CheckDecisions, "nothing was left to book"},
+		"a draw of another number":   {"draw-log-9", spending("log-8", 35, today), audit.CheckIdentity, "belongs into stream"},
+		"a draw into a closed month": {"draw-log-9", spending("log-9", 35, into), audit.CheckDecisions, "dates"},
+		"a draw of less than it says": {"draw-log-9", func() domain.Fact {
+			f := spending("log-9", 35, today)
+			f.Amount = m
+			return f
+		}(), audit.CheckDecisions, "postings"},
+		"taken back, never drawn":   {"draw-log-9", domain.DrawReversed{Number: "log-9", Account: "user:1", Amount: m, Reason: "x", Zone: "Asia/Shanghai", Dates: dates, Postings: drawn("user:1", m.Neg()), Rules: 1}, audit.CheckDecisions, "no draw of this number"},
+		"taken back with interest":  {"draw-log-1", domain.DrawReversed{Number: "log-1", Account: "user:1", Amount: m, Reverses: domain.FactID(whole.id(), "draw-log-1", spending("log-1", 35, dates)), Reason: "x", Zone: "Asia/Shanghai", Dates: dates, Postings: drawn("user:1", m.Neg()), Rules: 1}, audit.CheckDecisions, "amount"},
+		"opened without a proposal": {"opening-epay-a", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckDecisions, "was proposed"},
+		"opened elsewhere":          {"book-epay-a:2026-11-22", domain.OpeningBooked{ProposedBy: "li", By: "wang", Dates: dates, Postings: postings("assets:psp:epay-a", "equity:opening", m), Rules: 1}, audit.CheckIdentity, "belongs into stream"},
+		"closed without a proposal": {"periods", domain.PeriodClosed{Period: "2026-12", ProposedBy: "li", By: "wang", Basis: domain.PeriodBasis{Zones: []string{"Asia/Shanghai"}}, Rules: 1}, audit.CheckDecisions, "nobody proposed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,6 +196,19 @@ func TestForgedBookings(t *testing.T) {
 				t.Errorf("want a finding of %s that says %q: %+v", c.check, c.says, rep.Findings)
 			}
 		})
+	}
+}
+
+// drawn are the legs of a draw.
+func drawn(account domain.AccountID, m domain.Money) []domain.Posting {
+	return []domain.Posting{{Book: "liabilities:wallet", Wallet: account, Amount: m}, {Book: "liabilities:drawn", Amount: m.Neg()}}
+}
+
+// spending is a draw of user:1.
+func spending(no domain.DrawNo, fen int64, d domain.Dates) domain.AccountDrawn {
+	m := domain.NewMoney(fen, domain.CNY)
+	return domain.AccountDrawn{
+		Number: no, Account: "user:1", Amount: m, Zone: "Asia/Shanghai", Dates: d, Postings: drawn("user:1", m), Rules: 1,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // BundleFormat names the shape of a bundle. A program reads those it knows and
 // refuses the others by name. The first one, which is read for ever, held
-// neither openings nor policies: its readers would take them for foreign.
+// neither openings, policies nor draws: its readers would take them for foreign.
 const (
 	BundleFormat      = "counterfoil-bundle/2"
 	firstBundleFormat = "counterfoil-bundle/1"
@@ -29,7 +29,7 @@ const MaxBundleEvents = 200_000
 // The kinds of a bundle.
 const (
 	SubjectPayment = "payment" // one payment: "channel/order"
-	SubjectAccount = "account" // every payment for an account, and every opening that gave it a balance
+	SubjectAccount = "account" // every payment for an account, every opening that gave it a balance, and what it spent
 	SubjectPeriod  = "period"  // every payment and opening with money of a month: "2026-11"
 )
 
@@ -184,8 +184,8 @@ func collect(ctx context.Context, d BundleDeps, o BundleOptions) (*collection, e
 	return c, nil
 }
 
-// streams are the payments and openings of the subject. One payment's life rests
-// on no opening: its bundle shows no balance.
+// streams are the payments, openings and draws of the subject. One payment's life
+// rests on no opening: its bundle shows no balance.
 func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 	if c.o.Subject.Kind == SubjectPayment {
 		ch, order, err := ParsePaymentSubject(c.o.Subject.Name)
@@ -200,7 +200,7 @@ func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
 		for _, e := range b.Events {
-			if e.Position > c.last || !ofSubjects(e.Stream) || found[e.Stream] {
+			if e.Position > c.last || !c.o.Subject.holds(e.Stream) || found[e.Stream] {
 				continue
 			}
 			entry, err := ledger.Decode(e)
@@ -216,18 +216,25 @@ func (c *collection) streams(ctx context.Context) ([]domain.Stream, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, domain.E(domain.KindNotFound, "the log has no payment of %s %s", c.o.Subject.Kind, c.o.Subject.Name)
+		return nil, domain.E(domain.KindNotFound, "the log has nothing of %s %s", c.o.Subject.Kind, c.o.Subject.Name)
 	}
 	return slices.Sorted(maps.Keys(found)), ctx.Err()
 }
 
-// ofSubjects tells whether a stream is of the kinds that a bundle can be about.
-func ofSubjects(s domain.Stream) bool {
+// ofChannels tells whether a stream is of the kinds that a bundle can be about and
+// that rest on a channel's settings.
+func ofChannels(s domain.Stream) bool {
 	category := s.Category()
 	return category == "payment" || category == "opening"
 }
 
-// covers tells whether a fact makes its payment or opening one of the subject's.
+// holds tells whether a bundle can be about such a stream. What customers spent
+// is in the bundles of their accounts alone: it is no part of what came in.
+func (s Subject) holds(stream domain.Stream) bool {
+	return ofChannels(stream) || stream.Category() == "draw" && s.Kind == SubjectAccount
+}
+
+// covers tells whether a fact makes its stream one of the subject's.
 func (s Subject) covers(f domain.Fact) bool {
 	for _, p := range domain.PostingsOf(f) {
 		if s.Kind == SubjectAccount && string(p.Wallet) == s.Name {
@@ -247,7 +254,9 @@ func (c *collection) withSettings(subject []domain.Stream) []domain.Stream {
 	out := []domain.Stream{domain.LedgerStream, domain.PeriodsStream, domain.PeopleStream}
 	channels := map[domain.ChannelID]bool{}
 	for _, s := range subject {
-		channels[channelOf(s)] = true
+		if ofChannels(s) {
+			channels[channelOf(s)] = true
+		}
 	}
 	for _, ch := range slices.Sorted(maps.Keys(channels)) {
 		out = append(out, domain.ChannelStream(ch), domain.PolicyStream(ch))

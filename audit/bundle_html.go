@@ -42,6 +42,7 @@ type summaryData struct {
 	Grades     []GradeTotal
 	Payments   []summaryPayment
 	Openings   []summaryPayment
+	Draws      []summaryPayment
 	Settings   []summaryPayment
 	Checkpoint string
 }
@@ -79,6 +80,8 @@ func (b *bundleWriter) summary(key string) ([]byte, error) {
 			d.Payments = append(d.Payments, *at[s])
 		case "opening":
 			d.Openings = append(d.Openings, *at[s])
+		case "draw":
+			d.Draws = append(d.Draws, *at[s])
 		default:
 			d.Settings = append(d.Settings, *at[s])
 		}

@@ -264,9 +264,12 @@ func (b *bundleReader) belongs(s domain.Stream) error {
 		if !b.first() && b.rests(s) {
 			return nil
 		}
-	case "payment", "opening":
+	case "payment", "opening", "draw":
+		if !b.manifest.Subject.holds(s) || b.first() && s.Category() != "payment" {
+			break
+		}
 		for _, i := range b.streams[s] {
-			if b.manifest.Subject.claims(s, b.events[i].entry.Fact) && (s.Category() == "payment" || !b.first()) {
+			if b.manifest.Subject.claims(s, b.events[i].entry.Fact) {
 				return nil
 			}
 		}
@@ -281,7 +284,7 @@ func (b *bundleReader) first() bool { return b.manifest.Format == firstBundleFor
 // settings or of a policy.
 func (b *bundleReader) rests(settings domain.Stream) bool {
 	return slices.ContainsFunc(b.manifest.Streams, func(m manifestStream) bool {
-		return ofSubjects(m.Stream) && channelOf(m.Stream) == channelOf(settings)
+		return ofChannels(m.Stream) && channelOf(m.Stream) == channelOf(settings)
 	})
 }
 

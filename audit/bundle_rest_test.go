@@ -37,6 +37,8 @@ func agreedWorld(t *testing.T) *signedAsk {
 	a.callback(careful, "P1", "TP1", "1.00", domain.OutcomeCredited)
 	a.place(trusting, "P2", "user:2", "2.00")
 	a.callback(trusting, "P2", "TP2", "2.00", domain.OutcomeCredited)
+	_, _, err = a.ledger.Draw(t.Context(), domain.DrawAsk{Number: "log-9", Account: "user:9", Amount: yuan(t, "0.35")}, clerk)
+	must(t, err)
 	a.fold()
 	return a
 }
@@ -133,6 +135,8 @@ func TestForeignRestsAreRefused(t *testing.T) {
 		says   string
 	}{
 		"an opening that was not booked": {account("user:2"), also(domain.OpeningStream(signed)), "opening-epay-c is foreign"},
+		"a draw of another account":      {account("user:1"), also("draw-log-9"), "draw-log-9 is foreign"},
+		"a draw in a month":              {period("2026-11"), also("draw-log-9"), "draw-log-9 is foreign"},
 		"an opening beside one payment":  {payment("epay-a/P2"), also(domain.OpeningStream(signed)), "opening-epay-c is foreign"},
 		"another channel's policy":       {payment("epay-a/P2"), also(domain.PolicyStream(signed)), "policy-epay-c is foreign"},
 		"a policy in the first format":   {payment("epay-b/P1"), first, "policy-epay-b is foreign"},

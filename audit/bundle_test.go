@@ -99,6 +99,35 @@ func TestBundlesVerify(t *testing.T) {
 	}
 }
 
+// TestAccountsBundleHasDraws: what an account spent is in its bundle, the other
+// verifier reads it too, and the bundle of a month or of another account has none.
+func TestAccountsBundleHasDraws(t *testing.T) {
+	t.Parallel()
+	w := month(t)
+	w.seal()
+	of := func(kind, name string) audit.BundleOptions {
+		return audit.BundleOptions{Subject: audit.Subject{Kind: kind, Name: name}}
+	}
+	b := w.bundle(of(audit.SubjectAccount, "user:1"))
+	files := unzip(t, b)
+	for _, want := range []string{"消费 · Draws", "draw-log-1", "draw-log-3", "draw.reversed.v1"} {
+		if !strings.Contains(string(files["summary.html"]), want) {
+			t.Errorf("no %q in the summary", want)
+		}
+	}
+	if rep := w.check(b, w.treeKey()); !rep.OK() || rep.Report.Types[domain.TypeAccountDrawn] != 3 || rep.Report.Types[domain.TypeDrawReversed] != 1 {
+		t.Errorf("%+v", rep.Claims)
+	}
+	if out, code := python(t, b, w.treeKey()); code != 0 {
+		t.Errorf("%d\n%s", code, out)
+	}
+	for _, o := range []audit.BundleOptions{of(audit.SubjectPeriod, "2026-11"), of(audit.SubjectAccount, "user:5")} {
+		if strings.Contains(string(unzip(t, w.bundle(o))["events.ndjson"]), "draw-") {
+			t.Errorf("%+v has draws", o.Subject)
+		}
+	}
+}
+
 func TestSummariesAreForPeople(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

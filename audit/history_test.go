@@ -22,9 +22,9 @@ import (
 // same balances.
 //
 // log-v1 has payments, log-v2 every type of event there was then, log-v3 also
-// people's words that set a difference aside; one that is new goes into the next
-// log.
-var frozenLogs = []string{"log-v1", "log-v2", "log-v3"}
+// people's words that set a difference aside, log-v4 what customers spent; one
+// that is new goes into the next log.
+var frozenLogs = []string{"log-v1", "log-v2", "log-v3", "log-v4"}
 
 // stories are what the logs tell.
 var stories = map[string]func(t *testing.T) *world{
@@ -35,6 +35,7 @@ var stories = map[string]func(t *testing.T) *world{
 		return w
 	},
 	"log-v3": everything,
+	"log-v4": month,
 }
 
 // frozenEvent is a line of a frozen log.

@@ -45,7 +45,7 @@ func TestFutureEventsInTheStore(t *testing.T) {
 	for _, stream := range []domain.Stream{
 		domain.LedgerStream, domain.ChannelStream(trusting), domain.PolicyStream(trusting), domain.PeopleStream, domain.ActsStream(whole.now),
 		domain.PeriodsStream, domain.PaymentStream(trusting, "A1"), domain.PaymentStream(trusting, "NEW"), "book-epay-a:2026-11-22", "payout-epay-a:p1",
-		"opening-epay-a", "unmatched-epay-a", "reconciliation-epay-a:2026-11-22", "correction-1", "vault-1",
+		"opening-epay-a", "draw-log-1", "unmatched-epay-a", "reconciliation-epay-a:2026-11-22", "correction-1", "vault-1",
 	} {
 		t.Run(string(stream), func(t *testing.T) {
 			t.Parallel()

@@ -98,6 +98,15 @@ func (w *world) file(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *world) clock() time.Time { return w.now }
 
+// beijing is the zone of draws.
+var beijing = func() *time.Location {
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}()
+
 // open opens the files; the ledger is begun when the log is empty.
 func (w *world) open() {
 	w.t.Helper()
@@ -116,7 +125,7 @@ func (w *world) tryOpen() (err error) {
 	if w.rows, err = psqlite.Open(w.file("projections.db"), psqlite.Config{}); err != nil {
 		return err
 	}
-	cfg := ledger.Config{Software: "test/1", Clock: w.clock, Orders: w.rows}
+	cfg := ledger.Config{Software: "test/1", Clock: w.clock, Orders: w.rows, Zone: beijing}
 	if head, _ := w.events.Head(ctx); head == 0 {
 		if err := ledger.Init(ctx, w.events, domain.ID{1, 2, 3}, domain.ModeTest, cfg); err != nil {
 			return err

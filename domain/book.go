@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// BookFact is a fact of the books beside the payments: of bills, payouts and
-// periods.
+// BookFact is a fact of the books beside the payments: of bills, payouts,
+// draws and periods.
 //
 //sumtype:decl
 type BookFact interface {

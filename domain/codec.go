@@ -148,6 +148,8 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TypeOpeningProposed:        factDecoder[OpeningProposed](),
 	TypeOpeningRejected:        factDecoder[OpeningRejected](),
 	TypeOpeningBooked:          factDecoder[OpeningBooked](),
+	TypeAccountDrawn:           factDecoder[AccountDrawn](),
+	TypeDrawReversed:           factDecoder[DrawReversed](),
 
 	TypePersonActed:    factDecoder[PersonActed](),
 	TypeConfigProposed: factDecoder[ConfigProposed](),

@@ -6,6 +6,11 @@ import (
 	"counterfoil/domain"
 )
 
+// spent are the legs of a draw of m.
+func spent(account domain.AccountID, m domain.Money) []domain.Posting {
+	return []domain.Posting{{Book: "liabilities:wallet", Wallet: account, Amount: m}, {Book: "liabilities:drawn", Amount: m.Neg()}}
+}
+
 // bookFixtures are the fixtures of bills, payouts and periods.
 func bookFixtures() map[string]domain.Fact {
 	id := domain.ID{0: 0x5e, 6: 0x40, 8: 0x80, 15: 0x2a}
@@ -48,6 +53,10 @@ func bookFixtures() map[string]domain.Fact {
 		"opening.rejected.v1.minimal": domain.OpeningRejected{Proposal: id, By: "wang", Reason: "x"},
 		"opening.booked.v1.full":      domain.OpeningBooked{Proposal: id, ProposedBy: "person:li", By: "person:wang", Reason: "seen on the provider's page", Config: 3, Dates: estimated, Postings: []domain.Posting{{Book: "liabilities:wallet", Wallet: alice, Amount: five.Neg()}, {Book: "assets:psp:epay-main", Amount: ten}, {Book: "equity:opening", Amount: five.Neg()}}, Rules: 1},
 		"opening.booked.v1.minimal":   domain.OpeningBooked{Proposal: id, ProposedBy: "li", By: "wang", Dates: dates, Postings: legs("assets:psp:epay-main", "equity:opening", "", yen), Rules: 1},
+		"account.drawn.v1.full":       domain.AccountDrawn{Number: "log-8812<&>", Account: alice, Amount: five, Zone: "Asia/Shanghai", Dates: estimated, Postings: spent(alice, five), Rules: 1},
+		"account.drawn.v1.minimal":    domain.AccountDrawn{Number: "~1", Account: bob, Amount: yen, Zone: "UTC", Dates: dates, Postings: spent(bob, yen), Rules: 1},
+		"draw.reversed.v1.full":       domain.DrawReversed{Number: "log-8812<&>", Account: alice, Amount: five, Reverses: id, Reason: "the task <7> failed & was not charged", Zone: "Asia/Shanghai", Dates: estimated, Postings: spent(alice, five.Neg()), Rules: 1},
+		"draw.reversed.v1.minimal":    domain.DrawReversed{Number: "~1", Account: bob, Amount: yen, Reverses: ledgerID, Reason: "x", Zone: "UTC", Dates: dates, Postings: spent(bob, yen.Neg()), Rules: 1},
 		"period.closing.v1.full":      domain.PeriodClosing{Proposal: id, Period: "2026-03", By: "person:li", Reason: "the month is done", EffectiveAt: noon, Basis: full, Rules: 1},
 		"period.closing.v1.minimal":   domain.PeriodClosing{Proposal: id, Period: "2026-03", By: "li", Reason: "x", EffectiveAt: noon, Basis: bare, Rules: 1},
 		"period.rejected.v1.full":     domain.PeriodRejected{Proposal: id, Period: "2026-03", By: "person:wang", Reason: "the fees of the 31st are missing", EffectiveAt: noon},

@@ -147,6 +147,10 @@ func PostingsOf(f Fact) []Posting {
 		return f.Postings
 	case OpeningBooked:
 		return f.Postings
+	case AccountDrawn:
+		return f.Postings
+	case DrawReversed:
+		return f.Postings
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,
 		PeopleFact, ReconciliationFact, PeriodClosing, PeriodRejected, PeriodClosed, OpeningProposed, OpeningRejected:
@@ -191,6 +195,10 @@ func DatesOf(f Fact) (Dates, bool) {
 	case PayoutFailed:
 		return f.Dates, true
 	case OpeningBooked:
+		return f.Dates, true
+	case AccountDrawn:
+		return f.Dates, true
+	case DrawReversed:
 		return f.Dates, true
 	case LedgerOpened, ChannelConfigured, PaymentPlaced, PaymentNotified, PaymentHeld, PaymentClosed,
 		DiscrepancyFound, CorrectionProposed, CorrectionSeconded, CorrectionApproved, CorrectionRejected,

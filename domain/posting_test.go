@@ -87,7 +87,7 @@ func TestWhichFactsPost(t *testing.T) {
 		typ := typeOf(name)
 		ps, want := domain.PostingsOf(f), posting[name] || typ == domain.TypePaymentRefunded ||
 			typ == domain.TypeRefundFailed || strings.HasPrefix(typ, "dispute.") || strings.HasSuffix(typ, ".booked.v1") ||
-			strings.HasPrefix(typ, "payout.")
+			strings.HasPrefix(typ, "payout.") || typ == domain.TypeAccountDrawn || typ == domain.TypeDrawReversed
 		d, dated := domain.DatesOf(f)
 		if (len(ps) > 0) != want || dated != want {
 			t.Errorf("%s has %d postings, dates %t, want %t", name, len(ps), dated, want)

@@ -17,6 +17,7 @@ import (
 //	book-<channel>:<YYYY-MM-DD>
 //	payout-<channel>:<payout id>
 //	opening-<channel>
+//	draw-<draw number>                  what an application says was spent
 //	periods
 //	policy-<channel>                    what changed its settings, and who agreed
 //	acts-<YYYY-MM>                      what people did

@@ -30,6 +30,9 @@ func TestStreamNames(t *testing.T) {
 		{TradeStream("a", "七"), "payment-a:trade:" + hashed("七")},
 		{ChannelStream("epay-main"), "channel-epay-main"},
 		{ReconciliationStream("epay-main", "2026-11-22"), "reconciliation-epay-main:2026-11-22"},
+		{DrawStream("log-8812"), "draw-log-8812"},
+		{DrawStream("trade:1"), "draw-trade:1"},
+		{DrawStream("~"), "draw-" + hashOfTilde},
 		{LedgerStream, "ledger"},
 	} {
 		if tt.got.String() != tt.want {

@@ -117,7 +117,7 @@ func (l *Ledger) payout(
 // reset, takes each stored fact by apply, and decide says what follows. They
 // may be called several times.
 type sideWork struct {
-	channel domain.ChannelID
+	channel domain.ChannelID // empty: of none, and dated in Config.Zone
 	stream  domain.Stream
 	by      By
 	reset   func()
@@ -129,9 +129,11 @@ type sideWork struct {
 // of it stands, 0 for nothing. Between processes the expected revision decides,
 // as with payments.
 func (l *Ledger) side(ctx context.Context, w sideWork) (facts []domain.Fact, at eventstore.Position, err error) {
-	set, err := l.channel(w.channel)
-	if err != nil {
-		return nil, 0, err
+	set := channel{zone: l.cfg.Zone}
+	if w.channel != "" {
+		if set, err = l.channel(w.channel); err != nil {
+			return nil, 0, err
+		}
 	}
 	done, err := l.turns.take(ctx, w.stream)
 	if err != nil {

@@ -57,7 +57,18 @@ func newWorld(t failer) *world {
 	return w
 }
 
-func (w *world) config() Config { return Config{Software: "counterfoil/test", Clock: w.clock.now} }
+func (w *world) config() Config {
+	return Config{Software: "counterfoil/test", Clock: w.clock.now, Zone: shanghai}
+}
+
+// shanghai is the zone of draws.
+var shanghai = func() *time.Location {
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}()
 
 // process opens the log as one more process does.
 func (w *world) process(t failer) *Ledger {

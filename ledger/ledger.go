@@ -45,6 +45,7 @@ type Config struct {
 	Clock    func() time.Time // required
 	Process  string           // who is configured, for facts about settings, e.g. "api, user pay"; empty: the actor
 	Orders   Orders           // nil knows none: notices without an order wait for the provider's answer
+	Zone     *time.Location   // IANA zone of the days of draws, which belong to no channel; nil: none are taken
 	Cache    int              // folds kept in memory; 0 means 65,536
 	Timeout  time.Duration    // of one change, whatever the caller's context does; 0 means 3.5 s
 }

@@ -83,7 +83,7 @@ func (l *Ledger) RejectClose(ctx context.Context, period, person, reason string,
 	})
 }
 
-// basis is what the caller gathers, with the zones of all channels.
+// basis is what the caller gathers, with the zones in which anything is dated.
 func (l *Ledger) basis(ctx context.Context, gather Basis) (domain.CloseBasis, error) {
 	b, err := gather(ctx)
 	if err != nil {
@@ -92,6 +92,9 @@ func (l *Ledger) basis(ctx context.Context, gather Basis) (domain.CloseBasis, er
 	l.setMu.RLock()
 	defer l.setMu.RUnlock()
 	b.Zones = nil
+	if l.cfg.Zone != nil {
+		b.Zones = append(b.Zones, l.cfg.Zone.String())
+	}
 	for _, set := range l.channels {
 		b.Zones = append(b.Zones, set.config.Zone)
 	}

@@ -17,6 +17,9 @@ type Books interface {
 	Payouts(ctx context.Context, f PayoutFilter) ([]Payout, error)
 	// Payout is KindNotFound for one that no bill tells of.
 	Payout(ctx context.Context, ch domain.ChannelID, payoutID string) (Payout, error)
+	// Receivables are the accounts below zero, the test account aside: at most
+	// limit of them, in order of the currencies, those that owe most first.
+	Receivables(ctx context.Context, limit int) (Receivables, error)
 	// Periods lists the proposals to close periods, the newest first.
 	Periods(ctx context.Context, f PeriodFilter) ([]Period, error)
 }
@@ -54,6 +57,15 @@ func (t Trial) Totals() []domain.PeriodTotal {
 		out[i] = domain.PeriodTotal{Book: r.Book, Opening: r.Opening, Closing: r.Closing}
 	}
 	return out
+}
+
+// Receivables are what accounts owe: they were refunded after they had spent, or
+// spent more than they had.
+type Receivables struct {
+	Position eventstore.Position // it holds for
+	Count    int                 // accounts below zero, once for each currency
+	Totals   []domain.Money      // what all of them owe, in order of the currencies: positive
+	Accounts []Balance           // the first of them, below zero
 }
 
 // PayoutState is how far a payout has come.

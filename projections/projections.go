@@ -27,7 +27,7 @@ type AsOf struct {
 }
 
 // Balance is what an account has in one currency: money received for it less
-// refunds, disputes and corrections.
+// refunds, disputes, corrections and draws.
 type Balance struct {
 	Account  domain.AccountID
 	Amount   domain.Money

@@ -192,6 +192,36 @@ func TestChargesAndPayouts(t *testing.T) {
 	}
 }
 
+// What customers spent is a flow of its own, under the application's numbers; a
+// wallet below zero stands in the books as it is.
+func TestDraws(t *testing.T) {
+	t.Parallel()
+	a := newAuthor()
+	a.at = time.Date(2026, 10, 9, 12, 0, 0, 0, shanghai)
+	spent := func(m domain.Money) []domain.Posting {
+		return move(1, "", domain.BookWallet, domain.BookDrawn, m).Postings
+	}
+	a.put("draw-log:7", domain.AccountDrawn{Number: "log:7", Account: "user:42", Amount: cny(500), Zone: "UTC", Dates: a.dates(), Postings: spent(cny(500))})
+	a.put("draw-log:8", domain.AccountDrawn{Number: "log:8", Account: "user:42", Amount: cny(100), Zone: "UTC", Dates: a.dates(), Postings: spent(cny(100))})
+	a.put("draw-log:8", domain.DrawReversed{Number: "log:8", Account: "user:42", Amount: cny(100), Reason: "failed", Zone: "UTC", Dates: a.dates(), Postings: spent(cny(-100))})
+	var refs []string
+	r := a.report(t, october, func(b Booking) error {
+		refs = append(refs, word(b.Type)+" "+b.Ref+string(b.Channel)+b.OrderNo)
+		return nil
+	})
+	if want := []string{"account drawn log:7", "account drawn log:8", "draw reversed log:8"}; !slices.Equal(refs, want) {
+		t.Errorf("bookings %q, want %q", refs, want)
+	}
+	for _, b := range r.Books {
+		if b.Book == domain.BookDrawn && b.Closing != cny(-500) || b.Book == domain.BookWallet && b.Closing != cny(500) {
+			t.Errorf("%s closes with %s", b.Book, b.Closing)
+		}
+	}
+	if len(r.Books) != 2 || len(r.Flows) != 2 {
+		t.Errorf("%d books and flows %+v", len(r.Books), r.Flows)
+	}
+}
+
 // A channel's report has that channel's movements alone, a run's that run.
 func TestScope(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ type Booking struct {
 	Channel  domain.ChannelID // empty where the stream names none
 	OrderNo  string
 	TradeNo  string
-	Ref      string // the refund's or the dispute's number
+	Ref      string // the refund's, the dispute's or the draw's number
 	Evidence string // SHA-256 of the evidence it rests on, where it is known
 	Postings []domain.Posting
 
@@ -50,6 +50,13 @@ func Of(f domain.Fact, event domain.ID, stream domain.Stream, recorded time.Time
 	line, moved := domain.LineOf(f)
 	if moved {
 		b.TradeNo, b.Ref = line.TradeNo, line.RefundID+line.DisputeID
+	}
+	switch f := f.(type) {
+	case domain.AccountDrawn:
+		b.Ref = string(f.Number)
+	case domain.DrawReversed:
+		b.Ref = string(f.Number)
+	default: // the stream or the line names it
 	}
 	return b, true
 }

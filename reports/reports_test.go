@@ -63,7 +63,7 @@ func move(n int, day domain.Day, debit, credit string, m domain.Money) Booking {
 // places.
 var someBooks = []string{
 	"assets:psp:epay-a", "assets:psp:9-x", domain.BookWallet, domain.BookParked, "assets:disputes:epay-a", "suspense:epay-a",
-	"expenses:chargeback", "expenses:dispute-fee:epay-a", "income:unclaimed", "equity:opening",
+	"expenses:chargeback", "expenses:dispute-fee:epay-a", "income:unclaimed", "equity:opening", domain.BookDrawn,
 }
 
 var someMoney = rapid.Custom(func(t *rapid.T) domain.Money {

@@ -56,7 +56,7 @@ channel that they get hold of: hand such a bundle to nobody who should not.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.payment, "payment", "", "one payment: `CHANNEL/ORDER`")
-	fl.StringVar(&f.account, "account", "", "every payment of an `ACCOUNT`, and what it had before these books")
+	fl.StringVar(&f.account, "account", "", "every payment of an `ACCOUNT`, what it had before these books, and what it spent")
 	fl.StringVar(&f.period, "period", "", "every payment and opening balance with money in a `MONTH`, e.g. 2026-11")
 	fl.StringVarP(&f.file, "file", "o", "", "`FILE` to write; an existing one is left alone")
 	fl.BoolVar(&f.personal, "personal", false, "open the personal fields of placed payments, too")

@@ -30,6 +30,7 @@ func configText(s initSettings) string {
 		"{reply_within}", d.Limits.ReplyWithin.String(),
 		"{cache_mb}", strconv.Itoa(d.Limits.CacheMB),
 		"{expire_after}", d.Payments.ExpireAfter.String(),
+		"{draws_zone}", d.Draws.Zone,
 		"{reconciler_ops}", strconv.Quote(d.Reconciler.OpsListen),
 		"{sweep_every}", d.Reconciler.SweepEvery.String(),
 		"{first_ask}", d.Reconciler.FirstAsk.String(),
@@ -92,6 +93,10 @@ limits:
 
 payments:
   expire_after: {expire_after}    # how long an order can be paid when the request does not say 订单有效期
+
+# What the application reports that customers have spent (POST /v1/accounts/…/draws). 消费上报
+draws:
+  zone: {draws_zone}     # in which its days are cut
 
 # The daemon that asks providers about unpaid, held and credited orders. 对账与补单
 reconciler:

@@ -85,6 +85,10 @@ func describe(f domain.Fact) string {
 		return words(f.By, "rejects", f.Proposal.String()+":", f.Reason)
 	case domain.OpeningBooked:
 		return words("booked by", f.ProposedBy, "and", f.By+":", f.Reason)
+	case domain.AccountDrawn:
+		return words(f.Amount.String(), "spent by", string(f.Account)+", draw", string(f.Number))
+	case domain.DrawReversed:
+		return words(f.Amount.String(), "given back to", string(f.Account)+", draw", string(f.Number)+":", f.Reason)
 	case domain.PeriodClosing:
 		return words(f.By, "proposes to close", f.Period+":", f.Reason)
 	case domain.PeriodRejected:

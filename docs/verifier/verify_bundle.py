@@ -26,7 +26,7 @@ from providers import SCHEMES, decrypted
 # What a bundle of each format can be about, and what it may hold beside that: categories of streams.
 FORMATS = {
     "counterfoil-bundle/1": ({"payment"}, {"ledger", "periods", "people", "channel"}),
-    "counterfoil-bundle/2": ({"payment", "opening"}, {"ledger", "periods", "people", "channel", "policy"}),
+    "counterfoil-bundle/2": ({"payment", "opening", "draw"}, {"ledger", "periods", "people", "channel", "policy"}),
 }
 NAMES = re.compile(r"(manifest\.json|checkpoint|log\.key|events\.ndjson|proofs\.ndjson|summary\.html|"
                    r"evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem|"
@@ -35,9 +35,11 @@ MAX_FILE, MAX_FILES = 1 << 30, 601_000
 # Every fact that logs of this program's age hold. An event with another name was written by a newer
 # program: what it moves cannot be known here.
 TYPES = set("""
+    account.drawn.v1
     channel.configured.v1 config.applied.v1 config.approved.v1 config.proposed.v1 config.rejected.v1
     correction.approved.v1 correction.issued.v1 correction.proposed.v1 correction.rejected.v1 correction.seconded.v1
     discount.booked.v1 discrepancy.found.v1 dispute.lost.v1 dispute.reinstated.v1 dispute.withdrawn.v1
+    draw.reversed.v1
     evidence.erased.v1 fees.booked.v1 fx.booked.v1 key.added.v1 key.proposed.v1 key.retired.v1 ledger.opened.v1
     movement.booked.v1 opening.booked.v1 opening.proposed.v1 opening.rejected.v1 payment.allocated.v1
     payment.closed.v1 payment.credited.v1 payment.held.v1 payment.notified.v1 payment.parked.v1 payment.placed.v1
@@ -202,7 +204,7 @@ class Bundle:
         need({s: len(events) for s, events in found.items()} == {s["stream"]: s["events"] for s in self.m["streams"]},
              "the manifest names other streams")
         subjects, beside = FORMATS[self.m["format"]]
-        channels = {channel_of(s) for s in found if category(s) in subjects}
+        channels = {channel_of(s) for s in found if category(s) in subjects - {"draw"}}
         for s, events in found.items():
             if category(s) in subjects:
                 need(self.claims(s, events), "%s is foreign to this subject" % s)
@@ -211,8 +213,10 @@ class Bundle:
         return "%d streams, each from its first event on" % len(found)
 
     def claims(self, stream, events):
-        """Whether a payment or an opening is one that the bundle is about."""
+        """Whether a payment, an opening or a draw is one that the bundle is about."""
         kind, name = self.m["subject"]["kind"], self.m["subject"]["name"]
+        if category(stream) == "draw" and kind != "account":
+            return False
         if kind == "payment":
             channel, order = name.split("/", 1)
             if order.startswith(("~", "trade:")):  # it could be taken for another kind of name

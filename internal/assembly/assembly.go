@@ -84,7 +84,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.Runner = projections.NewRunner(a.Events, a.Rows, projections.Config{Log: a.Logger})
 	a.Ledger, err = ledger.Open(ctx, a.Events, a.Ops, ledger.Config{
 		Software: Software, Clock: a.Clock, Timeout: a.Config.Limits.ReplyWithin * 7 / 8, Orders: a.Rows,
-		Process: process(),
+		Process: process(), Zone: a.Config.DrawZone(),
 	})
 	if err = a.whose(err); err != nil {
 		return err

@@ -56,6 +56,15 @@ func (c *Config) ChannelZone(id domain.ChannelID) *time.Location {
 	return zone
 }
 
+// DrawZone is the zone of the days of draws.
+func (c *Config) DrawZone() *time.Location {
+	zone, err := time.LoadLocation(c.Draws.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 func wrong(field string, value any, want string) error {
 	return domain.EField(domain.KindInvalid, field, "%q: %s", value, want)
 }
@@ -91,6 +100,9 @@ func (c *Config) checkTop() error {
 	}
 	if c.Limits.CacheMB < 8 || c.Limits.CacheMB > 16384 {
 		return domain.EField(domain.KindInvalid, "limits.cache_mb", "%d: must be 8 to 16384", c.Limits.CacheMB)
+	}
+	if _, err := time.LoadLocation(c.Draws.Zone); err != nil || c.Draws.Zone == "" || c.Draws.Zone == "Local" {
+		return wrong("draws.zone", c.Draws.Zone, "must be an IANA time zone, e.g. Asia/Shanghai")
 	}
 	return between("limits.reply_within", c.Limits.ReplyWithin, 100*time.Millisecond, 30*time.Second)
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Retention  time.Duration `koanf:"retention"` // how long evidence is kept at least; 0: ten years, the least in a live store
 	Limits     Limits        `koanf:"limits"`
 	Payments   Payments      `koanf:"payments"`
+	Draws      Draws         `koanf:"draws"`
 	Reconciler Reconciler    `koanf:"reconciler"`
 	Alerts     Alerts        `koanf:"alerts"`
 	Tree       Tree          `koanf:"tree"`
@@ -46,6 +47,11 @@ type Limits struct {
 // Payments are the defaults of placing.
 type Payments struct {
 	ExpireAfter time.Duration `koanf:"expire_after"`
+}
+
+// Draws are what the application reports of its customers' spending.
+type Draws struct {
+	Zone string `koanf:"zone"` // IANA zone their days are cut in: they belong to no channel
 }
 
 // Reconciler shapes the daemon that asks providers.
@@ -75,6 +81,7 @@ func Defaults() Config {
 		LogFormat: "json", LogLevel: "info",
 		Limits:   Limits{ConnsPerAddress: 64, ReplyWithin: 4 * time.Second, CacheMB: 128},
 		Payments: Payments{ExpireAfter: 2 * time.Hour},
+		Draws:    Draws{Zone: "Asia/Shanghai"},
 		Reconciler: Reconciler{
 			OpsListen: "127.0.0.1:9081", SweepEvery: time.Minute, FirstAsk: 2 * time.Minute, Pace: 1, Queries: 8,
 			AskPerSecond: 10, SelfCheck: time.Hour,

@@ -120,6 +120,8 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		"public_url: 'https://u:" + canary + "@h'": {"public_url", "@h"},
 		"tree: {time_stamps: {url: 'ftp://u:" + canary + "@h/', roots: r}}": {"tree.time_stamps.url", "@h/"},
 		"log_level: loud":                        {"log_level", "loud"},
+		"draws: {zone: Mars/Base}":               {"draws.zone", "Mars/Base"},
+		"draws: {zone: Local}":                   {"draws.zone", "Local"},
 		"reconciler: {pace: 0.5}":                {"reconciler.pace", "0.5"},
 		"reconciler: {sweep_every: 1ms}":         {"reconciler.sweep_every", "1ms"},
 		"limits: {trusted_proxies: [10.0.0.1]}":  {"limits.trusted_proxies", "10.0.0.1"},

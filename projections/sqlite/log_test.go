@@ -177,6 +177,14 @@ func (l *testLog) disputes(ch domain.ChannelID, id, trade string, m domain.Money
 	}
 }
 
+// drawn is what an account spent.
+func drawn(a domain.AccountID, m domain.Money) domain.AccountDrawn {
+	return domain.AccountDrawn{
+		Number: "log-1:x", Account: a, Amount: m, Zone: "Asia/Shanghai", Dates: someDates, Rules: 1,
+		Postings: transfer(domain.Posting{Book: domain.BookWallet, Wallet: a}, domain.Posting{Book: domain.BookDrawn}, m),
+	}
+}
+
 // random writes n facts of every kind over a few orders, accounts, channels and
 // currencies. Some make no sense as business: a fold must take them all.
 func (l *testLog) random(t testing.TB, rng *rand.Rand, n int) {
@@ -202,6 +210,9 @@ func (l *testLog) draw(rng *rand.Rand) (domain.Stream, []domain.Fact) {
 	s := domain.PaymentStream(ch, order)
 	if rng.IntN(12) == 0 {
 		return domain.TradeStream(ch, "t9"), []domain.Fact{l.notified(ch, "", "t9", m, domain.OutcomeNoted)}
+	}
+	if rng.IntN(12) == 0 {
+		return domain.DrawStream("log-1:x"), []domain.Fact{drawn(acc, m)}
 	}
 	outcome := pick(rng, domain.OutcomeCredited, domain.OutcomeRepeated, domain.OutcomeHeld, domain.OutcomeParked, domain.OutcomeNoted)
 	note := l.notified(ch, string(order), trade, m, outcome)
