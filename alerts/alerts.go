@@ -23,7 +23,7 @@ import (
 
 // Alert is one thing a person should look at.
 type Alert struct {
-	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered, bill, discrepancies, callbacks_stopped
+	Kind    string    `json:"kind"` // held, parked, second_payment, failed, silence, duplicate_trade_no, unanswered, bill, discrepancies, callbacks_stopped, receivable
 	Channel string    `json:"channel"`
 	OrderNo string    `json:"order_no,omitempty"`
 	TradeNo string    `json:"trade_no,omitempty"`
@@ -83,6 +83,8 @@ type Watch struct {
 	told *prometheus.CounterVec
 	want *prometheus.GaugeVec
 	out  []sender
+
+	looked time.Time // when accounts below zero were last looked for
 }
 
 // New makes a Watch.
@@ -116,7 +118,7 @@ func New(d Deps, cfg Config) (*Watch, error) {
 func (w *Watch) Check(ctx context.Context) error {
 	told := 0
 	for _, look := range []func(context.Context) ([]Alert, error){
-		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies, w.stopped, w.policies,
+		w.held, w.parked, w.second, w.failed, w.silent, w.duplicates, w.unanswered, w.bills, w.discrepancies, w.stopped, w.policies, w.owed,
 	} {
 		found, err := look(ctx)
 		if err != nil {

@@ -37,7 +37,14 @@ type rows struct {
 	payments   []projections.Payment
 	callbacks  []projections.Callback
 	duplicates []projections.Duplicate
+	owed       projections.Receivables
+	scans      int // of all accounts
 	err        error
+}
+
+func (r *rows) Receivables(context.Context, int) (projections.Receivables, error) {
+	r.scans++
+	return r.owed, r.err
 }
 
 func (r *rows) Payments(_ context.Context, f projections.PaymentFilter) ([]projections.Payment, error) {

@@ -3,6 +3,7 @@ package alerts
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -208,6 +209,35 @@ func (w *Watch) duplicates(ctx context.Context) ([]Alert, error) {
 		}
 	}
 	return out, nil
+}
+
+// owedEvery is how often accounts below zero are looked for: each look goes
+// through all of them.
+const owedEvery = time.Hour
+
+// owed finds accounts below zero. One alert for all of them.
+func (w *Watch) owed(ctx context.Context) ([]Alert, error) {
+	now := w.Clock()
+	if !w.looked.IsZero() && now.Sub(w.looked) < owedEvery {
+		return nil, nil
+	}
+	r, err := w.Rows.Receivables(ctx, 1)
+	if err != nil {
+		return nil, fmt.Errorf("find accounts below zero: %w", err)
+	}
+	w.looked = now
+	if r.Count == 0 {
+		return nil, nil
+	}
+	sums := make([]string, len(r.Totals))
+	for i, m := range r.Totals {
+		sums[i] = m.String()
+	}
+	return []Alert{{
+		Kind: "receivable", Amount: strings.Join(sums, ", "), Since: now,
+		Text: fmt.Sprintf("%d accounts are below zero and owe %s: `counterfoil receivables` lists them. %[1]d 个账户余额为负，应收合计 %[2]s：请催收或冲销。",
+			r.Count, strings.Join(sums, ", ")),
+	}}, nil
 }
 
 // unanswered finds reconciliation that gets nowhere: every run that ended for

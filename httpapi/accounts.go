@@ -51,7 +51,7 @@ type Entry struct {
 	Position  eventstore.Position `json:"position" doc:"Place in the log"`
 	EventID   string              `json:"event_id" doc:"Id of the event that posted it"`
 	Type      string              `json:"type" doc:"Name and version of the fact that posted it"`
-	Payment   string              `json:"payment" doc:"Stream of the payment"`
+	Payment   string              `json:"payment" doc:"Stream of the payment, of the draw or of the opening balance"`
 	Amount    Money               `json:"amount" doc:"Positive: the account has more"`
 	After     Money               `json:"after" doc:"Balance after it"`
 	ValueDate string              `json:"value_date" doc:"Day in the channel's zone"`
@@ -70,7 +70,7 @@ func (s *Server) registerAccounts(api huma.API) {
 	operation(s, api, huma.Operation{
 		OperationID: showBalancesID, Method: http.MethodGet, Path: "/v1/accounts/{account}/balances",
 		Summary:     "Show an account's balances",
-		Description: "Money received for the account less refunds, disputes and corrections, per currency, now, as of a moment, or as it was believed at a moment about a day.",
+		Description: "Money received for the account less refunds, disputes, corrections and what the application reported as spent, per currency, now, as of a moment, or as it was believed at a moment about a day.",
 		Responses:   map[string]*huma.Response{"304": {Description: "Nothing was appended since the ETag given"}},
 	}, operations.ScopeBalancesRead, s.showBalances)
 	operation(s, api, huma.Operation{

@@ -16,6 +16,8 @@ var scopeOf = map[string]operations.Scope{
 	"place-payment": operations.ScopePaymentsWrite, "cancel-payment": operations.ScopePaymentsWrite,
 	"show-payment": operations.ScopePaymentsRead, "list-payments": operations.ScopePaymentsRead,
 	"show-balances": operations.ScopeBalancesRead, "list-entries": operations.ScopeBalancesRead,
+	"list-receivables": operations.ScopeBalancesRead,
+	"report-draw":      operations.ScopeDrawsWrite, "reverse-draw": operations.ScopeDrawsWrite,
 	"list-events":    operations.ScopeEventsRead,
 	"list-callbacks": operations.ScopeCallbacksRead, "recheck-callbacks": operations.ScopePaymentsWrite,
 	"list-reconciliations": operations.ScopeReconcile, "show-reconciliation": operations.ScopeReconcile,
@@ -70,7 +72,7 @@ func (s *site) routes() []route {
 }
 
 func (r route) target() string {
-	return strings.NewReplacer("{channel}", string(now), "{order_no}", "A1", "{account}", "user:42", "{id}", "x", "{period}", "2026-03").Replace(r.path)
+	return strings.NewReplacer("{channel}", string(now), "{order_no}", "A1", "{account}", "user:42", "{number}", "log-1", "{id}", "x", "{period}", "2026-03").Replace(r.path)
 }
 
 // TestScopes: every operation needs its scope and no other, and none is open.
@@ -79,7 +81,7 @@ func TestScopes(t *testing.T) {
 	s := newSite(t)
 	all := []operations.Scope{
 		operations.ScopePaymentsWrite, operations.ScopePaymentsRead, operations.ScopeBalancesRead, operations.ScopeEventsRead,
-		operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections,
+		operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections, operations.ScopeDrawsWrite,
 	}
 	for i, scope := range all {
 		s.key("scope"+string(rune('a'+i)), scope)

@@ -89,7 +89,7 @@ func newSite(tb testing.TB, options ...option) *site {
 	s.log = memory.NewFaulty(s.store)
 	s.openStores()
 	id := domain.NewV5(domain.ID{}, "ledger under test")
-	cfg := ledger.Config{Software: "counterfoil/test", Clock: s.clock.now}
+	cfg := ledger.Config{Software: "counterfoil/test", Clock: s.clock.now, Zone: time.UTC}
 	s.ok(ledger.Init(context.Background(), s.store, id, domain.ModeLive, cfg))
 	var err error
 	s.ledger, err = ledger.Open(context.Background(), s.log, s.ops, cfg)

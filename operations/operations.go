@@ -65,6 +65,7 @@ const (
 	ScopePaymentsWrite Scope = "payments:write"
 	ScopePaymentsRead  Scope = "payments:read"
 	ScopeBalancesRead  Scope = "balances:read"
+	ScopeDrawsWrite    Scope = "draws:write"
 	ScopeEventsRead    Scope = "events:read"
 	ScopeCallbacksRead Scope = "callbacks:read"
 	ScopeReconcile     Scope = "reconcile"

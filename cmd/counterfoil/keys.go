@@ -15,8 +15,8 @@ import (
 )
 
 var scopes = []operations.Scope{
-	operations.ScopePaymentsWrite, operations.ScopePaymentsRead, operations.ScopeBalancesRead, operations.ScopeEventsRead,
-	operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections, operations.ScopeAdmin,
+	operations.ScopePaymentsWrite, operations.ScopePaymentsRead, operations.ScopeBalancesRead, operations.ScopeDrawsWrite,
+	operations.ScopeEventsRead, operations.ScopeCallbacksRead, operations.ScopeReconcile, operations.ScopeCorrections, operations.ScopeAdmin,
 }
 
 func newKeysCommand(p *program) *cobra.Command {

@@ -67,6 +67,8 @@ func newRootCommand(p *program) *cobra.Command {
 		newPeriodsCommand(p),
 		newPayoutsCommand(p),
 		newOpeningCommand(p),
+		newDrawsCommand(p),
+		newReceivablesCommand(p),
 		newPaymentsCommand(p),
 		newBalancesCommand(p),
 		newEntriesCommand(p),
