@@ -180,7 +180,7 @@ func (p *plan) wrongHand(t *till) {
 	s.unpaid, s.fakes = true, paid
 	s.amount = domain.NewMoney(paid.amount.Minor()+1, paid.amount.Currency())
 	s.placed = s.amount
-	p.then(slotOf(n, evening), func() { p.w.correct(s, domain.ActionCredit) })
+	p.then(slotOf(n, evening), func() { p.w.entered(s, domain.ActionCredit) })
 	p.opens(s, slotOf(n, noon), domain.DuplicateTradeNo)
 	p.desk = append(p.desk, decision{s, domain.ActionReverse})
 }
