@@ -40,6 +40,8 @@ func (c *comparison) pair(o *OurLine, t *BillLine) error {
 		differs.Kind = StatusMismatch
 	case t.Status == StatusFrozen:
 		differs.Kind = Frozen
+	case o.State == TradeReversed:
+		differs.Kind, differs.Note = StatusMismatch, "people took it back, and the bill has it"
 	case o.Amount.currency != t.Amount.currency:
 		differs.Kind = CurrencyMismatch
 	case o.Amount != t.Amount:

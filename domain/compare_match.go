@@ -28,10 +28,17 @@ func (c *comparison) settle() error {
 
 // compareOurs orders the lines of one trade number by what they are and then by
 // all that tells them apart, so that the order in which they came is forgotten.
+// What people took back comes last: a bill that names no order means the other.
 func compareOurs(a, b OurLine) int {
+	last := func(o OurLine) int {
+		if o.State == TradeReversed {
+			return 1
+		}
+		return 0
+	}
 	return cmp.Or(
-		compareSlots(a.slot(), b.slot()), cmp.Compare(a.Amount.currency, b.Amount.currency),
-		cmp.Compare(a.Amount.minor, b.Amount.minor), cmp.Compare(a.OrderNo, b.OrderNo), cmp.Compare(a.Position, b.Position),
+		compareSlots(a.slot(), b.slot()), cmp.Compare(a.Amount.currency, b.Amount.currency), cmp.Compare(a.Amount.minor, b.Amount.minor),
+		cmp.Compare(last(a), last(b)), cmp.Compare(a.OrderNo, b.OrderNo), cmp.Compare(a.Position, b.Position),
 	)
 }
 

@@ -422,6 +422,25 @@ func naive(ours []OurLine, theirs []BillLine) []string {
 	return sorted(out)
 }
 
+// Of two orders under one number the bill means the one whose money is there; of
+// money that people took back it means that it is not.
+func TestCompareReversed(t *testing.T) {
+	t.Parallel()
+	m := NewMoney(730, CNY)
+	back := OurLine{Kind: LinePayment, OrderNo: "A1", TradeNo: "T1", Amount: m, State: TradeReversed, ValueDate: billDay, At: billNoon}
+	there := back
+	there.OrderNo, there.State = "A2", TradeCredited
+	listed := []BillLine{{Kind: LinePayment, TradeNo: "T1", Amount: m, Status: StatusPaid, At: billNoon}}
+	ds, sum := compareAll(t, []OurLine{back, there}, listed, billPolicy())
+	if len(ds) != 1 || ds[0].Kind != DuplicateTradeNo || ds[0].Ours.OrderNo != "A1" || sum.Matched != 1 {
+		t.Errorf("one of two taken back: %+v, %d matched", ds, sum.Matched)
+	}
+	ds, sum = compareAll(t, []OurLine{back}, listed, billPolicy())
+	if len(ds) != 1 || ds[0].Kind != StatusMismatch || sum.Matched != 0 {
+		t.Errorf("taken back: %+v, %d matched", ds, sum.Matched)
+	}
+}
+
 // Few numbers and amounts, so that all ways of being equal and doubled occur:
 // the merge pass finds what comparing everything with everything finds.
 func TestCompareAgreesWithNaive(t *testing.T) {

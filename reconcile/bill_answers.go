@@ -27,7 +27,8 @@ type answers struct {
 	elsewhere map[string]bool // trade numbers that the provider says are other orders', by wrongly
 }
 
-// wrongly names what stands in our books under a number of another order's.
+// wrongly names what stands, or stood, in our books under a number of another
+// order's.
 func wrongly(orderNo, tradeNo string) string { return orderNo + "\x00" + tradeNo }
 
 // answered is one line of the file. It holds no personal data.

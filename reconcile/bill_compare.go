@@ -97,12 +97,17 @@ func (c *Comparer) ours(
 	ctx context.Context, run *operations.BillRun, p domain.ComparePolicy, pool []operations.Carried,
 ) iter.Seq2[domain.OurLine, error] {
 	carried := newPool(pool, run.Day)
+	reversed := map[string]bool{}
 	window := projections.LineFilter{
 		Channel: run.Channel, From: run.Day.Add(-1), To: run.Day.Add(1), Until: eventstore.Position(run.Position),
 	}
 	chosen := func(yield func(domain.OurLine, error) bool) {
+		if err := c.reversed(ctx, run.Channel, reversed); err != nil {
+			yield(domain.OurLine{}, because(operations.CauseOurs, err))
+			return
+		}
 		for _, line := range carried.waiting {
-			if !yield(line, nil) {
+			if !yield(asItIs(line, reversed), nil) {
 				return
 			}
 		}
@@ -110,12 +115,51 @@ func (c *Comparer) ours(
 			if err == nil && (carried.skip[line.Key()] || !fits(line, p) || unasked(run, line)) {
 				continue
 			}
-			if !yield(line, because(operations.CauseOurs, err)) || err != nil {
+			if !yield(asItIs(line, reversed), because(operations.CauseOurs, err)) || err != nil {
 				return
 			}
 		}
 	}
 	return sorting[domain.OurLine]{dir: c.cfg.TempDir, codec: oursCodec}.lines(ctx, chosen)
+}
+
+// reversed gathers by order and trade number the credits that people took back
+// and did not give again: the line that booked one stands as it was.
+func (c *Comparer) reversed(ctx context.Context, ch domain.ChannelID, into map[string]bool) error {
+	f := projections.CorrectionFilter{Channel: ch, State: domain.ProposalIssued, Limit: correctionsPage}
+	for {
+		rows, err := c.Rows.Corrections(ctx, f)
+		if err != nil {
+			return fmt.Errorf("read corrections: %w", err)
+		}
+		for _, r := range rows {
+			f.Before = r.Position
+			if r.Ask.Action != domain.ActionReverse {
+				continue
+			}
+			v, err := c.Ledger.PaymentOf(ctx, ch, r.OrderNo, r.Ask.TradeNo)
+			if err != nil {
+				return err
+			}
+			if t, _ := v.Payment.Trade(r.Ask.TradeNo); t.State == domain.TradeReversed {
+				into[wrongly(r.OrderNo, r.Ask.TradeNo)] = true
+			}
+		}
+		if len(rows) < f.Limit {
+			return nil
+		}
+	}
+}
+
+// correctionsPage is how many corrections are read at once.
+const correctionsPage = 500
+
+// asItIs is a line with what people made of its money since.
+func asItIs(l domain.OurLine, reversed map[string]bool) domain.OurLine {
+	if l.Kind == domain.LinePayment && reversed[wrongly(l.OrderNo, l.TradeNo)] {
+		l.State = domain.TradeReversed
+	}
+	return l
 }
 
 // fits reports whether a bill of the policy's day can have the line.

@@ -84,6 +84,31 @@ func TestRunProposesReversal(t *testing.T) {
 	}
 }
 
+// What two persons took back wrongly is told by the bill that has it, and no more
+// once they gave it again.
+func TestReversedMoneyOnTheBill(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.paid("O1", "T1", "7.30")
+	both := func(a domain.Action) {
+		t.Helper()
+		q := domain.Correction{Action: a, TradeNo: "T1", Reason: "ticket 12", By: "li"}
+		p, _, err := b.ledger.Propose(t.Context(), atBank, "O1", q, unspent, ledger.By{Actor: "person:li"})
+		must(t, err)
+		b.approve("O1", p.ID(), "wang")
+	}
+	both(domain.ActionReverse)
+	if run := b.compared(today, operations.RunComplete, ""); run.Matched != 0 || run.Differing != 1 || run.Proposed != 0 {
+		t.Errorf("%+v", run)
+	}
+	b.wantFound("status_mismatch open T1/")
+	both(domain.ActionCredit)
+	if run := b.compared(today, operations.RunComplete, ""); run.Matched != 1 || run.Differing != 0 {
+		t.Errorf("given again: %+v", run)
+	}
+	b.wantFound("status_mismatch resolved T1/")
+}
+
 // Absence proposes nothing: what the provider no longer knows is asked of people.
 func TestAbsenceProposesNothing(t *testing.T) {
 	t.Parallel()
