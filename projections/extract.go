@@ -22,6 +22,9 @@ type ExtractFilter struct {
 	From, To string // the first and the last period, YYYY-MM
 	Since    time.Time
 	Until    time.Time
+	// NewsSince and NewsUntil ask besides for the differences of any day of which
+	// there was news between the two; zero for none.
+	NewsSince, NewsUntil time.Time
 }
 
 // Extract says where the log has what a report of some months is folded from:

@@ -73,7 +73,7 @@ func (a *author) refund(ch domain.ChannelID, order string, m domain.Money) {
 
 // compare says that a day was compared, and books its fees.
 func (a *author) compare(ch domain.ChannelID, day domain.Day, matched, differing int, fee domain.Money) string {
-	run := "bill-" + string(ch) + "-" + string(day) + fmt.Sprintf("-%d", a.n)
+	run := "bill-" + a.at.UTC().Format("20060102T150405.000Z") + fmt.Sprintf("-%08x", a.n)
 	a.put(domain.ReconciliationStream(ch, string(day)), domain.ReconciliationCompared{
 		Run: run, Channel: ch, Day: day, Bill: "trade", Import: 1, SHA256: fmt.Sprintf("%064x", a.n), Size: 1000, Ours: matched + differing,
 		Theirs: matched + differing, Matched: matched, Differing: differing,

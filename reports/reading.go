@@ -38,11 +38,12 @@ type bookAt struct {
 // for, whatever the zone of its days.
 const around = 48 * time.Hour
 
-// read begins a reading of some days. Without an index, or where it knows
-// nothing yet, the log is read from its first event.
-func (s Source) read(ctx context.Context, days Range, ch domain.ChannelID) (*reading, error) {
-	r := &reading{log: s.Log, channel: ch}
-	if s.Index == nil || days.From == "" {
+// read begins a reading of some days, or of a run. Without an index, or where it
+// knows nothing yet, the log is read from its first event.
+func (s Source) read(ctx context.Context, scope Scope) (*reading, error) {
+	days := scope.Range
+	r := &reading{log: s.Log, channel: scope.Channel}
+	if s.Index == nil || days.From == "" || scope.Run != "" && scope.told.IsZero() {
 		return r, nil
 	}
 	to := cmp.Or(days.To, domain.Day("9999-12-01"))
@@ -56,6 +57,12 @@ func (s Source) read(ctx context.Context, days Range, ch domain.ChannelID) (*rea
 	}
 	f := projections.ExtractFilter{
 		From: string(monthOf(days.From)), To: string(monthOf(to)), Since: from.Add(-around), Until: until.Add(around),
+	}
+	if scope.Run != "" { // what it proposed stands where it ran, and what it settled may be of any day
+		f.NewsSince, f.NewsUntil = scope.told.Add(-around), scope.told.Add(around)
+		if f.NewsUntil.After(f.Until) {
+			f.Until = f.NewsUntil
+		}
 	}
 	if r.x, err = s.Index.Extract(ctx, f); err != nil {
 		return nil, fmt.Errorf("find what was booked before %s: %w", f.From, err)

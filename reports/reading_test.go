@@ -54,9 +54,9 @@ func everyMonth() *author {
 		TradeNo: "TL2", Account: "user:1", Amount: cny(11), Dates: late, Postings: []domain.Posting{{Book: domain.BookPSP("epay-a"), Amount: cny(11)}, {Book: domain.BookWallet, Wallet: "user:1", Amount: cny(-11)}},
 	})
 	on(12, 3, 9)
-	a.compare("epay-a", "2026-10-09", 6, 0, cny(0))
+	run := a.compare("epay-a", "2026-10-09", 6, 0, cny(0))
 	a.put(domain.ReconciliationStream("epay-a", "2026-11-05"), domain.ReconciliationDiffered{
-		Discrepancy: open, Kind: domain.OnlyOurs, Resolved: true, Line: domain.LinePayment, How: "a later bill has it", By: "bill-z",
+		Discrepancy: open, Kind: domain.OnlyOurs, Resolved: true, Line: domain.LinePayment, How: "a later bill has it", By: run,
 	})
 	a.put("payment-epay-a:HELD2", domain.CorrectionIssued{Kind: domain.RefundMissing, TradeNo: "TG", Corrects: mended, By: held, Run: "sweep-9", Reason: "seen"})
 	a.put(s, domain.CorrectionApproved{Proposal: asked, By: "bob", Reason: "seen"})
@@ -102,6 +102,45 @@ func TestPartOfTheLogIsEnough(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// The same holds for each comparison's report, whenever it ran: what it settled
+// may be of any day.
+func TestPartOfTheLogIsEnoughForARun(t *testing.T) {
+	t.Parallel()
+	a := everyMonth()
+	a.at = time.Date(2026, 12, 20, 9, 0, 0, 0, shanghai)
+	run := a.compare("epay-a", "2026-12-19", 9, 0, cny(0))
+	a.put(domain.ReconciliationStream("epay-a", "2026-10-06"), domain.ReconciliationDiffered{ // found in October
+		Discrepancy: domain.ID{0xd, 8}, Kind: domain.AmountMismatch, Resolved: true, Line: domain.LinePayment, By: run,
+	})
+	run = a.compare("epay-a", "2026-08-20", 1, 0, cny(0)) // four months late
+	a.put("payment-epay-a:E1", domain.CorrectionProposed{Proposal: domain.ID{0xc, 9}, Action: domain.ActionReverse, TradeNo: "TE1", Amount: cny(70), Reason: "denied", By: run})
+	log := a.stored(t)
+	whole := Source{Log: log, Zone: shanghai, Software: "test"}
+	head, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []eventstore.Position{head, head - 7, head / 2, 3} {
+		part := whole
+		part.Index = folded(t, log, at)
+		runs := 0
+		for _, e := range a.events {
+			c, ok := e.Fact.(domain.ReconciliationCompared)
+			if !ok {
+				continue
+			}
+			runs++
+			q := Query{Run: c.Run, Format: FormatJSON}
+			if got, want := written(t, part, q), written(t, whole, q); !bytes.Equal(got, want) {
+				t.Fatalf("rows at %s: %s: %s", at, q.FileName(), cmp.Diff(string(want), string(got)))
+			}
+		}
+		if runs < 30 {
+			t.Errorf("%d runs", runs)
 		}
 	}
 }
@@ -167,6 +206,46 @@ func TestReadingDoesNotGrowWithTheLog(t *testing.T) {
 	}
 }
 
+// Nor does what a comparison's report reads, whatever its place in the log; one
+// that is not known is looked for in all of it.
+func TestReadingOfARunDoesNotGrowWithTheLog(t *testing.T) {
+	t.Parallel()
+	read := map[int]int{}
+	for _, months := range []int{1, 10} {
+		a := manyMonths(months, 40)
+		log := a.stored(t)
+		rows := folded(t, log, 0)
+		var runs []string
+		for _, e := range a.events {
+			if c, ok := e.Fact.(domain.ReconciliationCompared); ok {
+				runs = append(runs, c.Run)
+			}
+		}
+		for _, run := range []string{runs[3], runs[len(runs)/2], runs[len(runs)-3]} {
+			n := 0
+			s := Source{Log: counting{log, &n}, Zone: shanghai, Index: rows}
+			scope, err := s.Scope(t.Context(), Query{Run: run, Format: FormatJSON})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.Report(t.Context(), scope, nil)
+			if err != nil || len(r.Runs) != 1 || r.Bookings < 40 {
+				t.Fatalf("%+v, %v", r.Runs, err)
+			}
+			if read[months] = max(read[months], n); months == 10 && n > read[1]*3/2 {
+				t.Errorf("%d events are read for %s of 10 months, %d in a log of one", n, run, read[1])
+			}
+		}
+		s := Source{Log: log, Index: rows}
+		if _, err := s.Scope(t.Context(), Query{Run: "bill-20260105T020000.000Z-ffffffff", Format: FormatJSON}); domain.KindOf(err) != domain.KindNotFound {
+			t.Errorf("an unknown run: %v", err)
+		}
+		if scope, err := s.Scope(t.Context(), Query{Run: runs[0], Format: FormatJSON}); err != nil || scope.From == "" {
+			t.Errorf("%+v, %v", scope, err)
+		}
+	}
+}
+
 func monthNo(n int) Period {
 	return monthOf(domain.DayOf(time.Date(2026, 1, 15, 0, 0, 0, 0, shanghai).AddDate(0, n, 0), shanghai))
 }
@@ -174,6 +253,7 @@ func monthNo(n int) Period {
 // manyMonths is a log of so many months from January on, so many payments a day.
 func manyMonths(months, perDay int) *author {
 	a := newAuthor()
+	a.events[0].Recorded = time.Date(2026, 1, 1, 0, 0, 0, 0, shanghai)
 	for a.at = time.Date(2026, 1, 1, 9, 0, 0, 0, shanghai); monthOf(domain.DayOf(a.at, shanghai)) < monthNo(months); a.at = a.at.AddDate(0, 0, 1) {
 		d := domain.DayOf(a.at, shanghai)
 		for n := range perDay {
@@ -234,6 +314,35 @@ func BenchmarkMonth(b *testing.B) {
 				}
 				for b.Loop() {
 					if _, err := s.Report(b.Context(), scope, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The report of one comparison of the last month, likewise.
+func BenchmarkRun(b *testing.B) {
+	for _, months := range []int{1, 10} {
+		a := manyMonths(months, 300)
+		log := a.stored(b)
+		rows := folded(b, log, 0)
+		run := ""
+		for _, e := range a.events[:len(a.events)-10*900] {
+			if c, ok := e.Fact.(domain.ReconciliationCompared); ok {
+				run = c.Run
+			}
+		}
+		for name, index := range map[string]projections.Extracts{"all of it": nil, "its part": rows} {
+			b.Run(fmt.Sprintf("months=%d/%s", months, name), func(b *testing.B) {
+				s := Source{Log: log, Zone: shanghai, Index: index}
+				for b.Loop() {
+					scope, err := s.Scope(b.Context(), Query{Run: run, Format: FormatJSON})
+					if err == nil {
+						_, err = s.Report(b.Context(), scope, nil)
+					}
+					if err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -36,6 +36,8 @@ type Scope struct {
 	Run     string           `json:"run,omitempty"`
 	Channel domain.ChannelID `json:"channel,omitempty"`
 	Range
+
+	told time.Time // of a run, when the log was told of it; zero where that is not known
 }
 
 // Head is the place of the log that a report goes up to, and the root that
@@ -242,7 +244,7 @@ func FindRun(events iter.Seq2[Event, error], run string) (Scope, error) {
 			return Scope{}, err
 		}
 		if c, ok := e.Fact.(domain.ReconciliationCompared); ok && c.Run == run {
-			return Scope{Run: run, Channel: c.Channel, Range: Range{From: c.Day, To: c.Day}}, nil
+			return Scope{Run: run, Channel: c.Channel, Range: Range{From: c.Day, To: c.Day}, told: e.Recorded}, nil
 		}
 	}
 	return Scope{}, domain.E(domain.KindNotFound, "the log knows no complete run %.64q", run)

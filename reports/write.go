@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -124,11 +125,11 @@ func (s Source) Scope(ctx context.Context, q Query) (Scope, error) {
 		return Scope{Period: Period(q.Period), Channel: q.Channel, Range: Period(q.Period).Range()}, nil
 	}
 	if s.Bills == nil {
-		return FindRun(Events(ctx, s.Log, 0), q.Run)
+		return s.findRun(ctx, q.Run)
 	}
 	run, err := s.Bills.BillRun(ctx, q.Run)
 	if domain.KindOf(err) == domain.KindNotFound && err != nil {
-		return FindRun(Events(ctx, s.Log, 0), q.Run) // another installation made it, or these rows were lost
+		return s.findRun(ctx, q.Run) // another installation made it, or these rows were lost
 	}
 	if err != nil {
 		return Scope{}, err
@@ -136,7 +137,25 @@ func (s Source) Scope(ctx context.Context, q Query) (Scope, error) {
 	if run.State != operations.RunComplete {
 		return Scope{}, domain.E(domain.KindConflict, "run %s is %s (%s): nothing was concluded from it", run.ID, run.State, run.Cause)
 	}
-	return Scope{Run: run.ID, Channel: run.Channel, Range: Range{From: run.Day, To: run.Day}}, nil
+	return Scope{Run: run.ID, Channel: run.Channel, Range: Range{From: run.Day, To: run.Day}, told: run.EndedAt}, nil
+}
+
+// findRun is FindRun, in the part of the log that the run's own name points to
+// before all of it.
+func (s Source) findRun(ctx context.Context, run string) (Scope, error) {
+	text, _, _ := strings.Cut(strings.TrimPrefix(run, "bill-"), "-")
+	began, err := time.Parse("20060102T150405.000Z", text)
+	if err == nil && s.Index != nil {
+		month := string(monthOf(domain.DayOf(began, time.UTC)))
+		x, err := s.Index.Extract(ctx, projections.ExtractFilter{From: month, To: month, Since: began.Add(-around), Until: began.Add(around)})
+		if err != nil {
+			return Scope{}, fmt.Errorf("find when %.64q was told: %w", run, err)
+		}
+		if scope, err := FindRun(stretch(ctx, s.Log, x.After, x.Until), run); x.Until != 0 && (err == nil || domain.KindOf(err) != domain.KindNotFound) {
+			return scope, err
+		}
+	}
+	return FindRun(Events(ctx, s.Log, 0), run)
 }
 
 // Report folds the log into the report of a scope, see Make.
@@ -148,12 +167,8 @@ func (s Source) Report(ctx context.Context, scope Scope, each func(Booking) erro
 			return nil, err
 		}
 	}
-	days := scope.Range
-	if scope.Run != "" { // what it settled may be of any day
-		days = Range{}
-	}
 	var err error
-	if o.from, err = s.read(ctx, days, scope.Channel); err != nil {
+	if o.from, err = s.read(ctx, scope); err != nil {
 		return nil, err
 	}
 	return Make(o.from.events(ctx), o, each)
@@ -163,7 +178,7 @@ func (s Source) Report(ctx context.Context, scope Scope, each func(Booking) erro
 // lies before the days' first month is one booking before it; what lies behind
 // them may be among them. What proof needs is noted there; it may be nil.
 func (s Source) Bookings(ctx context.Context, days Range, ch domain.ChannelID, proof *Proof) (iter.Seq2[Booking, error], error) {
-	from, err := s.read(ctx, days, ch)
+	from, err := s.read(ctx, Scope{Channel: ch, Range: days})
 	if err != nil {
 		return nil, err
 	}

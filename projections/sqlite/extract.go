@@ -120,6 +120,9 @@ func besides(ctx context.Context, c *conn, f projections.ExtractFilter, x projec
 			out = append(out, domain.Stream(r.str(0)))
 			return nil
 		})
+	if err == nil && !f.NewsUntil.IsZero() {
+		out, err = withNews(ctx, c, f, out)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,4 +134,22 @@ func besides(ctx context.Context, c *conn, f projections.ExtractFilter, x projec
 		})
 	slices.Sort(out)
 	return slices.Compact(out), err
+}
+
+// withNews adds the streams of differences of which there was news between two
+// moments, and maybe also before and after.
+func withNews(ctx context.Context, c *conn, f projections.ExtractFilter, out []domain.Stream) ([]domain.Stream, error) {
+	since, err := positionAt(c, f.NewsSince)
+	if err != nil {
+		return nil, err
+	}
+	until, err := positionAt(c, f.NewsUntil)
+	if err != nil {
+		return nil, err
+	}
+	return out, c.query(ctx, "SELECT DISTINCT stream FROM findings WHERE last > ?1 AND first <= ?2", []any{signed(since), signed(until)},
+		func(r row) error {
+			out = append(out, domain.Stream(r.str(0)))
+			return nil
+		})
 }
