@@ -10,11 +10,12 @@ import (
 	"counterfoil/eventstore"
 	"counterfoil/operations"
 	"counterfoil/projections"
+	"counterfoil/reports"
 )
 
 // BookRow is a book in one currency.
 type BookRow struct {
-	Book     string `json:"book" doc:"E.g. assets:psp:epay-main; all wallets are one book"`
+	Book     string `json:"book" doc:"E.g. assets:psp:epay-main; all wallets are one book, but liabilities:wallet-test, which holds payments that try a channel"`
 	Currency string `json:"currency" doc:"ISO 4217 code"`
 	Opening  string `json:"opening" doc:"What it held before the period: + debit, - credit"`
 	Debit    string `json:"debit" doc:"What came in the period"`
@@ -68,7 +69,7 @@ func (s *Server) showBooks(ctx context.Context, in *booksInput) (*booksOutput, e
 	if err != nil || none {
 		return out, err
 	}
-	t, err := s.Rows.Trial(ctx, trialOf(in.Period, at))
+	t, err := s.Rows.Trial(ctx, projections.TrialFilter{Period: in.Period, AsOf: at, Apart: true})
 	if err != nil {
 		return nil, err
 	}
@@ -77,15 +78,15 @@ func (s *Server) showBooks(ctx context.Context, in *booksInput) (*booksOutput, e
 	return out, err
 }
 
-func trialOf(period string, at eventstore.Position) projections.TrialFilter {
-	return projections.TrialFilter{Period: period, AsOf: at}
-}
-
 func bookRows(rows []projections.TrialRow) []BookRow {
 	out := make([]BookRow, len(rows))
 	for i, r := range rows {
+		book := r.Book
+		if r.Test {
+			book = reports.BookTestWallet
+		}
 		out[i] = BookRow{
-			Book: r.Book, Currency: string(r.Closing.Currency()), Opening: r.Opening.Amount(), Debit: r.Debit.Amount(),
+			Book: book, Currency: string(r.Closing.Currency()), Opening: r.Opening.Amount(), Debit: r.Debit.Amount(),
 			Credit: r.Credit.Amount(), Closing: r.Closing.Amount(),
 		}
 	}

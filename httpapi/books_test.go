@@ -88,6 +88,26 @@ func TestBooks(t *testing.T) {
 	}
 }
 
+// TestBooksTestMoney: payments that try a channel stand beside the wallets, as in
+// reports, and the books still come to zero; a period's totals have them in one.
+func TestBooksTestMoney(t *testing.T) {
+	t.Parallel()
+	s := march(t)
+	s.placeFor(now, "TRY", "0.01", string(domain.TestAccount))
+	if w := s.serve(get(now, signed(callback("TRY", "TTRY", "0.01")))); w.Body.String() != "success" {
+		t.Fatal(w.Code, w.Body)
+	}
+	s.settled()
+	a := s.call("li", http.MethodGet, "/v1/books?period=2026-03", "")
+	if a.text("books.3.book") != "liabilities:wallet" || a.text("books.3.closing") != "-7.30" ||
+		a.text("books.4.book") != "liabilities:wallet-test" || a.text("books.4.closing") != "-0.01" || a.text("sums.0.closing") != "0.00" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if p := s.call("li", http.MethodGet, "/v1/periods/2026-03", ""); strings.Contains(string(p.body), "wallet-test") || !strings.Contains(string(p.body), "-7.31") {
+		t.Errorf("%d %s", p.status, p.body)
+	}
+}
+
 // TestPayouts: a payout is on its way until a person has seen it at the bank.
 func TestPayouts(t *testing.T) {
 	t.Parallel()

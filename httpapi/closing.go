@@ -12,6 +12,7 @@ import (
 	"counterfoil/eventstore"
 	"counterfoil/ledger"
 	"counterfoil/operations"
+	"counterfoil/projections"
 )
 
 // maxNamed is how many open differences a period's facts name; all are counted.
@@ -41,7 +42,7 @@ func (s *Server) closeBasis(period string) ledger.Basis {
 
 // periodTotals are the totals of a period with their place in the log.
 func (s *Server) periodTotals(ctx context.Context, period string) (b domain.CloseBasis, err error) {
-	t, err := s.Rows.Trial(ctx, trialOf(period, 0))
+	t, err := s.Rows.Trial(ctx, projections.TrialFilter{Period: period})
 	if err != nil {
 		return b, err
 	}

@@ -218,7 +218,7 @@ func (s *Server) showPeriod(ctx context.Context, in *periodInput) (*periodOutput
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.Rows.Trial(ctx, trialOf(period, 0))
+	t, err := s.Rows.Trial(ctx, projections.TrialFilter{Period: period})
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type Books interface {
 type TrialFilter struct {
 	Period string // YYYY-MM; empty for all of time
 	AsOf   eventstore.Position
+	Apart  bool // the test account's part of the wallets is a row of its own
 }
 
 // Trial is a trial balance.
@@ -39,11 +40,12 @@ type Trial struct {
 	Rows     []TrialRow          // in order of book and currency
 }
 
-// TrialRow is a book in one currency, all wallets in one: what it held before
+// TrialRow is a book in one currency, all wallets in one or two: what it held before
 // the period, what came and went in it, and what it holds at its end. Opening
 // and closing are + debit, − credit; the other two are never negative.
 type TrialRow struct {
 	Book    string
+	Test    bool // the test account's part of the wallets; see TrialFilter
 	Opening domain.Money
 	Debit   domain.Money
 	Credit  domain.Money

@@ -18,7 +18,8 @@ func newBooksCommand(p *program) *cobra.Command {
 		Use: "books", Short: "Show the trial balance: what every book holds",
 		Long: `Shows what every book held, got and gave, of one period or of all, now or as of
 a place in the log. Debits are positive, credits negative; all wallets are one
-book. In each currency the books sum to zero, or the command fails with 5.`,
+book, but liabilities:wallet-test: payments that try a channel, as reports show
+them. In each currency the books sum to zero, or the command fails with 5.`,
 		Example: "  counterfoil books --period 2026-10 --dir /srv/pay\n  counterfoil books --as-of 2026-10-31T16:00:00Z --dir /srv/pay",
 		Args:    cobra.NoArgs,
 		RunE: p.begin(func(ctx context.Context, _ []string) error {

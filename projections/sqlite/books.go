@@ -69,14 +69,14 @@ func (d *DB) Trial(ctx context.Context, f projections.TrialFilter) (projections.
 		if err != nil {
 			return err
 		}
-		if err := sums.merge(rows); err != nil {
+		if err := sums.merge(rows, f.Apart); err != nil {
 			return err
 		}
 		if f.AsOf == 0 || f.AsOf >= t.Position {
 			return nil
 		}
 		t.Position, t.Events = f.AsOf, 0
-		return sums.backTo(ctx, c, f.AsOf)
+		return sums.backTo(ctx, c, f.AsOf, f.Apart)
 	})
 	if err != nil {
 		return t, err
@@ -86,14 +86,17 @@ func (d *DB) Trial(ctx context.Context, f projections.TrialFilter) (projections.
 	return t, err
 }
 
-// turnovers are sums by book, currency and period, whatever wallet and channel.
+// turnovers are sums by book, currency and period, whatever channel, and whatever
+// wallet unless the test account's is apart.
 type turnovers map[projections.TurnoverKey]projections.TurnoverRow
 
 // merge adds rows up.
-func (s turnovers) merge(rows []*projections.TurnoverRow) error {
+func (s turnovers) merge(rows []*projections.TurnoverRow, apart bool) error {
 	for _, r := range rows {
 		k := r.TurnoverKey
-		k.Wallet, k.Channel = "", ""
+		if k.Channel = ""; !apart {
+			k.Wallet = ""
+		}
 		sum, ok := s[k]
 		if !ok {
 			zero := domain.NewMoney(0, k.Currency)
@@ -112,12 +115,13 @@ func (s turnovers) merge(rows []*projections.TurnoverRow) error {
 }
 
 // backTo takes out what was booked behind position p.
-func (s turnovers) backTo(ctx context.Context, c *conn, p eventstore.Position) error {
-	err := c.query(ctx, `SELECT l.book, l.currency, n.name, sum(max(e.amount, 0)), sum(max(-e.amount, 0))
-		FROM ledgers l CROSS JOIN entries e ON e.ledger = l.id AND e.position > ?
-		CROSS JOIN posted p ON p.position = e.position CROSS JOIN names n ON n.id = p.period GROUP BY 1, 2, 3`,
-		[]any{signed(p)}, func(r row) error {
-			k := projections.TurnoverKey{Book: r.str(0), Currency: domain.Currency(r.str(1)), Period: r.str(2)}
+func (s turnovers) backTo(ctx context.Context, c *conn, p eventstore.Position, apart bool) error {
+	err := c.query(ctx, `SELECT l.book, l.currency, n.name, sum(max(e.amount, 0)), sum(max(-e.amount, 0)),
+			CASE WHEN ?2 AND l.wallet = ?3 THEN l.wallet ELSE '' END
+		FROM ledgers l CROSS JOIN entries e ON e.ledger = l.id AND e.position > ?1
+		CROSS JOIN posted p ON p.position = e.position CROSS JOIN names n ON n.id = p.period GROUP BY 1, 2, 3, 6`,
+		[]any{signed(p), flag(apart), string(domain.TestAccount)}, func(r row) error {
+			k := projections.TurnoverKey{Book: r.str(0), Currency: domain.Currency(r.str(1)), Period: r.str(2), Wallet: domain.AccountID(r.str(5))}
 			t := s[k]
 			debit, err := t.Debit.Sub(money(r.num(3), r.str(1)))
 			if err != nil {
@@ -152,6 +156,7 @@ func (s turnovers) first() string {
 func (s turnovers) trial(period string) ([]projections.TrialRow, error) {
 	type book struct {
 		name     string
+		wallet   domain.AccountID
 		currency domain.Currency
 	}
 	rows := map[book]projections.TrialRow{}
@@ -159,10 +164,10 @@ func (s turnovers) trial(period string) ([]projections.TrialRow, error) {
 		if period != "" && k.Period > period {
 			continue
 		}
-		of, zero := book{k.Book, k.Currency}, domain.NewMoney(0, k.Currency)
+		of, zero := book{k.Book, k.Wallet, k.Currency}, domain.NewMoney(0, k.Currency)
 		r, ok := rows[of]
 		if !ok {
-			r = projections.TrialRow{Book: k.Book, Opening: zero, Debit: zero, Credit: zero, Closing: zero}
+			r = projections.TrialRow{Book: k.Book, Test: k.Wallet != "", Opening: zero, Debit: zero, Credit: zero, Closing: zero}
 		}
 		if err := addTurnover(&r, s[k], period != "" && k.Period < period); err != nil {
 			return nil, domain.E(domain.KindCorrupt, "sum of book %s: %w", k.Book, err)
@@ -170,7 +175,7 @@ func (s turnovers) trial(period string) ([]projections.TrialRow, error) {
 		rows[of] = r
 	}
 	return slices.SortedFunc(maps.Values(rows), func(a, b projections.TrialRow) int {
-		return cmp.Or(cmp.Compare(a.Book, b.Book), cmp.Compare(a.Closing.Currency(), b.Closing.Currency()))
+		return cmp.Or(cmp.Compare(a.Book, b.Book), cmp.Compare(flag(a.Test), flag(b.Test)), cmp.Compare(a.Closing.Currency(), b.Closing.Currency()))
 	}), nil
 }
 

@@ -59,6 +59,43 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// TestTrialApart: payments that try a channel stand in a row of their own where
+// that is asked for, now and as of each place in the log; both rows together are
+// the one that everybody else sees.
+func TestTrialApart(t *testing.T) {
+	t.Parallel()
+	l := newLog()
+	for i, account := range []domain.AccountID{"alice", domain.TestAccount, "bob", domain.TestAccount} {
+		no := fmt.Sprint("O", i)
+		l.add(t, domain.PaymentStream("a", domain.OrderNo(no)), l.credited("a", no, account, cny(int64(1)<<i)))
+	}
+	events := l.all(t)
+	d := openDB(t, path(t))
+	fold(t, l, d, 2)
+	for i, want := range []struct{ wallets, test int64 }{{-1, 0}, {-1, -2}, {-5, -2}, {-5, -10}} {
+		for _, period := range []string{"", someDates.Period} {
+			f := projections.TrialFilter{Period: period, AsOf: events[i].Position, Apart: true}
+			got := map[bool]int64{}
+			apart, err := d.Trial(t.Context(), f)
+			for _, r := range apart.Rows {
+				if r.Book == domain.BookWallet {
+					got[r.Test] = r.Closing.Minor()
+				}
+			}
+			if err != nil || got[false] != want.wallets || got[true] != want.test {
+				t.Errorf("as of event %d: %v, %v, want %v", i, got, err, want)
+			}
+			f.Apart = false
+			whole, err := d.Trial(t.Context(), f)
+			for _, r := range whole.Rows {
+				if r.Test || r.Book == domain.BookWallet && r.Closing.Minor() != want.wallets+want.test {
+					t.Errorf("as of event %d: %+v, %v", i, r, err)
+				}
+			}
+		}
+	}
+}
+
 // summed is the trial balance by adding up postings one by one.
 func summed(t *testing.T, events []eventstore.Recorded, period string, upTo eventstore.Position) []projections.TrialRow {
 	t.Helper()
