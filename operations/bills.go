@@ -225,10 +225,10 @@ type Bills interface {
 	BillRuns(ctx context.Context, f BillRunFilter) ([]BillRun, error)
 	// CloseBill writes a complete run with all it found. A discrepancy that is
 	// there already keeps its first day and run; one that was resolved by a run
-	// is opened again, one that a person resolved is not. Open discrepancies of
-	// the same day and kind of bill that the run did not see are resolved, and
-	// so is what was only ours and now stands on this bill. The pool is brought
-	// to what this run says of this bill.
+	// is opened again, one that a person resolved only with other amounts: of those
+	// nobody has spoken. Open discrepancies of the same day and kind of bill that
+	// the run did not see are resolved, and so is what was only ours and now
+	// stands on this bill. The pool is brought to what this run says of this bill.
 	CloseBill(ctx context.Context, r BillResult) error
 	// BillChanges tells which discrepancies CloseBill would find or resolve, as it
 	// would leave them; it writes nothing.

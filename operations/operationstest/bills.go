@@ -194,6 +194,11 @@ func testPersonResolves(t *testing.T, s operations.Bills) {
 	if got := state(t, s, d.ID); got.State != operations.DiscrepancyResolved || got.ResolvedBy != "anna" {
 		t.Errorf("seen again: %+v", got)
 	}
+	d.Theirs = domain.NewMoney(10_000, domain.CNY)
+	closed(t, s, operations.BillResult{Run: billRun("r3", billDay), Found: []operations.Discrepancy{d}})
+	if got := state(t, s, d.ID); got.State != operations.DiscrepancyOpen || got.ByPerson || got.ResolvedBy != "" || got.AskedBy != "" {
+		t.Errorf("with another amount: %+v", got)
+	}
 	_, err = s.ResolveDiscrepancy(t.Context(), domain.ID{9}, "ben", "no such thing", noon)
 	wantKind(t, err, domain.KindNotFound, "resolve an unknown one")
 }

@@ -122,10 +122,11 @@ func planSeen(ctx context.Context, q queryer, d operations.Discrepancy) (planned
 	}
 	if found {
 		d.Day, d.Bill, d.FoundRun, d.FoundAt = was.Day, was.Bill, was.FoundRun, was.FoundAt
-		if was.ByPerson || was.State == operations.DiscrepancyOpen && was.Ours == d.Ours && was.Theirs == d.Theirs {
+		same := was.Ours == d.Ours && was.Theirs == d.Theirs // of other amounts nobody has spoken
+		if same && (was.ByPerson || was.State == operations.DiscrepancyOpen) {
 			d = asked(d, was)
 		}
-		if was.ByPerson {
+		if same && was.ByPerson {
 			d.State, d.ResolvedBy, d.ResolvedAt, d.Resolution, d.ByPerson = was.State, was.ResolvedBy, was.ResolvedAt, was.Resolution, true
 		}
 	}
