@@ -7,7 +7,6 @@ type notion struct {
 	trade   string
 	status  Status
 	amount  Money
-	kind    DiscrepancyKind
 	doubted bool
 	total   bool
 	about   About
