@@ -296,6 +296,9 @@ func (m *model) checkFilters(t testing.TB, d *DB, all []projections.Payment) {
 			t.Fatalf("filter %+v (-all +filtered):\n%s", f, diff)
 		}
 	}
+	if len(all) == 0 {
+		return // a log of draws alone
+	}
 	after := all[len(all)/2].Position
 	got, err := d.Changed(context.Background(), after, 1000)
 	if err != nil {
