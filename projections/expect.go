@@ -15,7 +15,7 @@ const (
 	expectAfter = 7 * 24 * time.Hour
 	expectLeast = 50
 	// fullWeeks is from how many weeks on each hour of the week is learned by
-	// itself; before, all days are taken for alike.
+	// itself; before, all days are taken for alike, but for how busy they are.
 	fullWeeks = 3
 	// quietLeast is the shortest silence that is told: no channel is so busy that
 	// minutes mean something has broken.
@@ -108,7 +108,31 @@ func learn(history []HourCount, zone *time.Location) *model {
 		}
 		m.rate[s] = middle(samples)
 	}
+	if alike {
+		m.quieten(&slots)
+	}
 	return m
+}
+
+// quieten holds a day of the week that had fewer callbacks than its hours on
+// other days to that: a shop that is half as busy on Sundays is so on its second
+// Sunday, too.
+func (m *model) quieten(slots *[hoursOfWeek][]int) {
+	for day := 0; day < hoursOfWeek; day += 24 {
+		want, got := 0.0, 0
+		for s := day; s < day+24; s++ {
+			want += m.rate[s] * float64(len(slots[s]))
+			for _, n := range slots[s] {
+				got += n
+			}
+		}
+		if float64(got) >= want {
+			continue
+		}
+		for s := day; s < day+24; s++ {
+			m.rate[s] *= float64(got) / want
+		}
+	}
 }
 
 func (m *model) slot(t time.Time) int {

@@ -84,6 +84,28 @@ func TestAlarmIsQuietWhileAllIsWell(t *testing.T) {
 	})
 }
 
+// A day of the week that is quieter than others is known for that as soon as it
+// was seen once.
+func TestQuietDayOfTheWeek(t *testing.T) {
+	t.Parallel()
+	var hours []HourCount
+	begin := time.Date(2026, 9, 4, 0, 0, 0, 0, east) // a Friday
+	for h := begin; h.Before(begin.AddDate(0, 0, 9).Add(12 * time.Hour)); h = h.Add(time.Hour) {
+		n := 20
+		if h.Weekday() == time.Sunday {
+			n = 10
+		}
+		hours = append(hours, HourCount{Hour: h, N: n, Last: h.Add(59 * time.Minute)})
+	}
+	noon := hours[len(hours)-1].Hour.Add(time.Hour)
+	if e := Expect(hours, noon, east); noon.Weekday() != time.Sunday || e.Rate != 10 {
+		t.Errorf("on a %s %+v", noon.Weekday(), e)
+	}
+	if m := learn(hours, east); m.at(noon.Add(-24*time.Hour)) != 20 {
+		t.Errorf("on Saturday %v an hour", m.at(noon.Add(-24*time.Hour)))
+	}
+}
+
 // Callbacks that stop at noon are told within half an hour by a channel with 40
 // an hour, sooner by busier ones, and stay told until they come again.
 func TestStopAtNoonIsTold(t *testing.T) {
