@@ -113,6 +113,29 @@ func TestWordsAtOnce(t *testing.T) {
 	checkLog(t, w)
 }
 
+// TestWordsOfOneMoment: the ids of two first words are the same, and each is a
+// word: who was slower is the second person.
+func TestWordsOfOneMoment(t *testing.T) {
+	w := parallel(t)
+	one, two := w.process(t), w.process(t)
+	d := differed(1, "bill-1")
+	say := func(l *Ledger, who string) domain.Aside {
+		a, err := l.SetAside(context.Background(), main, bookDay, d, who, "agreed", nil, desk)
+		if err != nil {
+			t.Error(err)
+		}
+		return a
+	}
+	w.log.Before(func(domain.Stream, []eventstore.Event) {
+		w.log.Before(nil)
+		say(two, "wang")
+	})
+	if a := say(one, "li"); a.Done == nil || a.Done.By != "li" || a.Done.AskedBy != "wang" || told(t, w) != 2 {
+		t.Errorf("%+v, %d events", a, told(t, w))
+	}
+	checkLog(t, w)
+}
+
 // TestNoWordComesAsAConclusion: what persons say goes through SetAside, where
 // its signature is looked at.
 func TestNoWordComesAsAConclusion(t *testing.T) {

@@ -197,15 +197,10 @@ func (l *Ledger) foldSide(ctx context.Context, s domain.Stream, apply func(domai
 func (l *Ledger) appendSide(
 	ctx context.Context, c domain.Context, expected eventstore.Expected, by By, facts []domain.Fact,
 ) (last eventstore.Position, err error) {
-	meta := domain.Meta{RecordedAt: c.Now, Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
 	for part := range slices.Chunk(facts, perAppend) {
-		events := make([]eventstore.Event, len(part))
-		for i, f := range part {
-			e, err := event(l.id, c.Stream, f, meta)
-			if err != nil {
-				return 0, err
-			}
-			events[i] = e
+		events, err := l.events(c.Stream, c.Now, by, part)
+		if err != nil {
+			return 0, err
 		}
 		at, err := l.store.Append(ctx, c.Stream, expected, events)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -181,18 +182,25 @@ func (l *Ledger) refresh(ctx context.Context, s domain.Stream, f folded) (fresh 
 	return f, len(events) > 0, nil
 }
 
+// events are facts as they are stored, recorded at a time.
+func (l *Ledger) events(s domain.Stream, at time.Time, by By, facts []domain.Fact) (_ []eventstore.Event, err error) {
+	meta := domain.Meta{RecordedAt: at, Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
+	events := make([]eventstore.Event, len(facts))
+	for i, f := range facts {
+		if events[i], err = event(l.id, s, f, meta); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
 // append writes facts, the first with plain sealed beside it.
 func (l *Ledger) append(
 	ctx context.Context, c domain.Context, fold *folded, by By, facts []domain.Fact, plain []byte,
 ) (eventstore.Appended, error) {
-	meta := domain.Meta{RecordedAt: c.Now, Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
-	events := make([]eventstore.Event, len(facts))
-	for i, f := range facts {
-		e, err := event(l.id, c.Stream, f, meta)
-		if err != nil {
-			return eventstore.Appended{}, err
-		}
-		events[i] = e
+	events, err := l.events(c.Stream, c.Now, by, facts)
+	if err != nil {
+		return eventstore.Appended{}, err
 	}
 	if plain != nil {
 		if err := l.seal(ctx, c.Stream, fold, &events[0], plain); err != nil {

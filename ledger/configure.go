@@ -91,7 +91,7 @@ func (l *Ledger) follow(ctx context.Context, last, next domain.ChannelConfigured
 // whoever appends them, so what stands there then is read: another process may
 // have been faster with others (KindConflict).
 func (l *Ledger) appendSettings(ctx context.Context, cfg domain.ChannelConfigured, by By) error {
-	err := l.tell(ctx, domain.ChannelStream(cfg.Channel), eventstore.Expected(cfg.Revision)-1, by, cfg)
+	_, err := l.tell(ctx, domain.ChannelStream(cfg.Channel), eventstore.Expected(cfg.Revision)-1, by, cfg)
 	if err != nil {
 		return err
 	}
@@ -106,21 +106,16 @@ func (l *Ledger) appendSettings(ctx context.Context, cfg domain.ChannelConfigure
 	return err
 }
 
-// tell appends facts that stand for themselves.
-func (l *Ledger) tell(ctx context.Context, s domain.Stream, expected eventstore.Expected, by By, facts ...domain.Fact) error {
-	meta := domain.Meta{RecordedAt: l.now(), Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
-	events := make([]eventstore.Event, len(facts))
-	for i, f := range facts {
-		e, err := event(l.id, s, f, meta)
-		if err != nil {
-			return err
-		}
-		events[i] = e
+// tell appends facts that stand for themselves, and returns their events.
+func (l *Ledger) tell(ctx context.Context, s domain.Stream, expected eventstore.Expected, by By, facts ...domain.Fact) ([]eventstore.Event, error) {
+	events, err := l.events(s, l.now(), by, facts)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := l.store.Append(ctx, s, expected, events); err != nil {
-		return fmt.Errorf("append to %s after %d: %w", s, expected, err)
+		return nil, fmt.Errorf("append to %s after %d: %w", s, expected, err)
 	}
-	return nil
+	return events, nil
 }
 
 // sameSettings compares as they are stored: no list and an empty one are the

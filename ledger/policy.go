@@ -32,7 +32,7 @@ func (l *Ledger) propose(
 	if q, ok := policy.Proposal(ask.Proposal); ok {
 		return q, nil
 	}
-	err = l.tell(ctx, domain.PolicyStream(wanted.Channel), expected, by, ask)
+	_, err = l.tell(ctx, domain.PolicyStream(wanted.Channel), expected, by, ask)
 	return domain.PolicyProposal{Ask: ask, State: domain.PolicyWaiting, AskedAt: l.now()}, err
 }
 
@@ -94,7 +94,8 @@ func (l *Ledger) tellApplied(ctx context.Context, ch domain.ChannelID, by By) er
 		}
 		f.Proposal, f.ApprovedBy = q.Ask.Proposal, q.ApprovedBy()
 	}
-	return l.tell(ctx, domain.PolicyStream(ch), expected, by, f)
+	_, err = l.tell(ctx, domain.PolicyStream(ch), expected, by, f)
+	return err
 }
 
 // Waiting are the loosened settings that this process was configured with and
@@ -177,7 +178,7 @@ func (l *Ledger) decidePolicy(
 }
 
 // agree appends what decide says, which it is asked again when another process
-// was faster.
+// was faster, also with facts of the same ids and of another person.
 func (l *Ledger) agree(
 	ctx context.Context, s domain.Stream, by By, decide func() ([]domain.Fact, eventstore.Expected, error),
 ) error {
@@ -186,8 +187,11 @@ func (l *Ledger) agree(
 		if err != nil || len(facts) == 0 {
 			return err
 		}
-		err = l.tell(ctx, s, expected, by, facts...)
-		if domain.KindOf(err) != domain.KindConflict {
+		events, err := l.tell(ctx, s, expected, by, facts...)
+		if err == nil {
+			err = l.ours(ctx, s, expected, events)
+		}
+		if err == nil || domain.KindOf(err) != domain.KindConflict {
 			return err
 		}
 	}

@@ -57,13 +57,12 @@ func (l *Ledger) reconciled(ctx context.Context, s domain.Stream, facts []domain
 	for _, e := range events {
 		expected, there[e.ID] = eventstore.Expected(e.Revision), true
 	}
-	meta := domain.Meta{RecordedAt: l.now(), Actor: by.Actor, Cause: by.Cause, Trace: by.Trace, Software: l.cfg.Software}
+	all, err := l.events(s, l.now(), by, facts)
+	if err != nil {
+		return err
+	}
 	var fresh []eventstore.Event
-	for _, f := range facts {
-		e, err := event(l.id, s, f, meta)
-		if err != nil {
-			return err
-		}
+	for _, e := range all {
 		if !there[e.ID] {
 			there[e.ID], fresh = true, append(fresh, e)
 		}
