@@ -41,7 +41,7 @@ func TestReportTellsBalances(t *testing.T) {
 	}
 	var page, plain bytes.Buffer
 	if err := r.HTML(&page, LangBoth); err != nil || strings.Count(page.String(), "渠道余额") != 1 || !strings.Contains(page.String(), "12,345.66") ||
-		!strings.Contains(page.String(), "12,337.70") || !strings.Contains(page.String(), "refund -0.30 / 0.05") {
+		!strings.Contains(page.String(), "12,337.70") || !strings.Contains(page.String(), "退款") || !strings.Contains(page.String(), " −0.30 / 0.05</td>") {
 		t.Errorf("%v\n%s", err, page.String())
 	}
 	if err := theMonth(2).report(t, october, nil).HTML(&plain, LangBoth); err != nil || strings.Contains(plain.String(), "渠道余额") {

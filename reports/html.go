@@ -30,7 +30,7 @@ var pageText string
 
 // pageTemplate is parsed once; its words are ours.
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"grouped": grouped, "short": shortHash, "parts": partsText, "slash": func(a, b any) []any { return []any{a, b} },
+	"grouped": grouped, "short": shortHash, "slash": func(a, b any) []any { return []any{a, b} },
 }).Parse(pageText))
 
 // HTML writes the report as a page of its own: no script, nothing fetched,

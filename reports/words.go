@@ -41,11 +41,29 @@ var stateWords = map[domain.ProposalState]string{
 	domain.ProposalRejected: "已驳回",
 }
 
+var partWords = map[domain.PartKind]string{
+	domain.PartPayment:           "收款",
+	domain.PartRefund:            "退款",
+	domain.PartRefundFailed:      "退款失败",
+	domain.PartFee:               "手续费",
+	domain.PartDisputeWithdrawn:  "拒付扣款",
+	domain.PartDisputeReinstated: "拒付退回",
+	domain.PartPayout:            "结算出款",
+	domain.PartPayoutFailed:      "结算退回",
+	domain.PartOther:             "其他流水",
+	domain.PartExchange:          "换汇",
+	domain.PartOpening:           "期初转入",
+	domain.PartCorrection:        "人工更正",
+}
+
 // Kind names a difference. Its code stands beside it in every language: it is
 // what commands and filters take.
 func (p *page) Kind(k domain.DiscrepancyKind) template.HTML {
 	return p.coded(string(k), kindWords[k])
 }
+
+// Part names what moved a provider's balance.
+func (p *page) Part(k domain.PartKind) template.HTML { return p.coded(string(k), partWords[k]) }
 
 // Action names what a correction does.
 func (p *page) Action(a string) template.HTML { return p.coded(a, actionWords[domain.Action(a)]) }

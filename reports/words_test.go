@@ -12,23 +12,24 @@ import (
 	"counterfoil/domain"
 )
 
-// TestEveryKindHasAWord: a kind, an action or a state that the domain knows has
+// TestEveryKindHasAWord: a kind, an action, a state or a part of a balance that the domain knows has
 // its Chinese word; an English page has its code alone.
 func TestEveryKindHasAWord(t *testing.T) {
 	t.Parallel()
 	found := map[string]int{}
-	for typ, codes := range constants(t, "DiscrepancyKind", "Action", "ProposalState") {
+	for typ, codes := range constants(t, "DiscrepancyKind", "Action", "ProposalState", "PartKind") {
 		for _, code := range codes {
 			word := map[string]string{
 				"DiscrepancyKind": kindWords[domain.DiscrepancyKind(code)], "Action": actionWords[domain.Action(code)],
-				"ProposalState": stateWords[domain.ProposalState(code)],
+				"ProposalState": stateWords[domain.ProposalState(code)], "PartKind": partWords[domain.PartKind(code)],
 			}[typ]
 			if found[typ]++; word == "" {
 				t.Errorf("%s %s has no word", typ, code)
 			}
 		}
 	}
-	if found["DiscrepancyKind"] != len(kindWords) || found["Action"] != len(actionWords) || found["ProposalState"] != len(stateWords) {
+	if found["DiscrepancyKind"] != len(kindWords) || found["Action"] != len(actionWords) || found["ProposalState"] != len(stateWords) ||
+		found["PartKind"] != len(partWords) {
 		t.Errorf("found %v", found)
 	}
 	zh, en := page{Lang: LangZh}, page{Lang: LangEn}
