@@ -94,6 +94,14 @@ func actOf(f domain.Fact) (what, person string) {
 			return "", "" // a run's, or a correction's, which tells it by itself
 		}
 		return "reconciliation.differed", f.By
+	case domain.OpeningProposed:
+		return "opening.proposed", f.By
+	case domain.OpeningRejected:
+		return "opening.rejected", f.By
+	case domain.OpeningBooked:
+		return "opening.booked", f.By
+	case domain.PayoutArrived:
+		return "payout.arrived", f.By
 	case domain.PeriodClosing:
 		return "period.closing", f.By
 	case domain.PeriodRejected:
