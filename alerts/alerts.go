@@ -85,6 +85,7 @@ type Watch struct {
 	out  []sender
 
 	looked time.Time // when accounts below zero were last looked for
+	owing  []Alert   // what was found then
 }
 
 // New makes a Watch.

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -46,5 +47,25 @@ func TestOwed(t *testing.T) {
 	w.now = w.now.Add(repeatAfter)
 	if got := check(); len(got) != 1 {
 		t.Errorf("it still stands: %v", got)
+	}
+}
+
+// TestOwedIsToldAfterAFailure: what the receiver missed is told as soon as other
+// alerts are, and costs no second look.
+func TestOwedIsToldAfterAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	watch := w.watch()
+	w.rows.owed = projections.Receivables{Count: 1, Totals: []domain.Money{domain.NewMoney(270, domain.CNY)}}
+	w.inbox.status = http.StatusInternalServerError
+	for range 2 {
+		if err := watch.Check(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		w.inbox.kinds()
+		w.inbox.status, w.now = 0, w.now.Add(retryAfter)
+	}
+	if said := strings.Count(w.log.String(), `"kind":"receivable"`); said != 2 || w.rows.scans != 1 {
+		t.Errorf("told %d times, %d scans: %s", said, w.rows.scans, w.log.String())
 	}
 }

@@ -107,10 +107,10 @@ func (s *Server) registerDiscrepancies(api huma.API) {
 	}, operations.ScopeReconcile, s.showDiscrepancy)
 	operation(s, api, huma.Operation{
 		OperationID: "resolve-discrepancy", Method: http.MethodPost, Path: "/v1/discrepancies/{id}/resolve", Summary: "Set a discrepancy aside",
-		Description: "A person's word that it needs nothing more. It moves no money, and seeing the difference again does not " +
-			"open it. Keys of services cannot do it. A difference that may stand for money takes two persons: the first one's " +
-			"word is kept as `asked_by`, and it stays open until another person says the same of it. If its amounts changed " +
-			"meanwhile, that is a first word again.",
+		Description: "A person's word that it needs nothing more. It moves no money, and a comparison that sees the same " +
+			"difference again does not open it; one that sees other amounts does. Keys of services cannot do it. A difference " +
+			"that may stand for money takes two persons: the first one's word is kept as `asked_by`, and it stays open until " +
+			"another person says the same of it. If its amounts changed meanwhile, that is a first word again.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, operations.ScopeReconcile, s.resolveDiscrepancy)
 	operation(s, api, huma.Operation{
@@ -165,7 +165,7 @@ func (s *Server) showDiscrepancy(ctx context.Context, in *discrepancyInput) (*di
 }
 
 func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*discrepancyOutput, error) {
-	d, who, by, err := s.asider(ctx, in.ID)
+	d, who, by, err := s.whoSetsAside(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +183,8 @@ func (s *Server) resolveDiscrepancy(ctx context.Context, in *resolveInput) (*dis
 	return &discrepancyOutput{Body: discrepancyRow(d)}, nil
 }
 
-// asider is the person who says a word about an open discrepancy.
-func (s *Server) asider(ctx context.Context, id string) (d operations.Discrepancy, who string, by ledger.By, err error) {
+// whoSetsAside is the person who says a word about an open discrepancy.
+func (s *Server) whoSetsAside(ctx context.Context, id string) (d operations.Discrepancy, who string, by ledger.By, err error) {
 	if d, err = s.allowedDiscrepancy(ctx, id); err != nil {
 		return d, "", by, err
 	}
@@ -199,7 +199,7 @@ func (s *Server) asider(ctx context.Context, id string) (d operations.Discrepanc
 }
 
 func (s *Server) asideStatement(ctx context.Context, in *discrepancyInput) (*asideStatementOutput, error) {
-	d, who, _, err := s.asider(ctx, in.ID)
+	d, who, _, err := s.whoSetsAside(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
