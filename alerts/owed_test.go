@@ -48,6 +48,13 @@ func TestOwed(t *testing.T) {
 	if got := check(); len(got) != 1 {
 		t.Errorf("it still stands: %v", got)
 	}
+	w.rows.owed = projections.Receivables{}
+	for _, later := range []time.Duration{repeatAfter, time.Minute} {
+		w.now = w.now.Add(later)
+		if got := check(); len(got) != 0 {
+			t.Errorf("nothing is owed any more: %v", got)
+		}
+	}
 }
 
 // TestOwedIsToldAfterAFailure: what the receiver missed is told as soon as other

@@ -29,8 +29,8 @@ func Unwritable(path string) bool {
 }
 
 // Is reports whether the file at path is unwritable, so that it is to be opened
-// by URI. KindDenied when what stands beside
-// such a file says that it is not all, or that somebody is at it.
+// by URI. KindDenied when what stands beside such a file says that it is not
+// all, or that somebody is at it.
 func Is(path string) (bool, error) {
 	if !Unwritable(path) {
 		return false, nil
