@@ -165,7 +165,7 @@ func (p Payment) applyRefunded(f PaymentRefunded) Payment {
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount) })
 	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, RefundNo: f.RefundNo, ReceivedAt: f.Dates.ReceivedAt}
 	p = p.changeRefund(n, func(r *Refund) {
-		r.State, r.Booked, r.Account, r.postings = RefundBooked, f.Amount, f.Account, f.Postings
+		r.TradeNo, r.State, r.Booked, r.Account, r.postings = f.TradeNo, RefundBooked, f.Amount, f.Account, f.Postings
 	})
 	p.Refunds = slices.DeleteFunc(p.Refunds, func(r Refund) bool { // a copy already
 		return r.State == RefundHeld && p.covers(r.TradeNo, r.Amount, r.Total)

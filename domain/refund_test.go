@@ -295,7 +295,10 @@ func TestSumsAfterAFailure(t *testing.T) {
 	booked := after(paid(), kept(first, domain.OutcomeNoted, ""), refunded(first, "R1", some))
 	back := after(booked, kept(failed, domain.OutcomeNoted, ""), takenBack(failed, refunded(first, "R1", some)))
 	nameless := cumulative(5, some)
+	stray := with(first, func(n *domain.Notice) { n.TradeNo, n.Doubts = "T2", []domain.Doubt{domain.DoubtUnknownFields} })
+	astray := after(paid(), kept(stray, domain.OutcomeHeld, domain.ReasonDoubtful), kept(first, domain.OutcomeNoted, ""), refunded(first, "R1", some))
 	runSteps(t, []step{
+		{"failed, once told of another trade", astray, failed, domain.OutcomeNoted, "", facts(takenBack(failed, refunded(first, "R1", some))), false},
 		{"failed", booked, failed, domain.OutcomeNoted, "", facts(takenBack(failed, refunded(first, "R1", some))), false},
 		{"another, named", back, again, domain.OutcomeNoted, "", facts(refunded(again, "R2", some)), false},
 		{"another", back, nameless, domain.OutcomeNoted, "", facts(refunded(nameless, "total:6.00", some)), false},
