@@ -39,6 +39,12 @@ func (r Refund) waits() bool {
 	return r.doubted != "" || r.State == RefundWaiting || r.State == RefundHeld
 }
 
+// settles reports whether n, which says that a refund of r's id went through,
+// books nothing more: r is booked as it was told, or of another trade.
+func (r Refund) settles(n Notice) bool {
+	return r.State == RefundBooked && !n.Total && (r.named || r.TradeNo != n.TradeNo)
+}
+
 // tradeTotal is all that was refunded of a trade by a provider that tells sums.
 type tradeTotal struct {
 	trade string
@@ -85,7 +91,7 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 		if known && r.State == RefundReversed {
 			return Verdict{Outcome: OutcomeNoted} // failed is final
 		}
-		if known && r.named && !n.Total && r.State == RefundBooked {
+		if known && r.settles(n) {
 			return p.repeatRefund(c, n, r)
 		}
 		if known && r.named && !n.Total && r.State == RefundPending && r.Amount == n.Amount {

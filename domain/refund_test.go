@@ -313,8 +313,13 @@ func TestRefundBeforeItsPayment(t *testing.T) {
 	wait := func(n domain.Notice) domain.Fact { return kept(n, domain.OutcomeNoted, domain.ReasonBeforePayment) }
 	cb := received(callback(5, "T1", ten), noon.Add(2*time.Minute))
 	other := received(callback(5, "T1", five), noon.Add(2*time.Minute))
+	second := received(callback(7, "T2", ten), noon.Add(2*time.Minute))
 	failed := says(refund(6, "R1", some), domain.StatusFailed)
 	left := domain.NewMoney(300, domain.CNY)
+	of := func(n domain.Notice, trade string) domain.Notice {
+		n.TradeNo = trade
+		return n
+	}
 	runSteps(t, []step{
 		{
 			"two refunds", facts(placed(), wait(r), wait(s)), cb, domain.OutcomeCredited, "",
@@ -327,6 +332,12 @@ func TestRefundBeforeItsPayment(t *testing.T) {
 		{
 			"parked", facts(placed(), wait(r)), other, domain.OutcomeParked, domain.ReasonOtherAmount,
 			facts(parked(other, domain.ReasonOtherAmount), unparked(r, "R1", some)), false,
+		},
+		{
+			"one of another trade", after(paid(), kept(r, domain.OutcomeNoted, ""), refunded(r, "R1", some),
+				kept(of(r, "T2"), domain.OutcomeRepeated, ""), wait(of(s, "T2"))),
+			second, domain.OutcomeParked, domain.ReasonSecondPayment,
+			facts(parked(second, domain.ReasonSecondPayment), unparked(of(s, "T2"), "R2", two)), false,
 		},
 		{
 			"it failed meanwhile", facts(placed(), wait(r), kept(failed, domain.OutcomeNoted, "")), cb, domain.OutcomeCredited, "",
