@@ -239,7 +239,8 @@ func (p Payment) Approve(c Context, id ID, by, reason string, s Spent) ([]Fact, 
 	case q.Proposer() == "":
 		return []Fact{CorrectionSeconded{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, nil
 	}
-	return append([]Fact{CorrectionApproved{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, effect...), nil
+	facts := append([]Fact{CorrectionApproved{Proposal: id, By: by, Reason: reason, Config: c.Revision}}, effect...)
+	return append(facts, p.dueAfter(c, facts)...), nil
 }
 
 // Reject ends an open proposal: another person's no, or the proposer's own

@@ -183,6 +183,18 @@ func TestRefundAfterCorrection(t *testing.T) {
 	}
 }
 
+// A refund and a dispute that were told before their payment are booked in the
+// append in which people credit it.
+func TestWhatWaitedFollowsACreditByHand(t *testing.T) {
+	t.Parallel()
+	r, d := refund(2, "R1", five), disputes(3, domain.StatusWithdrawn, five)
+	p, got := decide(t, facts(placed(), kept(r, domain.OutcomeNoted, domain.ReasonBeforePayment),
+		kept(d, domain.OutcomeNoted, domain.ReasonBeforePayment)), wants(domain.ActionCredit, "T1", ""))
+	if tr, _ := p.Trade("T1"); len(got) != 6 || tr.Refunded != five || p.Disputes[0].State != domain.DisputeIsWithdrawn {
+		t.Errorf("posts %v; %s of it refunded, disputes %+v", got, tr.Refunded, p.Disputes)
+	}
+}
+
 // TestR7TwoPersons: who may not decide what, with the rule named, and nothing
 // changes.
 func TestR7TwoPersons(t *testing.T) {

@@ -64,14 +64,10 @@ func (n Notice) storable() Notice {
 
 // overdue are the facts for which other notices have waited until n.
 func (p Payment) overdue(c Context, n Notice, v Verdict) []Fact {
-	if len(p.pending) == 0 || len(v.Facts) == 0 {
+	if len(p.pending) == 0 {
 		return nil
 	}
-	p = p.remember(n, v.Outcome)
-	for _, f := range v.Facts {
-		p = p.Apply(f)
-	}
-	return p.due(c)
+	return p.remember(n, v.Outcome).dueAfter(c, v.Facts)
 }
 
 // overLimit reports whether n equals an earlier notice of a payment that has

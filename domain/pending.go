@@ -29,6 +29,17 @@ func (p Payment) learns(n Notice, o Outcome) bool {
 		!slices.Equal(p.totals, q.totals) || len(p.pending) != len(q.pending)
 }
 
+// dueAfter are the facts for which notices have waited until facts.
+func (p Payment) dueAfter(c Context, facts []Fact) []Fact {
+	if len(p.pending) == 0 || len(facts) == 0 {
+		return nil
+	}
+	for _, f := range facts {
+		p = p.Apply(f)
+	}
+	return p.due(c)
+}
+
 // due are the facts that follow from notices which had come too early, once
 // what they waited for is in p: first refunds, then disputes, each of which may
 // be what another one waits for.
