@@ -40,9 +40,12 @@ func (r Refund) waits() bool {
 }
 
 // settles reports whether n, which says that a refund of r's id went through,
-// books nothing more: r is booked as it was told, or of another trade.
+// books nothing more: r is booked as it was told, or was told of another trade
+// first.
 func (r Refund) settles(n Notice) bool {
-	return r.State == RefundBooked && !n.Total && (r.named || r.TradeNo != n.TradeNo)
+	told := r.named || r.Booked.IsPositive()
+	elsewhere := n.TradeNo != "" && r.TradeNo != n.TradeNo
+	return !n.Total && told && (elsewhere || (r.named && r.State == RefundBooked))
 }
 
 // tradeTotal is all that was refunded of a trade by a provider that tells sums.
@@ -123,15 +126,19 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 	return p.bookRefund(c, n)
 }
 
-// repeatRefund: it is booked; another amount is worth an alert, and when the
-// provider's query says so, a difference.
+// repeatRefund: it is known; another amount is worth an alert, and when the
+// provider's query says so, a difference. So is another trade.
 func (p Payment) repeatRefund(c Context, n Notice, r Refund) Verdict {
-	if n.Amount == r.Amount {
-		return Verdict{Outcome: OutcomeRepeated}
+	v := Verdict{Outcome: OutcomeRepeated}
+	kind := RefundMissing
+	switch {
+	case n.Amount != r.Amount:
+		v.Reason, kind = ReasonAmountDisagrees, AmountMismatch
+	case n.TradeNo == r.TradeNo:
+		return v
 	}
-	v := Verdict{Outcome: OutcomeRepeated, Reason: ReasonAmountDisagrees}
 	if n.Source == SourceQuery {
-		v.Facts = p.differ(c, n, AmountMismatch, string(r.State))
+		v.Facts = p.differ(c, n, kind, string(r.State))
 	}
 	return v
 }

@@ -124,12 +124,17 @@ func TestRefunds(t *testing.T) {
 	failed := says(refund(5, "R1", some), domain.StatusFailed)
 	failedFacts := after(booked, kept(failed, domain.OutcomeNoted, ""), takenBack(failed, refunded(r, "R1", some)))
 	parkedMoney := callback(1, "T1", five)
+	elsewhere := with(again, func(n *domain.Notice) { n.TradeNo = "T2" })
 	dollars := domain.NewMoney(300, domain.USD)
 	runSteps(t, []step{
 		{"part of it", paid(), r, domain.OutcomeNoted, "", facts(refunded(r, "R1", some)), false},
 		{"asked for", paid(), asked(r), domain.OutcomeNoted, "", facts(refunded(asked(r), "R1", some)), false},
 		{"the same again", booked, again, domain.OutcomeRepeated, "", nil, false},
 		{"the same, asked for", booked, asked(again), domain.OutcomeRepeated, "", nil, false},
+		{
+			"the same of another trade, asked", booked, asked(elsewhere), domain.OutcomeRepeated, "",
+			facts(differs(asked(elsewhere), domain.RefundMissing, "booked")), false,
+		},
 		{
 			"the same with another amount", booked, with(again, func(n *domain.Notice) { n.Amount = five }),
 			domain.OutcomeRepeated, domain.ReasonAmountDisagrees, nil, false,
@@ -332,6 +337,10 @@ func TestRefundBeforeItsPayment(t *testing.T) {
 		{
 			"parked", facts(placed(), wait(r)), other, domain.OutcomeParked, domain.ReasonOtherAmount,
 			facts(parked(other, domain.ReasonOtherAmount), unparked(r, "R1", some)), false,
+		},
+		{
+			"told of another trade before", facts(placed(), wait(of(r, "T2")), kept(r, domain.OutcomeRepeated, "")),
+			cb, domain.OutcomeCredited, "", facts(credited(cb)), false,
 		},
 		{
 			"one of another trade", after(paid(), kept(r, domain.OutcomeNoted, ""), refunded(r, "R1", some),
