@@ -320,7 +320,7 @@ func (w *world) order(ch domain.ChannelID, orderNo string, i int) error {
 // asTheCommand lets garbage gather as `counterfoil verify` does.
 func asTheCommand(b *testing.B) {
 	b.Helper()
-	percent, limit := debug.SetGCPercent(400), debug.SetMemoryLimit(384<<20)
+	percent, limit := debug.SetGCPercent(800), debug.SetMemoryLimit(384<<20)
 	b.Cleanup(func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)

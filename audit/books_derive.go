@@ -89,7 +89,7 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 	oldest := s.walk.closings.fold.OldestOpen(e.Meta.RecordedAt)
 	c := domain.Context{Ledger: s.walk.deps.Ledger.ID(), Stream: e.Stream, Now: e.Meta.RecordedAt, OldestOpen: oldest}
 	if e.Stream == domain.PeriodsStream || e.Stream.Category() == "draw" { // of no channel
-		if problem = againDiffers(&st.beside, c, e); problem != "" {
+		if problem = againDiffers(st.beside, c, e); problem != "" {
 			return problem, nil
 		}
 		return s.signedBeside(ctx, e)
@@ -104,7 +104,7 @@ func (s *shard) deriveBeside(ctx context.Context, st *state, e ledger.Entry) (pr
 			continue
 		}
 		c := s.in(e, all[i])
-		if problem = againDiffers(&st.beside, c, e); problem == "" {
+		if problem = againDiffers(st.beside, c, e); problem == "" {
 			return s.signedBeside(ctx, e)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	if f, ok := e.Fact.(domain.PaymentNotified); ok {
 		_, st.knew = st.payment.Trade(f.TradeNo)
 	}
-	if category := e.Stream.Category(); (category != "payment" && category != "unmatched") || st.broken {
+	if !decided(e.Stream) || st.broken {
 		return s.decideBeside(ctx, st, e)
 	}
 	s.rep.checked(CheckDecisions, 1)
@@ -33,7 +32,7 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 		if problem == "" && !bytes.Equal(e.Recorded.Meta, st.owedBy.Meta) {
 			problem = fmt.Sprintf("it was recorded with revision %d in one append, but its meta is another", st.owedBy.Revision)
 		}
-		st.owe(st.owed[1:], st.owedBy)
+		st.paid()
 	} else {
 		facts, why, err := s.derive(ctx, st.payment, e)
 		if err != nil {
@@ -49,20 +48,31 @@ func (s *shard) decide(ctx context.Context, st *state, e ledger.Entry) error {
 	if problem != "" {
 		s.wrong(e.Recorded, CheckDecisions, problem)
 		st.broken = true
-		st.owe(nil, e.Recorded)
+		st.owed, st.owedBy = nil, nil
 	}
 	return nil
 }
 
-// owe notes which facts must follow the decision by. Once nothing is owed the
-// event is let go: tens of thousands of payments are kept folded.
+// decided reports whether a stream is one on whose payment notices and people
+// decide.
+func decided(s domain.Stream) bool { return s.Category() == "payment" || s.Category() == "unmatched" }
+
+// owe notes which facts must follow the decision by.
 func (st *state) owe(facts []domain.Fact, by eventstore.Recorded) {
-	if len(facts) == 0 {
-		st.owed, st.owedBy = nil, eventstore.Recorded{}
-		return
+	st.owed, st.owedBy = facts, nil
+	if len(facts) > 0 {
+		kept := by
+		kept.Sealed = nil
+		st.owedBy = &kept
 	}
-	by.Sealed = nil
-	st.owed, st.owedBy = facts, by
+}
+
+// paid notes that the first of the facts owed has come. Once nothing is owed the
+// decision is let go: tens of thousands of payments are kept folded.
+func (st *state) paid() {
+	if st.owed = st.owed[1:]; len(st.owed) == 0 {
+		st.owed, st.owedBy = nil, nil
+	}
 }
 
 // count notes whose evidence e is, or rests on.
@@ -273,7 +283,7 @@ func settingOf(r eventstore.Recorded) (setting, bool) {
 // differs compares a derived fact with the stored one, by content, and names
 // the first member that is not the same.
 func differs(want domain.Fact, e ledger.Entry) string {
-	if reflect.DeepEqual(want, e.Fact) {
+	if domain.Same(want, e.Fact) {
 		return "" // most are; encoding them would cost more than all else here
 	}
 	typ, data, err := domain.EncodeFact(want)

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 
 	"counterfoil/domain"
@@ -82,16 +83,16 @@ func (r *Remembered) keep(s domain.Stream, k kept) {
 
 // fetch reads the keys of all sealed events together, those that are not at
 // hand. What it does not find is gone: a key is older than what it seals.
-func (r *Remembered) fetch(ctx context.Context, events []eventstore.Recorded) error {
+func (r *Remembered) fetch(ctx context.Context, events iter.Seq[*eventstore.Recorded]) error {
 	many, ok := r.Keys.(manyKeys)
 	if !ok {
 		return nil // one by one, then
 	}
 	var ask []domain.Stream
 	asked := map[domain.Stream]bool{}
-	for i := range events {
-		s := events[i].Stream
-		if len(events[i].Sealed) == 0 || asked[s] {
+	for e := range events {
+		s := e.Stream
+		if len(e.Sealed) == 0 || asked[s] {
 			continue
 		}
 		asked[s] = true

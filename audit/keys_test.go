@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 
@@ -78,11 +79,12 @@ func TestKeysAreReadTogether(t *testing.T) {
 	t.Parallel()
 	var batches []int
 	keys := audit.Remember(batchKeys{countingKeys{map[domain.Stream]int{}}, &batches})
-	sealed := func(names ...domain.Stream) (out []eventstore.Recorded) {
+	sealed := func(names ...domain.Stream) iter.Seq[*eventstore.Recorded] {
+		out := []*eventstore.Recorded{{Stream: "open"}}
 		for _, s := range names {
-			out = append(out, eventstore.Recorded{Stream: s, Event: eventstore.Event{Sealed: []byte("x")}})
+			out = append(out, &eventstore.Recorded{Stream: s, Event: eventstore.Event{Sealed: []byte("x")}})
 		}
-		return append(out, eventstore.Recorded{Stream: "open"})
+		return slices.Values(out)
 	}
 	must(t, audit.FetchKeys(keys, t.Context(), sealed("a", "b", "a", "none")))
 	must(t, audit.FetchKeys(keys, t.Context(), sealed("a", "none", "c")))

@@ -14,9 +14,9 @@ import (
 type state struct {
 	next     uint64 // revision due
 	payment  domain.Payment
-	beside   beside        // with the streams beside the payments
-	owed     []domain.Fact // facts that the last decision leads to and that must follow
-	owedBy   eventstore.Recorded
+	beside   *beside              // nil for a payment's stream, of which tens of thousands are kept
+	owed     []domain.Fact        // facts that the last decision leads to and that must follow
+	owedBy   *eventstore.Recorded // that decision
 	grade    domain.Grade            // of the evidence behind the facts owed
 	asides   map[domain.ID]spoken    // of a reconciliation stream
 	looked   bool                    // for erasures in the whole stream
@@ -24,6 +24,14 @@ type state struct {
 
 	broken bool // its decisions cannot be followed any more, and that was told
 	knew   bool // the payment knew the trade of the notice at hand before it came
+}
+
+func newState(s domain.Stream) *state {
+	st := &state{}
+	if !decided(s) {
+		st.beside = &beside{}
+	}
+	return st
 }
 
 // shard checks the streams that are dealt to it.
@@ -54,13 +62,13 @@ func newShard(w *walk) *shard {
 func (s *shard) work(ctx context.Context, tasks <-chan task) error {
 	for t := range tasks {
 		if keys := s.walk.deps.Keys; keys != nil {
-			if err := keys.fetch(ctx, t.events); err != nil {
+			if err := keys.fetch(ctx, t.events()); err != nil {
 				return err
 			}
 		}
-		for i := range t.events {
-			if err := s.event(ctx, t.events[i], t.hashed); err != nil {
-				return fmt.Errorf("check event at position %s of %s: %w", t.events[i].Position, t.events[i].Stream, err)
+		for r := range t.events() {
+			if err := s.event(ctx, *r, t.hashed); err != nil {
+				return fmt.Errorf("check event at position %s of %s: %w", r.Position, r.Stream, err)
 			}
 		}
 		if t.mark {
@@ -143,7 +151,7 @@ func (s *shard) find(ctx context.Context, r eventstore.Recorded) (*state, error)
 	}
 	st, ok := s.old[r.Stream]
 	if !ok {
-		st = &state{}
+		st = newState(r.Stream)
 		if r.Revision == 0 {
 			s.rep.Streams++
 		} else if err := s.reload(ctx, st, r); err != nil {
@@ -209,7 +217,7 @@ func (s *shard) collectDebts() {
 	}
 	for _, st := range s.young {
 		if len(st.owed) > 0 && !s.walk.holed.Load() {
-			s.wrong(st.owedBy, CheckDecisions, fmt.Sprintf("by the rules %s follows from it, but the stream ends without it",
+			s.wrong(*st.owedBy, CheckDecisions, fmt.Sprintf("by the rules %s follows from it, but the stream ends without it",
 				st.owed[0].FactType()))
 		}
 	}

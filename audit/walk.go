@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -41,11 +42,24 @@ type walk struct {
 	rep    Report              // what the reader itself finds
 }
 
-// task is work for one shard. hashed tells that sealed parts were held against
-// their hashes when they were read; mark asks for the sums of the books behind.
+// task is work for one shard: those of a page's events that mine names. hashed
+// tells that sealed parts were held against their hashes when they were read;
+// mark asks for the sums of the books behind.
 type task struct {
-	events       []eventstore.Recorded
+	page         []eventstore.Recorded
+	mine         []int32
 	hashed, mark bool
+}
+
+// events are those that the shard has to check.
+func (t task) events() iter.Seq[*eventstore.Recorded] {
+	return func(yield func(*eventstore.Recorded) bool) {
+		for _, i := range t.mine {
+			if !yield(&t.page[i]) {
+				return
+			}
+		}
+	}
 }
 
 func (w *walk) run(ctx context.Context) error {
@@ -213,20 +227,20 @@ func (w *walk) wrong(r *eventstore.Recorded, c Check, text string) {
 }
 
 func (w *walk) send(ctx context.Context, queues []chan task, events []eventstore.Recorded, hashed, mark bool) error {
-	parts := make([][]eventstore.Recorded, len(queues))
+	parts := make([][]int32, len(queues))
 	for i := range parts {
-		parts[i] = make([]eventstore.Recorded, 0, len(events)*9/8/len(queues)+16)
+		parts[i] = make([]int32, 0, len(events)*9/8/len(queues)+16)
 	}
 	for i := range events {
 		n := maphash.String(w.seed, string(events[i].Stream)) % uint64(len(queues))
-		parts[n] = append(parts[n], events[i])
+		parts[n] = append(parts[n], int32(i))
 	}
 	for i, q := range queues {
 		if len(parts[i]) == 0 && !mark {
 			continue
 		}
 		select {
-		case q <- task{parts[i], hashed, mark}:
+		case q <- task{events, parts[i], hashed, mark}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

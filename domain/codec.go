@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"counterfoil/internal/strictjson"
 )
@@ -28,13 +29,11 @@ func EncodeFact(f Fact) (typ string, data []byte, err error) {
 func EncodeMeta(m Meta) ([]byte, error) { return encode(m) }
 
 // readMeta is how metadata is usually read: it is written by one writer.
-var readMeta = shapeOf(reflect.TypeFor[Meta]())
+var readMeta = readerOf[Meta]()
 
 // DecodeMeta reads what EncodeMeta wrote; anything else is KindCorrupt.
 func DecodeMeta(data []byte) (Meta, error) {
-	var m Meta
-	r := reader{all: data, rest: data}
-	if readMeta(&r, reflect.ValueOf(&m).Elem()); r.whole() {
+	if m, r := readMeta(data); r.whole() {
 		return m, nil
 	}
 	return decode[Meta](data) // times of other zones, texts that are no UTF-8
@@ -44,13 +43,11 @@ func DecodeMeta(data []byte) (Meta, error) {
 func (e Evidence) Encode() ([]byte, error) { return encode(e) }
 
 // readEvidence is how evidence is usually read: it is written by one writer.
-var readEvidence = shapeOf(reflect.TypeFor[Evidence]())
+var readEvidence = readerOf[Evidence]()
 
 // DecodeEvidence reads what Encode wrote; anything else is KindCorrupt.
 func DecodeEvidence(data []byte) (Evidence, error) {
-	var e Evidence
-	r := reader{all: data, rest: data}
-	if readEvidence(&r, reflect.ValueOf(&e).Elem()); r.whole() {
+	if e, r := readEvidence(data); r.whole() {
 		return e, nil
 	}
 	return decode[Evidence](data) // as for DecodeMeta
@@ -80,28 +77,38 @@ func decode[T any](data []byte) (T, error) {
 	return v, nil
 }
 
-// factDecoder reads one fact type in the one form in which encode writes it,
-// so that what decodes encodes to the same bytes (R9). What it posts is checked
-// again (R5).
-func factDecoder[F Fact]() func([]byte) (Fact, error) {
-	read := shapeOf(reflect.TypeFor[F]())
-	return func(data []byte) (Fact, error) {
-		f := new(F)
-		if err := readWhole(read, data, reflect.ValueOf(f).Elem()); err != nil {
-			return nil, err
-		}
-		return *f, checkPosted(*f)
+// readerOf reads a T in the one form in which encode writes it, so that what is
+// read whole encodes to the same bytes (R9).
+func readerOf[T any]() func(data []byte) (T, reader) {
+	read := shapeOf(reflect.TypeFor[T]())
+	rooms := sync.Pool{New: func() any { return new(T) }} // what is read leaves its room as a copy
+	return func(data []byte) (v T, r reader) {
+		room := rooms.Get().(*T) //nolint:forcetypeassert // nothing else is in there
+		r = reader{all: data, rest: data}
+		read(&r, reflect.ValueOf(room).Elem())
+		v, *room = *room, v
+		rooms.Put(room)
+		return v, r
 	}
 }
 
-// readWhole reads data as one value and nothing behind it. What is wrong with
-// other data is told by the strict scanner where that finds a reason.
-func readWhole(read readInto, data []byte, v reflect.Value) error {
-	r := reader{all: data, rest: data}
-	if read(&r, v); r.whole() {
-		return nil
+// factDecoder reads one fact type. What it posts is checked again (R5).
+func factDecoder[F Fact]() func([]byte) (Fact, error) {
+	read := readerOf[F]()
+	return func(data []byte) (Fact, error) {
+		f, r := read(data)
+		if !r.whole() {
+			return nil, r.unreadable(new(F))
+		}
+		fact := Fact(f)
+		return fact, checkPosted(fact)
 	}
-	if err := strictjson.UnmarshalKnown(data, reflect.New(v.Type()).Interface()); err != nil {
+}
+
+// unreadable is what is wrong with the data of something like v, told by the
+// strict scanner where that finds a reason.
+func (r *reader) unreadable(v any) error {
+	if err := strictjson.UnmarshalKnown(r.all, v); err != nil {
 		return E(KindCorrupt, "stored JSON: %w", err)
 	}
 	return E(KindCorrupt, "stored JSON is not in the form it was written in, at or before byte %d", r.offset())

@@ -77,9 +77,7 @@ func (f LedgerOpened) key() string { return f.Ledger.String() }
 // content: the ledger adds the revision they are appended at.
 func (f ChannelConfigured) key() string { return strconv.FormatUint(f.Revision, 10) }
 func (PaymentPlaced) key() string       { return "placed" }
-func (f PaymentNotified) key() string {
-	return f.Delivery.String() + "/" + strconv.Itoa(f.Index)
-}
+func (f PaymentNotified) key() string { return noticeKey(f.Delivery, f.Index) }
 func (f PaymentHeld) key() string      { return moneyKey(f.TradeNo, f.Basis) }
 func (PaymentCredited) key() string    { return "credited" }
 func (f PaymentAllocated) key() string { return f.TradeNo }
@@ -120,4 +118,9 @@ func (f CorrectionRejected) key() string { return f.Proposal.String() }
 // A correction's key names the event corrected, never the day or run.
 func (f CorrectionIssued) key() string {
 	return string(f.Kind) + "/" + f.TradeNo + "/" + f.Corrects.String()
+}
+
+func noticeKey(delivery ID, index int) string {
+	var room [idText + 20]byte
+	return string(strconv.AppendInt(append(delivery.Append(room[:0]), '/'), int64(index), 10))
 }

@@ -98,7 +98,7 @@ func notified(c Context, n Notice, ref EvidenceRef, reply func(Outcome) Reply, v
 // basis is the id of the payment.notified that will stand before the effects
 // of n.
 func (c Context) basis(n Notice) ID {
-	return c.ID(PaymentNotified{Delivery: n.Delivery, Index: n.Index})
+	return NewV5(c.Ledger, string(c.Stream), TypePaymentNotified, noticeKey(n.Delivery, n.Index))
 }
 
 // judge decides a notice on evidence of a grade; its facts are the effects

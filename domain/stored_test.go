@@ -44,7 +44,7 @@ func TestNilAndEmpty(t *testing.T) {
 		Bytes []byte            `json:"bytes"`
 		Next  *Header           `json:"next,omitempty"`
 	}
-	read := shapeOf(reflect.TypeFor[shape]())
+	read := readerOf[shape]()
 	for _, v := range []shape{
 		{},
 		{[]string{}, map[string]string{}, []byte{}, nil},
@@ -54,9 +54,9 @@ func TestNilAndEmpty(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got shape
-		if err := readWhole(read, data, reflect.ValueOf(&got).Elem()); err != nil {
-			t.Fatal(err)
+		got, r := read(data)
+		if !r.whole() {
+			t.Fatal(r.unreadable(new(shape)))
 		}
 		if !reflect.DeepEqual(got, v) {
 			t.Errorf("%s is read as %+v", data, got)

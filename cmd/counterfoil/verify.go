@@ -187,14 +187,14 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 // checkMemory is from where on a check collects garbage as soon as it can.
 const checkMemory = 384 << 20
 
-// fewerCollections lets garbage grow to four times what is in use while a log
+// fewerCollections lets garbage grow to eight times what is in use while a log
 // is checked, up to checkMemory: what is in use is bounded, and collecting it
 // less often saves a tenth of the time. Who set GOGC or GOMEMLIMIT knows better.
 func (p *program) fewerCollections() (restore func()) {
 	if p.getenv("GOGC") != "" || p.getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	percent, limit := debug.SetGCPercent(400), debug.SetMemoryLimit(checkMemory)
+	percent, limit := debug.SetGCPercent(800), debug.SetMemoryLimit(checkMemory)
 	return func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)

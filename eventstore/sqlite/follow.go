@@ -64,9 +64,10 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position, o eventst
 	return func(yield func(eventstore.Batch, error) bool) {
 		linger := time.NewTimer(0)
 		defer linger.Stop()
+		room := 0 // as much as the page before took: a page that grows is copied again and again
 		for first := true; ctx.Err() == nil; first = false {
 			linger.Reset(followLinger)
-			b, err := s.page(ctx, after, o)
+			b, err := s.page(ctx, after, o, room)
 			if ctx.Err() != nil {
 				return
 			}
@@ -77,7 +78,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position, o eventst
 			if (first || len(b.Events) > 0) && !yield(b, nil) {
 				return
 			}
-			after = b.Position
+			after, room = b.Position, len(b.Events)
 			if b.CaughtUp && s.head.beyond(ctx, after, s.closing) {
 				<-linger.C
 			}
@@ -85,8 +86,8 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position, o eventst
 	}
 }
 
-// page is the next batch after a position.
-func (s *Store) page(ctx context.Context, after eventstore.Position, o eventstore.FollowOptions) (eventstore.Batch, error) {
+// page is the next batch after a position, made with room for some events.
+func (s *Store) page(ctx context.Context, after eventstore.Position, o eventstore.FollowOptions, room int) (eventstore.Batch, error) {
 	r, err := s.borrow(ctx)
 	if err != nil {
 		return eventstore.Batch{}, err
@@ -95,7 +96,7 @@ func (s *Store) page(ctx context.Context, after eventstore.Position, o eventstor
 	if after > math.MaxInt64 {
 		return eventstore.Batch{}, beyondHead(after, s.path)
 	}
-	b, err := r.readPage(after, o)
+	b, err := r.readPage(after, o, room)
 	if err != nil || len(b.Events) > 0 || after == 0 {
 		return b, err
 	}
@@ -115,8 +116,11 @@ func beyondHead(after eventstore.Position, path string) error {
 
 // readPage reads one event more than asked for, to know whether it has caught
 // up, and stops early when the events are large.
-func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions) (eventstore.Batch, error) {
+func (r *reader) readPage(after eventstore.Position, o eventstore.FollowOptions, room int) (eventstore.Batch, error) {
 	b := eventstore.Batch{Position: after}
+	if room > 0 {
+		b.Events, b.Leaves = make([]eventstore.Recorded, 0, room), make([][32]byte, 0, room)
+	}
 	q := r.page
 	q.number(1, int64(after))
 	q.number(2, int64(o.Batch)+1)

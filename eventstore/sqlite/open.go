@@ -218,7 +218,7 @@ func (s *Store) checkTail(ctx context.Context) (eventstore.Position, error) {
 	after := last - min(tail, last)
 	next := make(map[domain.Stream]uint64)
 	for {
-		b, err := r.readPage(after, eventstore.FollowOptions{Batch: defaultBatch, Sealed: true})
+		b, err := r.readPage(after, eventstore.FollowOptions{Batch: defaultBatch, Sealed: true}, defaultBatch)
 		if err != nil {
 			return 0, fmt.Errorf("check the end of %s: %w", s.path, err)
 		}
