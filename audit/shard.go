@@ -14,9 +14,9 @@ import (
 type state struct {
 	next     uint64 // revision due
 	payment  domain.Payment
-	beside   *beside              // nil for a payment's stream, of which tens of thousands are kept
-	owed     []domain.Fact        // facts that the last decision leads to and that must follow
-	owedBy   *eventstore.Recorded // that decision
+	beside   *beside                 // nil for a payment's stream, of which tens of thousands are kept
+	owed     []domain.Fact           // facts that the last decision leads to and that must follow
+	owedBy   *eventstore.Recorded    // that decision
 	grade    domain.Grade            // of the evidence behind the facts owed
 	asides   map[domain.ID]spoken    // of a reconciliation stream
 	looked   bool                    // for erasures in the whole stream

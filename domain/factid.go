@@ -77,11 +77,11 @@ func (f LedgerOpened) key() string { return f.Ledger.String() }
 // content: the ledger adds the revision they are appended at.
 func (f ChannelConfigured) key() string { return strconv.FormatUint(f.Revision, 10) }
 func (PaymentPlaced) key() string       { return "placed" }
-func (f PaymentNotified) key() string { return noticeKey(f.Delivery, f.Index) }
-func (f PaymentHeld) key() string      { return moneyKey(f.TradeNo, f.Basis) }
-func (PaymentCredited) key() string    { return "credited" }
-func (f PaymentAllocated) key() string { return f.TradeNo }
-func (f PaymentClosed) key() string    { return string(f.Cause) }
+func (f PaymentNotified) key() string   { return noticeKey(f.Delivery, f.Index) }
+func (f PaymentHeld) key() string       { return moneyKey(f.TradeNo, f.Basis) }
+func (PaymentCredited) key() string     { return "credited" }
+func (f PaymentAllocated) key() string  { return f.TradeNo }
+func (f PaymentClosed) key() string     { return string(f.Cause) }
 
 func (f PaymentRefunded) key() string   { return f.RefundID }
 func (f RefundFailed) key() string      { return f.RefundID }
