@@ -81,6 +81,7 @@ func TestTwoRunnersTakeTurns(t *testing.T) {
 	r1, stop1 := running(t, l, first)
 	until(t, "the first works", func() bool { return r1.Status().Phase == projections.PhaseWorking })
 	r2, _ := running(t, l, second)
+	until(t, "the second stands by", func() bool { return r2.Status().Phase == projections.PhaseStandby })
 	l.payments(t, 10, 3)
 	head, _ := l.Head(context.Background())
 	waitFor(t, second, head)
