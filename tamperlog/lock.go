@@ -26,7 +26,12 @@ func (s *Sealer) lock(ctx context.Context) (unlock func(), err error) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case err == nil:
-			return func() { _ = f.Close() }, nil
+			return func() {
+				// By name: closing alone leaves it to a child that is being started, which
+				// has the file, too, until it runs its own program.
+				_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+				_ = f.Close()
+			}, nil
 		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
 			_ = f.Close()
 			return nil, domain.E(domain.KindUnavailable, "lock %s: %w", path, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,4 +106,40 @@ func TestExport(t *testing.T) {
 		}
 		must(t, f.Close())
 	}
+}
+
+// A child process that is just being started has every file of its parent for
+// a moment: it must not keep the lock.
+func TestTheLockIsGivenBackWhoeverHasTheFile(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	unlock, err := s.sealer().lock(t.Context())
+	must(t, err)
+	for _, fd := range openedAs(t, filepath.Join(s.dir, lockName)) {
+		child, err := syscall.Dup(fd)
+		must(t, err)
+		defer func() { must(t, syscall.Close(child)) }()
+	}
+	unlock()
+	must(t, Rebuild(s.dir))
+}
+
+// openedAs are this process's descriptors of a file.
+func openedAs(t *testing.T, path string) (fds []int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this system does not show open files")
+	}
+	for _, e := range all {
+		if to, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name())); err == nil && to == path {
+			fd, err := strconv.Atoi(e.Name())
+			must(t, err)
+			fds = append(fds, fd)
+		}
+	}
+	if len(fds) == 0 {
+		t.Fatalf("%s is not open", path)
+	}
+	return fds
 }
