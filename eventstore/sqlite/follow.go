@@ -10,6 +10,7 @@ import (
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
+	"counterfoil/internal/lookout"
 )
 
 // head is the newest position known, and wakes those who wait for newer ones.
@@ -18,6 +19,7 @@ type head struct {
 	at      eventstore.Position
 	grown   chan struct{} // closed and replaced when at grows
 	waiting atomic.Int32
+	awaited chan struct{} // has one element when a first one began to wait
 }
 
 func (h *head) advance(to eventstore.Position) {
@@ -36,7 +38,12 @@ func (h *head) advance(to eventstore.Position) {
 // beyond waits until the log has grown beyond a position. It is false when the
 // store closes or ctx ends.
 func (h *head) beyond(ctx context.Context, after eventstore.Position, closing <-chan struct{}) bool {
-	h.waiting.Add(1)
+	if h.waiting.Add(1) == 1 {
+		select {
+		case h.awaited <- struct{}{}:
+		default: // told already
+		}
+	}
 	defer h.waiting.Add(-1)
 	for {
 		h.mu.Lock()
@@ -196,22 +203,36 @@ func (w *watcher) ask(q *stmt) (int64, error) {
 	return q.int64(0), nil
 }
 
-// watchLoop wakes followers when another process has committed.
+// watchLoop wakes followers when another process has committed. It sleeps while
+// nobody follows.
 func (s *Store) watchLoop() {
-	tick := time.NewTicker(s.o.Poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-s.closing:
-			return
-		}
-		if s.head.waiting.Load() == 0 {
-			continue
-		}
-		if last, changed := s.watcher.look(); changed {
+	pace := lookout.Pace{Busy: s.o.Poll, Rest: s.o.Rest}
+	due := time.NewTimer(pace.Next(true))
+	defer due.Stop()
+	for s.watchTurn(due.C) {
+		last, changed := s.watcher.look()
+		if changed {
 			s.head.advance(last)
 			s.lookForMove(s.watcher.c)
 		}
+		due.Reset(pace.Next(changed))
 	}
+}
+
+// watchTurn waits until a look is due and somebody waits for what it may find.
+// It is false when the store closes.
+func (s *Store) watchTurn(due <-chan time.Time) bool {
+	select {
+	case <-due:
+	case <-s.closing:
+		return false
+	}
+	for s.head.waiting.Load() == 0 {
+		select {
+		case <-s.head.awaited:
+		case <-s.closing:
+			return false
+		}
+	}
+	return true
 }

@@ -46,8 +46,13 @@ type Options struct {
 	// Elsewhere it changes nothing.
 	OnlyReads bool
 
-	// Poll is how often other processes' commits are looked for. Default 15 ms.
+	// Poll is how often commits are looked for that other processes made, while
+	// there are some. Default 15 ms.
 	Poll time.Duration
+
+	// Rest is how often they are looked for after a silence, at least: a follower
+	// learns so late of a lone event. Default 40 ms.
+	Rest time.Duration
 }
 
 // Fixed limits: how much one transaction takes, how much may wait, and how
@@ -85,6 +90,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.LogPages, 32_000)
 	setDefault(&o.Wait, 5*time.Second)
 	setDefault(&o.Poll, 15*time.Millisecond)
+	setDefault(&o.Rest, 40*time.Millisecond)
 	return o
 }
 

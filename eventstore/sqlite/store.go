@@ -57,7 +57,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s.state.failed = make(chan struct{})
 	s.queue.wake = make(chan struct{}, 1)
-	s.head.grown = make(chan struct{})
+	s.head.grown, s.head.awaited = make(chan struct{}), make(chan struct{}, 1)
 	if o.OnlyReads {
 		if s.still, err = still.Is(path); err != nil {
 			return nil, err

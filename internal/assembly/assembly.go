@@ -82,7 +82,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open projections: %w", err)
 	}
 	a.Runner = projections.NewRunner(a.Events, a.Rows, projections.Config{Log: a.Logger})
-	a.Ledger, err = ledger.Open(ctx, a.Events, a.Ops, ledger.Config{
+	a.Ledger, err = ledger.Open(ctx, announcing{a.Events, a.Rows}, a.Ops, ledger.Config{
 		Software: Software, Clock: a.Clock, Timeout: a.Config.Limits.ReplyWithin * 7 / 8, Orders: a.Rows,
 		Process: process(), Zone: a.Config.DrawZone(),
 	})

@@ -30,6 +30,7 @@ const (
 type callbackQueue struct {
 	maxRows, maxBytes int
 	dropped           atomic.Uint64
+	begun             chan struct{} // has one element when rows came into an empty queue
 	full              chan struct{} // a batch is together
 
 	mu     sync.Mutex
@@ -39,7 +40,7 @@ type callbackQueue struct {
 }
 
 func newCallbackQueue(l limits) *callbackQueue {
-	return &callbackQueue{maxRows: l.queueRows, maxBytes: l.queueBytes, full: make(chan struct{}, 1)}
+	return &callbackQueue{maxRows: l.queueRows, maxBytes: l.queueBytes, begun: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 }
 
 // LogCallback queues a row, or drops and counts it when the queue is full or
@@ -87,13 +88,28 @@ func (q *callbackQueue) add(c operations.Callback) bool {
 	}
 	q.rows = append(q.rows, c)
 	q.bytes += len(c.Request)
+	if len(q.rows) == 1 {
+		tell(q.begun)
+	}
 	if len(q.rows) >= callbackBatch {
-		select {
-		case q.full <- struct{}{}:
-		default: // told already
-		}
+		tell(q.full)
 	}
 	return true
+}
+
+// tell puts an element into a channel that has room for one, unless it was told
+// already.
+func tell(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (q *callbackQueue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.rows) == 0
 }
 
 // next is the oldest rows; they stay until remove.
@@ -129,22 +145,28 @@ func (q *callbackQueue) stopAdding() {
 	q.closed = true
 }
 
-// writeCallbacks writes the queue until ctx ends, and then the rest of it.
+// writeCallbacks writes the queue until ctx ends, and then the rest of it. It
+// sleeps while the queue is empty.
 func (s *Store) writeCallbacks(ctx context.Context) {
 	defer s.log.close()
-	tick := time.NewTicker(callbackEvery)
-	defer tick.Stop()
+	due := time.NewTimer(callbackEvery)
+	defer due.Stop()
 	failing := false
 	for {
 		select {
-		case <-tick.C:
+		case <-s.log.begun:
+			due.Reset(callbackEvery)
+			continue
+		case <-due.C:
 		case <-s.log.full:
 		case <-ctx.Done():
 			s.log.stopAdding()
 			s.flushCallbacks(true, failing)
 			return
 		}
-		failing = s.flushCallbacks(false, failing)
+		if failing = s.flushCallbacks(false, failing); !s.log.empty() {
+			due.Reset(callbackEvery)
+		}
 	}
 }
 

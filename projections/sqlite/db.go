@@ -16,14 +16,15 @@ import (
 	"time"
 
 	"counterfoil/domain"
-	"counterfoil/eventstore"
+	"counterfoil/internal/lookout"
 	"counterfoil/internal/still"
 	"counterfoil/projections"
 )
 
 // Config shapes a DB. The zero Config is ready for use.
 type Config struct {
-	Poll     time.Duration // how often commits of other processes are looked for; 0 means 5 ms
+	Poll     time.Duration // how often commits of other processes are looked for, while there are some or somebody waits; 0 means 5 ms
+	Rest     time.Duration // how often after a silence, at least; 0 means 40 ms
 	Readers  int           // connections for reading; 0 means 4
 	Accounts int           // accounts whose current balances are kept in memory; 0 means 50,000
 	Log      *slog.Logger  // nil discards
@@ -52,6 +53,9 @@ func (c Config) filled() Config {
 	if c.Poll <= 0 {
 		c.Poll = 5 * time.Millisecond
 	}
+	if c.Rest <= 0 {
+		c.Rest = 40 * time.Millisecond
+	}
 	if c.Readers <= 0 {
 		c.Readers = 4
 	}
@@ -71,17 +75,19 @@ const maxWait = 2 * time.Second
 // number of goroutines and projections.Writer for one Runner.
 //
 // Readers see commits of this process at once, and commits of another process
-// Config.Poll later at most (plus what the machine needs to run a goroutine);
-// every answer tells the position it holds for.
+// Config.Rest later at most, and Config.Poll later when it commits again and
+// again, was expected to, or somebody waits (plus what the machine needs to run
+// a goroutine); every answer tells the position it holds for.
 type DB struct {
-	path   string
-	cfg    Config
-	view   *view
-	files  atomic.Pointer[readers]
-	write  sync.Mutex
-	writer *writer // opened at the first Load
-	stop   context.CancelFunc
-	done   chan struct{}
+	path    string
+	cfg     Config
+	view    *view
+	files   atomic.Pointer[readers]
+	folding atomic.Int32 // locks of this process on being the one that folds
+	write   sync.Mutex
+	writer  *writer // opened at the first Load
+	stop    context.CancelFunc
+	done    chan struct{}
 }
 
 var (
@@ -135,46 +141,73 @@ func (d *DB) Close() error {
 // watch looks for what other processes do, until ctx ends.
 func (d *DB) watch(ctx context.Context) {
 	defer close(d.done)
-	t := time.NewTicker(d.cfg.Poll)
-	defer t.Stop()
+	pace := lookout.Pace{Busy: d.cfg.Poll, Rest: d.cfg.Rest}
+	due := time.NewTimer(pace.Next(true))
+	defer due.Stop()
 	healthy := true
 	for tick := 0; ; tick++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.C:
+		case <-due.C:
+		case <-d.view.asked:
+			due.Reset(pace.Next(true))
+			continue
 		}
-		err := d.look(tick%8 == 0)
+		moved, err := d.look(tick%8 == 0)
 		if err != nil && healthy {
 			d.cfg.Log.WarnContext(ctx, "projections cannot be polled, reads may lag", slog.Any("error", err))
 		}
 		healthy = err == nil
+		due.Reset(d.pause(&pace, moved))
 	}
 }
+
+// foldingRest is how many times longer a process rests that folds itself: nobody
+// else commits then. What a rebuild did it learns at its next commit, or here.
+const foldingRest = 8
+
+// pause is how long to wait before the next look.
+func (d *DB) pause(pace *lookout.Pace, moved bool) time.Duration {
+	pace.Rest = d.cfg.Rest
+	if d.folding.Load() > 0 {
+		pace.Rest *= foldingRest
+	}
+	d.view.resting.Store(true) // first: who begins to wait from here on says so
+	wait := pace.Next(moved || d.view.waiting.Load() > 0)
+	if !pace.Resting() {
+		d.view.resting.Store(false)
+	}
+	return wait
+}
+
+// Expect tells that rows are about to change, because this process appended to
+// the log: should another one fold it, its commit is seen within Config.Poll.
+func (d *DB) Expect() { d.view.hasten() }
 
 // look polls for commits and, now and then, for a switch to another file.
-func (d *DB) look(link bool) error {
+func (d *DB) look(link bool) (moved bool, err error) {
 	if link {
 		if err := d.reopen(); err != nil {
-			return err
+			return false, err
 		}
 	}
-	_, err := d.poll()
-	return err
+	return d.poll()
 }
 
-// poll takes over the checkpoint when somebody committed since the last poll.
-func (d *DB) poll() (eventstore.Position, error) {
+// poll takes over the checkpoint when another process committed since the last
+// poll.
+func (d *DB) poll() (moved bool, err error) {
 	d.view.mu.Lock()
 	defer d.view.mu.Unlock()
 	p, changed, err := d.files.Load().changed()
 	if err != nil {
-		return 0, fmt.Errorf("poll the projections: %w", err)
+		return false, fmt.Errorf("poll the projections: %w", err)
 	}
-	if changed && p != d.view.position() {
+	if moved = changed && p != d.view.position(); moved {
 		d.view.moveTo(p)
 	}
-	return d.view.position(), nil
+	return moved, nil
 }
 
 // reopen follows the link when a rebuild moved it. The new file is never behind

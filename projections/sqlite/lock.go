@@ -12,7 +12,7 @@ import (
 
 // lockPause is how long a standby waits before it asks for the lock again: how
 // soon it takes over when the working process dies.
-const lockPause = 100 * time.Millisecond
+const lockPause = 250 * time.Millisecond
 
 // fileLock is a lock that ends with its process, however that ends. Each
 // opening is a holder of its own, also within one process.

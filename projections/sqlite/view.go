@@ -28,6 +28,10 @@ type view struct {
 	waitMu sync.Mutex
 	moved  chan struct{} // closed when pos moves; nil while nobody waits
 	wanted chan struct{} // has one element while somebody waits whom no commit served
+
+	waiting atomic.Int32  // how many wait
+	resting atomic.Bool   // looks for other processes' commits are rare
+	asked   chan struct{} // has one element when they are to be frequent again
 }
 
 type shard struct {
@@ -44,7 +48,7 @@ type kept struct {
 }
 
 func newView(accounts int) *view {
-	v := &view{seed: maphash.MakeSeed(), wanted: make(chan struct{}, 1)}
+	v := &view{seed: maphash.MakeSeed(), wanted: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
 	for i := range v.shards {
 		v.shards[i].kept = make(map[domain.AccountID]kept)
 		v.shards[i].room = max(1, accounts/len(v.shards))
@@ -137,6 +141,9 @@ func (v *view) advance(p eventstore.Position) {
 
 // wait returns when the position has reached p or ctx ends.
 func (v *view) wait(ctx context.Context, p eventstore.Position) error {
+	v.waiting.Add(1)
+	defer v.waiting.Add(-1)
+	v.hasten()
 	for v.position() < p {
 		moved := v.next()
 		if v.position() >= p {
@@ -153,6 +160,17 @@ func (v *view) wait(ctx context.Context, p eventstore.Position) error {
 		}
 	}
 	return nil
+}
+
+// hasten ends a rest between two looks.
+func (v *view) hasten() {
+	if !v.resting.Load() || !v.resting.Swap(false) { // mostly no write to what all appends share
+		return
+	}
+	select {
+	case v.asked <- struct{}{}:
+	default:
+	}
 }
 
 // next is closed at the next move of the position.

@@ -112,6 +112,7 @@ func (w *writer) enrol(g group) error {
 }
 
 // Lock implements projections.Writer with a lock on a file beside the rows.
+// While it is held other processes are looked after less often.
 func (d *DB) Lock(ctx context.Context) (release func(), err error) {
 	l, err := openLock(d.path + ".lock")
 	if err != nil {
@@ -121,10 +122,16 @@ func (d *DB) Lock(ctx context.Context) (release func(), err error) {
 		l.close()
 		return nil, err
 	}
-	return l.close, nil
+	d.folding.Add(1)
+	return func() {
+		d.folding.Add(-1)
+		l.close()
+		d.view.hasten()
+	}, nil
 }
 
-// Load implements projections.Writer. It opens the file in use anew.
+// Load implements projections.Writer. It opens the file in use anew, to be read,
+// too: what is committed next must not be looked for in another file.
 func (d *DB) Load(ctx context.Context) (projections.Checkpoint, error) {
 	d.write.Lock()
 	defer d.write.Unlock()
@@ -141,6 +148,9 @@ func (d *DB) Load(ctx context.Context) (projections.Checkpoint, error) {
 		return projections.Checkpoint{}, err
 	}
 	d.writer = w
+	if err := d.reopen(); err != nil {
+		return projections.Checkpoint{}, err
+	}
 	return readCheckpoint(ctx, w.c)
 }
 
