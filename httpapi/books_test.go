@@ -190,7 +190,8 @@ func TestPeriodWithoutItsComparisons(t *testing.T) {
 
 // TestPeriodWithAChangedBill: a bill that was fetched again in vain stays
 // compared; one that has other bytes now, and of which nothing could be
-// concluded, does not.
+// concluded, does not: not either where it is the one of before the last that
+// was compared.
 func TestPeriodWithAChangedBill(t *testing.T) {
 	t.Parallel()
 	s := march(t)
@@ -208,8 +209,12 @@ func TestPeriodWithAChangedBill(t *testing.T) {
 	run("b1", "2026-03-21", "aa", "")
 	run("b2", "2026-03-21", "bb", operations.CauseTooMany)
 	run("b3", "2026-03-21", "", operations.CauseProviderDown)
+	run("c1", "2026-03-22", "bb", "")
+	run("c2", "2026-03-22", "aa", "")
+	run("c3", "2026-03-22", "bb", operations.CauseTooMany)
 	a := s.call("li", http.MethodPost, "/v1/periods/2026-03/propose", `{"reason":"done"}`)
-	if a.status != http.StatusConflict || !strings.Contains(string(a.body), "run:epay-now:2026-03-21:trade") || strings.Contains(string(a.body), "2026-03-20") {
+	if want := "run:epay-now:2026-03-21:trade (provider_down), run:epay-now:2026-03-22:trade (too_many);"; a.status != http.StatusConflict ||
+		!strings.Contains(a.text("detail"), "complete: "+want) {
 		t.Errorf("with a bill that changed: %d %s", a.status, a.body)
 	}
 }

@@ -123,33 +123,58 @@ func (s *Server) uncompared(ctx context.Context, id domain.ChannelID, from, to d
 // runStates says of each bill that was begun why it is not complete; empty for
 // one that is.
 func (s *Server) runStates(ctx context.Context, id domain.ChannelID, from, to domain.Day) (map[runOf]string, error) {
-	what := map[runOf]string{}
-	newest, complete := map[runOf]operations.BillRun{}, map[runOf]bool{}
-	f := operations.BillRunFilter{Channel: id, From: from, To: to, Limit: pageRows}
+	bills := map[runOf]billState{}
+	err := s.billRuns(ctx, operations.BillRunFilter{Channel: id, From: from, To: to}, func(r operations.BillRun) {
+		of := runOf{r.Day, r.Bill}
+		b, begun := bills[of]
+		if !begun {
+			b.trouble = runTrouble(r)
+		}
+		bills[of] = b.before(r)
+	})
+	what := make(map[runOf]string, len(bills))
+	for of, b := range bills {
+		what[of] = b.trouble
+	}
+	return what, err
+}
+
+// billState is what the runs of one bill say, the newest first.
+type billState struct {
+	trouble string // of the newest run; empty when the bill is compared
+	had     string // SHA-256 of the bill that came last
+	decided bool   // by the last complete run: older ones say nothing
+}
+
+// before is b with the next older run. A complete one decides: what it compared
+// stands, also where the bill was fetched again in vain, unless another one came
+// since.
+func (b billState) before(r operations.BillRun) billState {
+	if b.decided {
+		return b
+	}
+	if b.had == "" {
+		b.had = r.SHA256
+	}
+	if b.decided = r.State == operations.RunComplete; b.decided && b.had == r.SHA256 {
+		b.trouble = ""
+	}
+	return b
+}
+
+// billRuns calls do with each run that matches, the newest first.
+func (s *Server) billRuns(ctx context.Context, f operations.BillRunFilter, do func(operations.BillRun)) error {
+	f.Limit = pageRows
 	for {
 		runs, err := s.Bills.BillRuns(ctx, f)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, r := range runs { // the newest first
-			of := runOf{r.Day, r.Bill}
-			if complete[of] {
-				continue
-			}
-			last, seen := newest[of]
-			if !seen {
-				newest[of], last = r, r
-				what[of] = runTrouble(r)
-			} else if last.SHA256 == "" && r.SHA256 != "" {
-				last.SHA256 = r.SHA256 // the newest that was had
-				newest[of] = last
-			}
-			if complete[of] = r.State == operations.RunComplete; complete[of] && (last.SHA256 == "" || last.SHA256 == r.SHA256) {
-				what[of] = "" // fetched again in vain: what it was compared with stands
-			}
+		for _, r := range runs {
+			do(r)
 		}
 		if len(runs) < f.Limit {
-			return what, nil
+			return nil
 		}
 		f.Before = runs[len(runs)-1].Seq
 	}

@@ -48,23 +48,14 @@ func (s *Server) unequalBalances(ctx context.Context, period string, totals []do
 func (s *Server) lastBalances(ctx context.Context, id domain.ChannelID, period string) ([]domain.BillBalance, error) {
 	from, to := domain.Day(period+"-01"), domain.Day(domain.NextPeriod(period)+"-01").Add(-1)
 	compared := map[domain.Day]operations.BillRun{}
-	f := operations.BillRunFilter{
-		Channel: id, Bill: string(providers.BillFunds), From: from, To: to, State: operations.RunComplete, Limit: pageRows,
-	}
-	for {
-		runs, err := s.Bills.BillRuns(ctx, f)
-		if err != nil {
-			return nil, err
+	f := operations.BillRunFilter{Channel: id, Bill: string(providers.BillFunds), From: from, To: to, State: operations.RunComplete}
+	err := s.billRuns(ctx, f, func(r operations.BillRun) {
+		if _, newer := compared[r.Day]; !newer {
+			compared[r.Day] = r
 		}
-		for _, r := range runs { // the newest first
-			if _, newer := compared[r.Day]; !newer {
-				compared[r.Day] = r
-			}
-		}
-		if len(runs) < f.Limit {
-			break
-		}
-		f.Before = runs[len(runs)-1].Seq
+	})
+	if err != nil {
+		return nil, err
 	}
 	var out []domain.BillBalance
 	for day := to; day >= from; day = day.Add(-1) {
