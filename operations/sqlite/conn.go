@@ -16,7 +16,7 @@ import (
 // handler backs off up to 100 ms at a time, and whoever polls more often
 // starves the others.
 const (
-	commonPragmas = "&_pragma=mmap_size(0)&_pragma=temp_store(memory)&_pragma=secure_delete(fast)" +
+	commonPragmas = "&_pragma=mmap_size(0)&_pragma=temp_store(memory)&_pragma=secure_delete(on)" +
 		"&_pragma=cache_size(-8192)&_pragma=wal_autocheckpoint(2000)&_pragma=journal_size_limit(67108864)"
 	fullPragmas   = "&_pragma=busy_timeout(0)&_pragma=synchronous(full)" + commonPragmas
 	normalPragmas = "&_pragma=busy_timeout(0)&_pragma=synchronous(normal)" + commonPragmas

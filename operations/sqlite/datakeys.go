@@ -135,8 +135,9 @@ func keyID(stream domain.Stream) [16]byte {
 }
 
 // DestroyDataKey overwrites a stream's key with zeros and removes its row, synced
-// before it returns. Pages of the journal that still hold the key are written
-// over as the journal goes on.
+// before it returns, and empties the journal, which held both the key and the
+// pages it stood in. KindUnavailable where somebody reads the journal for too
+// long: it may hold the key still, and the call is to be made again.
 func (s *Store) DestroyDataKey(ctx context.Context, stream domain.Stream) error {
 	id := keyID(stream)
 	var zeros operations.DataKey
@@ -147,5 +148,8 @@ func (s *Store) DestroyDataKey(ctx context.Context, stream domain.Stream) error 
 		_, err := t.exec(`DELETE FROM data_keys WHERE id = ?`, id[:])
 		return err
 	})
+	if err == nil {
+		err = s.emptyJournal(ctx)
+	}
 	return classify("destroy data key", err)
 }

@@ -29,8 +29,9 @@ func (s *Store) prune(ctx context.Context) {
 	}
 }
 
-// pruneAll removes in steps of pruneRows until nothing is left to remove. A
-// step is a transaction of its own.
+// pruneAll removes in steps of pruneRows until nothing is left to remove, and
+// within the hour takes what they held out of the journal, too: these rows tell
+// of payers. A step is a transaction of its own.
 func (s *Store) pruneAll(ctx context.Context) error {
 	now := s.clock()
 	steps := []func(*tx) (int64, error){
@@ -39,8 +40,9 @@ func (s *Store) pruneAll(ctx context.Context) error {
 		func(t *tx) (int64, error) { return dropOldAnswers(t, now.Add(-s.limits.idempotency)) },
 		func(t *tx) (int64, error) { return dropOldRuns(t, s.limits.runs) },
 	}
+	removed := false
 	for _, step := range steps {
-		for gone := int64(1); gone > 0; {
+		for gone := int64(1); gone > 0; removed = removed || gone > 0 {
 			err := s.normal.do(ctx, func(t *tx) (err error) {
 				gone, err = step(t)
 				return err
@@ -50,7 +52,10 @@ func (s *Store) pruneAll(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	if !s.left.due(now, removed) {
+		return nil
+	}
+	return classify("remove old rows", s.emptyJournal(ctx))
 }
 
 // A row's seq is its time of receipt or later, so that old rows come first.

@@ -78,6 +78,8 @@ type Store struct {
 	logger *slog.Logger
 	clock  func() time.Time
 	limits limits
+	path   string
+	left   leftovers
 
 	still   bool // the file cannot be written, and nobody does
 	read    *sql.DB
@@ -162,7 +164,7 @@ func openWith(ctx context.Context, path string, o Options, limits limits) (*Stor
 		logger = slog.New(slog.DiscardHandler)
 	}
 	warnIfShared(ctx, logger, path)
-	s := &Store{logger: logger, clock: o.Clock, limits: limits, health: &health{}, slots: noSlots}
+	s := &Store{logger: logger, clock: o.Clock, limits: limits, path: path, health: &health{}, slots: noSlots}
 	switch {
 	case o.OnlyReads:
 		var err error
