@@ -169,6 +169,11 @@ func TestFromScratchFindsAnyRow(t *testing.T) {
 		"UPDATE posted SET value_date = '2026-01-01' WHERE position = (SELECT min(position) FROM entries)",
 		"UPDATE callbacks SET amount = amount + 1 WHERE position = (SELECT min(position) FROM callbacks)",
 		"DELETE FROM callbacks WHERE position = (SELECT max(position) FROM callbacks)",
+		"DELETE FROM acts WHERE position = (SELECT min(position) FROM acts)",
+		"DELETE FROM trades WHERE trade_no = (SELECT max(trade_no) FROM trades)",
+		"UPDATE clock SET last = last + 1000000 WHERE last = (SELECT max(last) FROM clock)", // when a balance stood
+		"UPDATE posted SET trade_no = 'T9' WHERE position = (SELECT min(position) FROM posted)",
+		"DELETE FROM groups WHERE kind = 1 AND channel = (SELECT min(channel) FROM groups)",
 	} {
 		w := base.copy(t)
 		exec(t, raw(t, w.file("projections.db")), change)

@@ -1,159 +1,156 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"time"
+	"iter"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
 	"counterfoil/projections"
 )
 
-// rowPage is how many rows are compared at once.
-const rowPage = 1000
-
-// compareScratch folds the log anew and compares every row with it, by digest.
+// compareScratch folds the log anew and compares every stored row with it.
 func compareScratch(ctx context.Context, d Deps, w *walk, rep *Report) error {
 	if d.Scratch == nil || !rep.Rows.Compared {
 		return nil
 	}
-	have, err := d.Rows.Digest(ctx)
-	if err != nil {
-		return fmt.Errorf("hash the projections: %w", err)
-	}
-	r := projections.NewRunner(d.Log, d.Scratch, projections.Config{
+	c := &rowComparison{log: d.Log, fold: d.Scratch, rep: rep}
+	c.runner = projections.NewRunner(d.Log, d.Scratch, projections.Config{
 		Page: 5000, Pace: -1, Cached: 50_000,
 		Progress: func(p projections.Progress) {
-			w.progress(Progress{Stage: "rows", Done: p.Position, Total: have.Position})
+			w.progress(Progress{Stage: "rows", Done: p.Position, Total: w.mark})
 		},
 	})
-	rep.checked(CheckRows, int64(have.Payments+have.Balances))
-	if err := r.CatchUp(ctx, have.Position); err != nil {
-		if k := domain.KindOf(err); k != domain.KindCorrupt && k != domain.KindMismatch {
-			return fmt.Errorf("fold the log anew: %w", err)
-		}
-		rep.add(Finding{Check: CheckRows, Text: "the log cannot be folded: " + err.Error()})
-		return nil
-	}
-	want, err := d.Scratch.Digest(ctx)
-	if err != nil {
-		return fmt.Errorf("hash the fold: %w", err)
-	}
-	if want != have {
-		rep.add(Finding{Check: CheckRows, Text: fmt.Sprintf(
-			"at position %s a fold from nothing gives %d balances, %d payments, %d entries with digest %s; the projections have %d, %d, %d and %s",
-			have.Position, want.Balances, want.Payments, want.Entries, want.SHA256,
-			have.Balances, have.Payments, have.Entries, have.SHA256)})
-	}
-	at, err := w.sums(func(s *shard) books { return s.atMark })
-	if err != nil {
+	if ok, err := c.foldTo(ctx, w.mark); !ok || err != nil {
 		return err
 	}
-	rep.Rows.Full = true
-	c := rowComparison{rows: d.Rows, fold: d.Scratch, at: w.mark, rep: rep}
-	return c.run(ctx, at)
-}
-
-// rowComparison compares the rows that a digest only counts.
-type rowComparison struct {
-	rows, fold projections.Reader
-	at         eventstore.Position
-	rep        *Report
-}
-
-func (c *rowComparison) run(ctx context.Context, at books) error {
-	ledgers := slices.SortedFunc(maps.Keys(at), func(a, b projections.LedgerKey) int {
-		return strings.Compare(a.Book+"\x00"+string(a.Wallet)+"\x00"+string(a.Currency),
-			b.Book+"\x00"+string(b.Wallet)+"\x00"+string(b.Currency))
-	})
-	for _, k := range ledgers {
-		if err := c.entries(ctx, k); err != nil {
-			return fmt.Errorf("compare entries of %s %s: %w", k.Book, k.Wallet, err)
+	// What is folded into the rows meanwhile is folded here behind their snapshot,
+	// which is held open for no longer than the comparison takes.
+	err := d.Rows.Everything(ctx, func(at projections.Checkpoint, have iter.Seq2[projections.StoredRow, error]) error {
+		if ok, err := c.foldTo(ctx, at.Position); !ok || err != nil {
+			return err
 		}
+		return d.Scratch.Everything(ctx, func(_ projections.Checkpoint, want iter.Seq2[projections.StoredRow, error]) error {
+			return c.run(want, have)
+		})
+	})
+	if domain.KindOf(err) == domain.KindCorrupt {
+		rep.add(Finding{Check: CheckRows, Text: err.Error()})
+		err = nil
 	}
-	if err := c.callbacks(ctx); err != nil {
-		return fmt.Errorf("compare callbacks: %w", err)
+	if err != nil {
+		return fmt.Errorf("compare rows: %w", err)
 	}
+	rep.Rows.Full = true
 	return nil
 }
 
-func (c *rowComparison) differ(at eventstore.Position, what string, want, have any) {
+// rowComparison compares stored rows with those of a fold from nothing.
+type rowComparison struct {
+	log    eventstore.Reader
+	fold   Scratch
+	runner *projections.Runner
+	rep    *Report
+}
+
+// foldTo folds up to a position that rows say they stand at; ok is false where
+// that cannot be, and was told.
+func (c *rowComparison) foldTo(ctx context.Context, p eventstore.Position) (ok bool, err error) {
+	head, err := c.log.Head(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the head of the log: %w", err)
+	}
+	if p > head {
+		c.rep.add(Finding{Position: p, Check: CheckRows, Text: fmt.Sprintf("the projections stand here, and the log ends at %s", head)})
+		return false, nil
+	}
+	err = c.runner.CatchUp(ctx, p)
+	if k := domain.KindOf(err); k == domain.KindCorrupt || k == domain.KindMismatch {
+		c.rep.add(Finding{Check: CheckRows, Text: "the log cannot be folded: " + err.Error()})
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("fold the log anew: %w", err)
+	}
+	return true, nil
+}
+
+// run compares two sets of rows, each table up to the first row that differs:
+// those behind it may differ only because of it.
+func (c *rowComparison) run(want, have iter.Seq2[projections.StoredRow, error]) error {
+	w, stop := pullRows(want)
+	defer stop()
+	h, stopHave := pullRows(have)
+	defer stopHave()
+	for w.ok || h.ok {
+		if w.ok && h.ok && w.row == h.row {
+			c.rep.checked(CheckRows, 1)
+		} else {
+			table := cmp.Or(w.row.Table, h.row.Table)
+			c.differ(table, w.of(table), h.of(table))
+			w.skip(table)
+			h.skip(table)
+			continue
+		}
+		w.next()
+		h.next()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	return h.err
+}
+
+func (c *rowComparison) differ(table string, want, have projections.StoredRow) {
+	text := func(r projections.StoredRow) string {
+		if r.Table == "" {
+			return "no row"
+		}
+		return fmt.Sprintf("%.400s", r.Text)
+	}
 	c.rep.add(Finding{
-		Position: at, Check: CheckRows, Text: fmt.Sprintf("%s: a fold from nothing gives %v, the projections have %v", what, want, have),
+		Position: max(want.Position, have.Position), Check: CheckRows,
+		Text: fmt.Sprintf("%s: a fold from nothing gives %s; the projections have %s", table, text(want), text(have)),
 	})
 }
 
-// entries compares one ledger's entries, newest first, up to the first that
-// differs: the balances after it differ then, too.
-func (c *rowComparison) entries(ctx context.Context, k projections.LedgerKey) error {
-	f := projections.EntryFilter{Book: k.Book, Wallet: k.Wallet, Currency: k.Currency, AsOf: c.at, Limit: rowPage}
-	for {
-		want, err := c.fold.Entries(ctx, f)
-		if err != nil {
-			return err
-		}
-		have, err := c.rows.Entries(ctx, f)
-		if err != nil {
-			return err
-		}
-		c.rep.checked(CheckRows, int64(len(want)))
-		for i := range max(len(want), len(have)) {
-			w, h := at(want, i), at(have, i)
-			w.Recorded, h.Recorded = clean(w.Recorded), clean(h.Recorded)
-			if w != h {
-				c.differ(max(w.Position, h.Position), "entry of "+strings.TrimSpace(k.Book+" "+string(k.Wallet)), w, h)
-				return nil
-			}
-		}
-		if len(want) < rowPage {
-			return nil
-		}
-		last := want[len(want)-1]
-		f.Before = projections.Cursor{Position: last.Position, Leg: last.Leg}
+// rowReader is one set of rows; ok is false behind the last and at an error.
+type rowReader struct {
+	row  projections.StoredRow
+	ok   bool
+	err  error
+	pull func() (projections.StoredRow, error, bool)
+}
+
+func pullRows(rows iter.Seq2[projections.StoredRow, error]) (*rowReader, func()) {
+	pull, stop := iter.Pull2(rows)
+	r := &rowReader{pull: pull}
+	r.next()
+	return r, stop
+}
+
+func (r *rowReader) next() {
+	r.row, r.err, r.ok = r.pull()
+	if r.err != nil {
+		r.ok = false
+	}
+	if !r.ok {
+		r.row = projections.StoredRow{}
 	}
 }
 
-// callbacks compares the rows of kept notices, newest first, up to the first
-// that differs.
-func (c *rowComparison) callbacks(ctx context.Context) error {
-	f := projections.CallbackFilter{Before: c.at + 1, Limit: rowPage}
-	for {
-		want, err := c.fold.Callbacks(ctx, f)
-		if err != nil {
-			return err
-		}
-		have, err := c.rows.Callbacks(ctx, f)
-		if err != nil {
-			return err
-		}
-		c.rep.checked(CheckRows, int64(len(want)))
-		for i := range max(len(want), len(have)) {
-			w, h := at(want, i), at(have, i)
-			w.ReceivedAt, h.ReceivedAt = clean(w.ReceivedAt), clean(h.ReceivedAt)
-			if w != h {
-				c.differ(max(w.Position, h.Position), "row of a notice", w, h)
-				return nil
-			}
-		}
-		if len(want) < rowPage {
-			return nil
-		}
-		f.Before = want[len(want)-1].Position
+// of is the row that r has for a table.
+func (r *rowReader) of(table string) projections.StoredRow {
+	if r.row.Table == table {
+		return r.row
 	}
+	return projections.StoredRow{}
 }
 
-// at is the i-th row, or an empty one behind the last.
-func at[T any](rows []T, i int) T {
-	var none T
-	if i >= len(rows) {
-		return none
+func (r *rowReader) skip(table string) {
+	for r.ok && r.row.Table == table {
+		r.next()
 	}
-	return rows[i]
 }
-
-// clean makes equal times equal with ==.
-func clean(t time.Time) time.Time { return domain.Instant(t) }

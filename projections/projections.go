@@ -134,6 +134,7 @@ type Reader interface {
 	Acts
 	Books
 	Extracts
+	Everything
 	// Checkpoint is the position everything is folded up to.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
 	// Wait returns once the rows go up to a position; after two seconds it gives

@@ -70,25 +70,46 @@ func packSteps(steps []projections.Step) []byte {
 // errSteps is a clock row that does not decode.
 var errSteps = domain.E(domain.KindCorrupt, "the projection's clock is damaged, rebuild it")
 
+// unpackSteps is the inverse of packSteps.
+func unpackSteps(b []byte) (steps []projections.Step, err error) {
+	err = eachStep(b, func(p, us int64) bool {
+		steps = append(steps, projections.Step{Position: position(p), Recorded: instant(us)})
+		return true
+	})
+	return steps, err
+}
+
 // firstAfter is the position of the first packed step above a time; found is
 // false when there is none.
 func firstAfter(b []byte, us int64) (p int64, found bool, err error) {
+	err = eachStep(b, func(at, t int64) bool {
+		if found = t > us; found {
+			p = at
+		}
+		return !found
+	})
+	return p, found, err
+}
+
+// eachStep calls do with position and time of each packed step until it has had
+// enough.
+func eachStep(b []byte, do func(at, us int64) bool) error {
 	var at, t int64
 	for len(b) > 0 {
 		dp, n := binary.Uvarint(b)
 		if n <= 0 {
-			return 0, false, errSteps
+			return errSteps
 		}
 		dt, m := binary.Varint(b[n:])
 		if m <= 0 {
-			return 0, false, errSteps
+			return errSteps
 		}
 		at, t, b = at+int64(dp), t+dt, b[n+m:] // written from int64
-		if t > us {
-			return at, true, nil
+		if !do(at, t) {
+			return nil
 		}
 	}
-	return 0, false, nil
+	return nil
 }
 
 // readCheckpoint reads the whole checkpoint.
