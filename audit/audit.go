@@ -101,7 +101,7 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 	}
 	rep := Report{
 		Ledger: d.Ledger.ID(), Mode: d.Ledger.Mode(), Checks: map[Check]Tally{}, Types: map[string]int64{},
-		Evidence: Evidence{Unverifiable: map[string]int64{}},
+		Evidence: Evidence{Unverifiable: map[string]int64{}}, Rows: Rows{Asked: d.Scratch != nil},
 	}
 	var rowsAt eventstore.Position
 	var err error

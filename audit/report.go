@@ -99,7 +99,8 @@ type BookTotal struct {
 // Rows tells what was compared with the projections.
 type Rows struct {
 	Compared bool                `json:"compared"` // balances were compared
-	Full     bool                `json:"full"`     // every row was compared, by digest
+	Full     bool                `json:"full"`     // every row was compared
+	Asked    bool                `json:"asked"`    // that every row is compared
 	Position eventstore.Position `json:"position"` // that the projections stood at
 	Behind   int64               `json:"behind"`   // events of the log that they had not folded
 	Wallets  int64               `json:"wallets"`  // balances compared one by one
@@ -134,9 +135,12 @@ type Report struct {
 func (r Report) OK() bool { return r.Broken == 0 }
 
 // Complete reports whether everything that is kept could be checked: nothing
-// sealed was erased, and no evidence unverifiable.
+// sealed was erased, no evidence unverifiable, there was something to hold the log
+// against, and rows where they were to be compared. A log that fits every rule may still be cut short, or another
+// one altogether.
 func (r Report) Complete() bool {
-	return r.Evidence.Erased == 0 && len(r.Evidence.Unverifiable) == 0 && r.Evidence.Personal.Erased == 0
+	return r.Evidence.Erased == 0 && len(r.Evidence.Unverifiable) == 0 && r.Evidence.Personal.Erased == 0 && r.Tree.anchored() &&
+		(r.Rows.Full || !r.Rows.Asked)
 }
 
 // add counts a finding and keeps it while there is room.

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"counterfoil/domain"
 	"counterfoil/eventstore"
@@ -16,6 +17,12 @@ type Tree struct {
 	Unsealed int64  `json:"unsealed"`      // events behind it, which nobody has signed for yet
 	Heads    []Head `json:"heads"`         // checkpoints that were checked, the auditor's first
 	Why      string `json:"why,omitempty"` // why nothing was compared
+}
+
+// anchored reports whether the log was held against what was sealed, or against
+// a head from outside.
+func (t Tree) anchored() bool {
+	return t.Compared || slices.ContainsFunc(t.Heads, func(h Head) bool { return h.OK })
 }
 
 // Head is a checkpoint held against the log.

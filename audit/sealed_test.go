@@ -196,13 +196,20 @@ func TestAChangedTreeIsTold(t *testing.T) {
 	}
 }
 
-// Without a tree the rest is checked, and the report says so.
+// Without a tree the rest is checked, and the report says that it is no proof:
+// whoever cut off or rewrote a log takes its tree away, too. A head that the
+// auditor brings stands in for it.
 func TestWithoutATree(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.live()
+	kept := w.checkpoint().Checkpoint
 	must(t, os.RemoveAll(w.file("tree")))
-	if rep := w.verify(); !rep.OK() || rep.Tree.Compared || rep.Tree.Why == "" {
+	if rep := w.verify(); !rep.OK() || rep.Complete() || rep.Tree.Compared || rep.Tree.Why == "" {
 		t.Errorf("%+v %+v", rep.Tree, rep.Findings)
+	}
+	rep := w.verify(func(d *audit.Deps) { d.Brought = []audit.Brought{{Checkpoint: kept, Whose: "kept.txt"}} })
+	if !rep.OK() || !rep.Complete() {
+		t.Errorf("with a head from outside: %+v %+v", rep.Tree, rep.Findings)
 	}
 }

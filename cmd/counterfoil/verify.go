@@ -56,8 +56,9 @@ With --from-scratch every other projected row is compared, too: the log is
 folded into a temporary file, which takes longer.
 
 Exit status: 0 all is well, 3 the bill and the log differ, 4 nothing is wrong but
-some evidence was erased or cannot be verified with the keys configured now, or
-the bill cannot be read, 5 something is wrong.`,
+some evidence was erased or cannot be verified with the keys configured now, there
+is neither a tree nor a checkpoint to hold the log against, the rows to compare
+are missing, or the bill cannot be read, 5 something is wrong.`,
 		Example: `  counterfoil verify --dir /srv/pay
   counterfoil verify --dir /srv/pay --checkpoint 2026-11-22.checkpoint --key pay.key
   counterfoil verify --dir /srv/pay --from-scratch --output json
@@ -167,7 +168,7 @@ func (p *program) audit(ctx context.Context, cfg config.Config, o verifyOptions)
 		defer db.Close()
 		d.Rows = db
 	}
-	if o.fromScratch && d.Rows != nil {
+	if o.fromScratch {
 		db, remove, err := scratch()
 		if err != nil {
 			return rep, err
@@ -297,7 +298,7 @@ func printTree(w io.Writer, r audit.Report) error {
 	if r.Tree.Compared {
 		fmt.Fprintf(w, "sealed: %d events, each held against its leaf; %d newer ones not signed yet\n", r.Tree.Sealed, r.Tree.Unsealed)
 	} else {
-		fmt.Fprintf(w, "sealed: not compared: %s\n", r.Tree.Why)
+		fmt.Fprintf(w, "sealed: not compared: %s; only a checkpoint that you bring can show that nothing was rewritten or cut off\n", r.Tree.Why)
 	}
 	for _, h := range r.Tree.Heads {
 		says := "holds"
