@@ -41,11 +41,16 @@ func (r Refund) waits() bool {
 
 // settles reports whether n, which says that a refund of r's id went through,
 // books nothing more: r is booked as it was told, or was told of another trade
-// first.
+// or amount first.
 func (r Refund) settles(n Notice) bool {
 	told := r.named || r.Booked.IsPositive()
 	elsewhere := n.TradeNo != "" && r.TradeNo != n.TradeNo
-	return !n.Total && told && (elsewhere || (r.named && r.State == RefundBooked))
+	return !n.Total && told && (elsewhere || (r.named && (r.State == RefundBooked || r.Amount != n.Amount)))
+}
+
+// waitsAs reports whether r waits for its payment as n tells it again.
+func (r Refund) waitsAs(n Notice) bool {
+	return r.named && !n.Total && r.State == RefundPending && r.Amount == n.Amount
 }
 
 // tradeTotal is all that was refunded of a trade by a provider that tells sums.
@@ -97,7 +102,7 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 		if known && r.settles(n) {
 			return p.repeatRefund(c, n, r)
 		}
-		if known && r.named && !n.Total && r.State == RefundPending && r.Amount == n.Amount {
+		if known && r.waitsAs(n) {
 			return Verdict{Outcome: OutcomeNoted, Reason: ReasonBeforePayment}
 		}
 	case StatusFailed:

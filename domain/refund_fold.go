@@ -15,7 +15,7 @@ func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
 		return p // it repeats what is known
 	case n.Status == StatusSucceeded && n.Amount.IsPositive():
 		p = p.releaseRefunds(n)
-		if known && (r.State == RefundReversed || r.settles(n)) {
+		if known && (r.State == RefundReversed || r.settles(n) || r.waitsAs(n)) {
 			return p
 		}
 		return p.learnRefund(n)

@@ -1,0 +1,43 @@
+package domain_test
+
+import (
+	"testing"
+	"time"
+
+	"counterfoil/domain"
+)
+
+// early is a notice that is kept until what must come before it has come.
+func early(n domain.Notice) domain.Fact { return kept(n, domain.OutcomeNoted, domain.ReasonBeforePayment) }
+
+// ofTrade is n about the money of another trade, or of none.
+func ofTrade(n domain.Notice, trade string) domain.Notice {
+	n.TradeNo = trade
+	return n
+}
+
+// TestRefundsThatContradictWhileTheyWait: the first word about a refund holds,
+// and no other one takes the place of another refund or its name away.
+func TestRefundsThatContradictWhileTheyWait(t *testing.T) {
+	t.Parallel()
+	r, s := refund(2, "R1", some), refund(4, "R2", two)
+	more := refund(3, "R1", five)
+	cb := received(callback(5, "T1", ten), noon.Add(2*time.Minute))
+	runSteps(t, []step{
+		{
+			"another amount", facts(placed(), early(r)), more, domain.OutcomeRepeated, domain.ReasonAmountDisagrees, nil, false,
+		},
+		{
+			"another amount, asked", facts(placed(), early(r)), asked(more), domain.OutcomeRepeated, domain.ReasonAmountDisagrees,
+			facts(differs(asked(more), domain.AmountMismatch, "pending")), false,
+		},
+		{
+			"another amount, paid", facts(placed(), early(r), kept(more, domain.OutcomeRepeated, domain.ReasonAmountDisagrees), early(s)), cb,
+			domain.OutcomeCredited, "", facts(credited(cb), refunded(r, "R1", some), refunded(s, "R2", two)), false,
+		},
+		{
+			"no trade number, paid", facts(placed(), early(r), early(ofTrade(refund(3, "R1", some), ""))), cb,
+			domain.OutcomeCredited, "", facts(credited(cb), refunded(r, "R1", some)), false,
+		},
+	})
+}
