@@ -8,7 +8,9 @@ import (
 )
 
 // early is a notice that is kept until what must come before it has come.
-func early(n domain.Notice) domain.Fact { return kept(n, domain.OutcomeNoted, domain.ReasonBeforePayment) }
+func early(n domain.Notice) domain.Fact {
+	return kept(n, domain.OutcomeNoted, domain.ReasonBeforePayment)
+}
 
 // ofTrade is n about the money of another trade, or of none.
 func ofTrade(n domain.Notice, trade string) domain.Notice {
@@ -39,5 +41,27 @@ func TestRefundsThatContradictWhileTheyWait(t *testing.T) {
 			"no trade number, paid", facts(placed(), early(r), early(ofTrade(refund(3, "R1", some), ""))), cb,
 			domain.OutcomeCredited, "", facts(credited(cb), refunded(r, "R1", some)), false,
 		},
+	})
+}
+
+// TestRefundsInACurrencyThatNeverCame: a word that cannot be true of the money
+// which came since blocks no true one.
+func TestRefundsInACurrencyThatNeverCame(t *testing.T) {
+	t.Parallel()
+	dollars := domain.NewMoney(300, domain.USD)
+	r, wrong := refund(4, "R1", some), refund(2, "R1", dollars)
+	sum, wrongSum := cumulative(5, some), cumulative(3, dollars)
+	cb := received(callback(1, "T1", ten), noon.Add(2*time.Minute))
+	stage := func(n domain.Notice) []domain.Fact {
+		return facts(placed(), early(n), kept(cb, domain.OutcomeCredited, ""), credited(cb), differs(n, domain.CurrencyMismatch, "credited"))
+	}
+	runSteps(t, []step{
+		{
+			"when it is paid", facts(placed(), early(wrong)), cb, domain.OutcomeCredited, "",
+			facts(credited(cb), differs(wrong, domain.CurrencyMismatch, "credited")), false,
+		},
+		{"by itself", stage(wrong), r, domain.OutcomeNoted, "", facts(refunded(r, "R1", some)), false},
+		{"the wrong one again", stage(wrong), wrong, domain.OutcomeRepeated, "", nil, false},
+		{"summed up", stage(wrongSum), sum, domain.OutcomeNoted, "", facts(refunded(sum, "total:3.00", some)), false},
 	})
 }

@@ -53,10 +53,16 @@ func (r Refund) waitsAs(n Notice) bool {
 	return r.named && !n.Total && r.State == RefundPending && r.Amount == n.Amount
 }
 
-// tradeTotal is all that was refunded of a trade by a provider that tells sums.
+// tradeTotal is all that was refunded of a trade in one currency by a provider
+// that tells sums.
 type tradeTotal struct {
 	trade string
 	most  Money
+}
+
+// of reports whether s is of a trade, in the currency of m.
+func (s tradeTotal) of(trade string, m Money) bool {
+	return s.trade == trade && s.most.currency == m.currency
 }
 
 // WaitingRefunds are the refunds that the provider must be asked about, oldest
@@ -81,13 +87,18 @@ func (p Payment) WaitingRefunds() []Refund {
 	return out
 }
 
-// refund is what is known under one refund id.
+// refund is what is known under one refund id. That it is of a currency of which
+// nothing came is no word that holds.
 func (p Payment) refund(id string) (Refund, bool) {
 	i := slices.IndexFunc(p.Refunds, func(r Refund) bool { return r.RefundID == id && id != "" })
 	if i < 0 {
 		return Refund{}, false
 	}
-	return p.Refunds[i], true
+	r := p.Refunds[i]
+	if t, _ := p.Trade(r.TradeNo); t.State.Decided() && r.Amount.currency != t.Amount.currency {
+		r.named = false
+	}
+	return r, true
 }
 
 // judgeRefund decides a notice about a refund. It books a refund once, takes
@@ -248,8 +259,8 @@ func (p Payment) covers(trade string, m Money, isSum bool) bool {
 
 // toldTotal is the greatest sum of refunds that was told of a trade.
 func (p Payment) toldTotal(t Trade) Money {
-	i := slices.IndexFunc(p.totals, func(s tradeTotal) bool { return s.trade == t.TradeNo })
-	if i < 0 || p.totals[i].most.currency != t.Amount.currency {
+	i := slices.IndexFunc(p.totals, func(s tradeTotal) bool { return s.of(t.TradeNo, t.Amount) })
+	if i < 0 {
 		return Money{}
 	}
 	return p.totals[i].most

@@ -73,8 +73,9 @@ func (p Payment) learnRefund(n Notice) Payment {
 		p.totals = withTotal(p.totals, n.TradeNo, n.Amount)
 		return p
 	}
+	known, _ := p.refund(n.RefundID)
 	return p.changeRefund(n, func(r *Refund) {
-		if !r.named {
+		if !known.named {
 			r.Amount, r.named = n.Amount, true
 		}
 		if !r.Booked.IsPositive() {
@@ -88,11 +89,11 @@ func (p Payment) learnRefund(n Notice) Payment {
 
 func withTotal(ts []tradeTotal, trade string, m Money) []tradeTotal {
 	out := slices.Clone(ts)
-	i := slices.IndexFunc(out, func(t tradeTotal) bool { return t.trade == trade })
+	i := slices.IndexFunc(out, func(t tradeTotal) bool { return t.of(trade, m) })
 	switch {
 	case i < 0:
 		out = append(out, tradeTotal{trade, m})
-	case out[i].most.currency == m.currency && out[i].most.minor < m.minor:
+	case out[i].most.minor < m.minor:
 		out[i].most = m
 	}
 	return out
@@ -178,7 +179,7 @@ func (p Payment) applyRefundFailed(f RefundFailed) Payment {
 	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount.Neg()) })
 	p.totals = slices.Clone(p.totals)
 	for i, s := range p.totals {
-		if s.trade == f.TradeNo && s.most.currency == f.Amount.currency {
+		if s.of(f.TradeNo, f.Amount) {
 			p.totals[i].most.minor = max(0, s.most.minor-f.Amount.minor)
 		}
 	}
