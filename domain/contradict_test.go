@@ -65,3 +65,24 @@ func TestRefundsInACurrencyThatNeverCame(t *testing.T) {
 		{"summed up", stage(wrongSum), sum, domain.OutcomeNoted, "", facts(refunded(sum, "total:3.00", some)), false},
 	})
 }
+
+// TestFailuresOfAnotherTrade: a failure that names another trade than its refund
+// gives nothing back and ends no wait, and is a difference when it was asked for.
+func TestFailuresOfAnotherTrade(t *testing.T) {
+	t.Parallel()
+	r := refund(2, "R1", some)
+	astray := ofTrade(says(refund(3, "R1", some), domain.StatusFailed), "T2")
+	booked := after(paid(), kept(r, domain.OutcomeNoted, ""), refunded(r, "R1", some))
+	cb := received(callback(5, "T1", ten), noon.Add(2*time.Minute))
+	runSteps(t, []step{
+		{"booked", booked, astray, domain.OutcomeNoted, "", nil, false},
+		{
+			"booked, asked", booked, asked(astray), domain.OutcomeNoted, "",
+			facts(differs(asked(astray), domain.StatusMismatch, "booked")), false,
+		},
+		{
+			"it waits for its payment", facts(placed(), early(r), kept(astray, domain.OutcomeNoted, "")), cb,
+			domain.OutcomeCredited, "", facts(credited(cb), refunded(r, "R1", some)), false,
+		},
+	})
+}

@@ -39,13 +39,17 @@ func (r Refund) waits() bool {
 	return r.doubted != "" || r.State == RefundWaiting || r.State == RefundHeld
 }
 
+// elsewhere reports whether n speaks of another trade than the one that r was
+// told of first.
+func (r Refund) elsewhere(n Notice) bool {
+	return (r.named || r.Booked.IsPositive()) && n.TradeNo != "" && r.TradeNo != n.TradeNo
+}
+
 // settles reports whether n, which says that a refund of r's id went through,
 // books nothing more: r is booked as it was told, or was told of another trade
 // or amount first.
 func (r Refund) settles(n Notice) bool {
-	told := r.named || r.Booked.IsPositive()
-	elsewhere := n.TradeNo != "" && r.TradeNo != n.TradeNo
-	return !n.Total && told && (elsewhere || (r.named && (r.State == RefundBooked || r.Amount != n.Amount)))
+	return !n.Total && (r.elsewhere(n) || (r.named && (r.State == RefundBooked || r.Amount != n.Amount)))
 }
 
 // waitsAs reports whether r waits for its payment as n tells it again.
@@ -117,8 +121,11 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 			return Verdict{Outcome: OutcomeNoted, Reason: ReasonBeforePayment}
 		}
 	case StatusFailed:
-		if known && r.State == RefundReversed {
+		switch {
+		case known && r.State == RefundReversed:
 			return Verdict{Outcome: OutcomeRepeated}
+		case known && r.elsewhere(n):
+			return p.strayFailure(c, n, r)
 		}
 	case StatusPaid, StatusWaiting, StatusClosed, StatusRefunded, StatusFrozen, StatusOther,
 		StatusOpened, StatusWithdrawn, StatusReinstated, StatusLost:
@@ -155,6 +162,16 @@ func (p Payment) repeatRefund(c Context, n Notice, r Refund) Verdict {
 	}
 	if n.Source == SourceQuery {
 		v.Facts = p.differ(c, n, kind, string(r.State))
+	}
+	return v
+}
+
+// strayFailure: what failed of another trade is not this refund; worth a
+// difference when the provider's query says it.
+func (p Payment) strayFailure(c Context, n Notice, r Refund) Verdict {
+	v := Verdict{Outcome: OutcomeNoted}
+	if n.Source == SourceQuery {
+		v.Facts = p.differ(c, n, StatusMismatch, string(r.State))
 	}
 	return v
 }

@@ -19,7 +19,7 @@ func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
 			return p
 		}
 		return p.learnRefund(n)
-	case n.Status == StatusFailed:
+	case n.Status == StatusFailed && !(known && r.elsewhere(n)):
 		return p.releaseRefunds(n).voidRefund(n)
 	case n.Status == StatusWaiting && n.RefundID != "" && !known:
 		return p.changeRefund(n, func(r *Refund) { r.State = RefundWaiting })
