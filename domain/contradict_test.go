@@ -86,3 +86,41 @@ func TestFailuresOfAnotherTrade(t *testing.T) {
 		},
 	})
 }
+
+// TestDisputesOfTwoTrades: a dispute is of the trade that it was told of first by
+// a message which may move money.
+func TestDisputesOfTwoTrades(t *testing.T) {
+	t.Parallel()
+	w, back, gone := disputes(2, domain.StatusWithdrawn, ten), disputes(3, domain.StatusReinstated, ten), disputes(4, domain.StatusLost, ten)
+	taken := after(paid(), kept(w, domain.OutcomeNoted, ""), withdrawn(w))
+	cb := received(callback(5, "T1", ten), noon.Add(2*time.Minute))
+	second := callback(6, "T2", five)
+	two := after(taken, kept(second, domain.OutcomeParked, domain.ReasonSecondPayment), parked(second, domain.ReasonSecondPayment))
+	runSteps(t, []step{
+		{"reinstated elsewhere", two, ofTrade(back, "T2"), domain.OutcomeNoted, "", nil, false},
+		{
+			"lost elsewhere, asked", two, asked(ofTrade(gone, "T2")), domain.OutcomeNoted, "",
+			facts(differs(asked(ofTrade(gone, "T2")), domain.StatusMismatch, "withdrawn")), false,
+		},
+		{"lost after it was lost elsewhere", after(two, kept(ofTrade(gone, "T2"), domain.OutcomeNoted, "")), gone,
+			domain.OutcomeNoted, "", facts(lost(gone, alice, ten)), false},
+		{"withdrawn elsewhere", two, ofTrade(w, "T2"), domain.OutcomeNoted, "", nil, false},
+		{
+			"withdrawn elsewhere while it waits", facts(placed(), early(w), kept(ofTrade(w, "T2"), domain.OutcomeNoted, "")), cb,
+			domain.OutcomeCredited, "", facts(credited(cb), withdrawn(w)), false,
+		},
+	})
+}
+
+// TestDisputedMoneyStays: whatever a hint had said of the dispute before, money
+// of which a part is away is not moved.
+func TestDisputedMoneyStays(t *testing.T) {
+	t.Parallel()
+	w := disputes(2, domain.StatusWithdrawn, five)
+	for _, trade := range []string{"", "T2"} {
+		hint := doubted(ofTrade(disputes(3, domain.StatusWithdrawn, five), trade), domain.DoubtUnsigned)
+		given := after(paid(), kept(hint, domain.OutcomeHeld, domain.ReasonDoubtful), kept(w, domain.OutcomeNoted, ""), withdrawn(w))
+		_, _, err := domain.Fold(given).Propose(desk(), wants(domain.ActionReverse, "T1", ""), domain.Spent{})
+		refused(t, err, domain.KindConflict, "action")
+	}
+}

@@ -96,6 +96,13 @@ func (d Dispute) booked(s Status) bool {
 	}
 }
 
+// elsewhere reports whether n speaks of another trade than the one of which d was
+// told first by a message that may move money.
+func (d Dispute) elsewhere(n Notice) bool {
+	told := d.State == DisputeIsPending || d.withdrawn
+	return told && n.TradeNo != "" && d.TradeNo != n.TradeNo
+}
+
 // judgeDispute decides a notice about a dispute: each movement is booked once,
 // and in the order withdrawn, then reinstated or lost, however they arrive.
 func (p Payment) judgeDispute(c Context, n Notice) Verdict {
@@ -103,6 +110,9 @@ func (p Payment) judgeDispute(c Context, n Notice) Verdict {
 		return Verdict{Outcome: OutcomeNoted, Reason: ReasonNotPaid}
 	}
 	d, _ := p.dispute(n.DisputeID)
+	if d.elsewhere(n) {
+		return p.strayWord(c, n, string(d.State))
+	}
 	if d.booked(n.Status) {
 		return Verdict{Outcome: OutcomeRepeated}
 	}
@@ -192,9 +202,11 @@ func (p Payment) lose(c Context, n Notice, d Dispute, t Trade) []Fact {
 
 // rememberDispute is p after a notice about a dispute was kept with outcome o.
 func (p Payment) rememberDispute(n Notice, o Outcome) Payment {
-	_, known := p.dispute(n.DisputeID)
+	was, known := p.dispute(n.DisputeID)
 	move, moves := movement(n.Status)
 	switch {
+	case was.elsewhere(n):
+		return p
 	case o == OutcomeHeld:
 		if n.Source == SourceQuery || !moves {
 			return p
@@ -207,13 +219,25 @@ func (p Payment) rememberDispute(n Notice, o Outcome) Payment {
 			p = p.changeDispute(n, func(*Dispute) {}, DisputeIsOpen)
 		}
 		return p
-	case p.early(n) && !slices.ContainsFunc(p.pending, n.tells):
-		p.pending = append(slices.Clip(p.pending), n)
 	}
+	return p.learnDispute(n, move)
+}
+
+// learnDispute takes over what a message says that may move money.
+func (p Payment) learnDispute(n Notice, move int) Payment {
 	p.Disputes = slices.DeleteFunc(slices.Clone(p.Disputes), func(d Dispute) bool {
 		return d.DisputeID == "" && d.TradeNo == n.TradeNo && d.doubted[move]
 	})
-	return p.changeDispute(n, func(d *Dispute) { d.doubted[move] = false }, DisputeIsPending)
+	waits := p.early(n)
+	if waits && !slices.ContainsFunc(p.pending, n.tells) {
+		p.pending = append(slices.Clip(p.pending), n)
+	}
+	return p.changeDispute(n, func(d *Dispute) {
+		d.doubted[move] = false
+		if waits && !d.withdrawn {
+			d.TradeNo, d.State = n.TradeNo, DisputeIsPending
+		}
+	}, DisputeIsOpen)
 }
 
 // changeDispute changes the dispute of n's id in a copy: a new one, in state s,
@@ -243,7 +267,7 @@ func (p Payment) applyDispute(trade, id string, at time.Time, s DisputeState, bo
 
 func (p Payment) applyWithdrawn(f DisputeWithdrawn) Payment {
 	return p.applyDispute(f.TradeNo, f.DisputeID, f.Dates.ReceivedAt, DisputeIsWithdrawn, func(d *Dispute) {
-		d.withdrawn, d.Amount, d.Open = true, f.Amount, plus(d.Open, f.Amount)
+		d.withdrawn, d.TradeNo, d.Amount, d.Open = true, f.TradeNo, f.Amount, plus(d.Open, f.Amount)
 	})
 }
 

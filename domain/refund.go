@@ -125,7 +125,7 @@ func (p Payment) judgeRefund(c Context, n Notice) Verdict {
 		case known && r.State == RefundReversed:
 			return Verdict{Outcome: OutcomeRepeated}
 		case known && r.elsewhere(n):
-			return p.strayFailure(c, n, r)
+			return p.strayWord(c, n, string(r.State))
 		}
 	case StatusPaid, StatusWaiting, StatusClosed, StatusRefunded, StatusFrozen, StatusOther,
 		StatusOpened, StatusWithdrawn, StatusReinstated, StatusLost:
@@ -166,12 +166,12 @@ func (p Payment) repeatRefund(c Context, n Notice, r Refund) Verdict {
 	return v
 }
 
-// strayFailure: what failed of another trade is not this refund; worth a
-// difference when the provider's query says it.
-func (p Payment) strayFailure(c Context, n Notice, r Refund) Verdict {
+// strayWord: what a message says of another trade does not happen to a refund or
+// dispute of ours; worth a difference when the provider's query says it.
+func (p Payment) strayWord(c Context, n Notice, ours string) Verdict {
 	v := Verdict{Outcome: OutcomeNoted}
 	if n.Source == SourceQuery {
-		v.Facts = p.differ(c, n, StatusMismatch, string(r.State))
+		v.Facts = p.differ(c, n, StatusMismatch, ours)
 	}
 	return v
 }
