@@ -124,3 +124,60 @@ func TestDisputedMoneyStays(t *testing.T) {
 		refused(t, err, domain.KindConflict, "action")
 	}
 }
+
+// TestWaitingDisputesAreWhatAnswersChange: a hint waits until its own movement
+// is told, and nothing waits that is in the books.
+func TestWaitingDisputesAreWhatAnswersChange(t *testing.T) {
+	t.Parallel()
+	w, gone := disputes(2, domain.StatusWithdrawn, ten), disputes(3, domain.StatusLost, ten)
+	nameless := func(n domain.Notice, trade string) domain.Notice {
+		n.DisputeID, n.TradeNo = "", trade
+		return n
+	}
+	held := func(n domain.Notice) domain.Fact { return kept(n, domain.OutcomeHeld, domain.ReasonDoubtful) }
+	other := doubted(disputes(4, domain.StatusWithdrawn, five), domain.DoubtUnsigned)
+	cb := received(callback(1, "T1", ten), noon.Add(2*time.Minute))
+	taken := facts(kept(w, domain.OutcomeNoted, ""), withdrawn(w))
+	for name, c := range map[string]struct {
+		given []domain.Fact
+		waits int
+	}{
+		"two hints, one is told": {after(after(paid(), held(nameless(w, "T1")), held(nameless(gone, "T1"))), taken...), 1},
+		"both are told": {
+			after(after(after(paid(), held(nameless(w, "T1")), held(nameless(gone, "T1"))), taken...), kept(gone, domain.OutcomeNoted, ""), lost(gone, alice, ten)), 0,
+		},
+		"a hint without a trade number": {after(after(paid(), held(nameless(w, ""))), taken...), 0},
+		"a hint after it was told":      {after(after(paid(), taken...), held(nameless(w, "T1")), kept(w, domain.OutcomeRepeated, "")), 1},
+		"asked after it was told":       {after(after(paid(), taken...), held(nameless(w, "T1")), kept(asked(w), domain.OutcomeRepeated, "")), 0},
+		"told again without a trade number": {
+			after(after(paid(), taken...), kept(ofTrade(w, ""), domain.OutcomeRepeated, "")), 0,
+		},
+		"a hint of another amount": {facts(placed(), early(w), held(other), kept(cb, domain.OutcomeCredited, ""), credited(cb), withdrawn(w)), 0},
+	} {
+		if got := domain.Fold(c.given).WaitingDisputes(); len(got) != c.waits {
+			t.Errorf("%s: %+v wait, want %d", name, got, c.waits)
+		}
+	}
+}
+
+// TestRepeatsAnswerNoHint: what was known before a hint came does not say which
+// refund the hint means; the provider's answer does.
+func TestRepeatsAnswerNoHint(t *testing.T) {
+	t.Parallel()
+	r, s := refund(2, "R1", some), refund(3, "R2", some)
+	hint := refund(4, "", some)
+	given := after(paid(), kept(r, domain.OutcomeNoted, ""), refunded(r, "R1", some), kept(hint, domain.OutcomeHeld, domain.ReasonDoubtful))
+	for name, c := range map[string]struct {
+		then  domain.Fact
+		waits int
+	}{
+		"nothing":       {placed(), 1},
+		"the known one": {kept(r, domain.OutcomeRepeated, ""), 1},
+		"asked":         {kept(asked(r), domain.OutcomeRepeated, ""), 0},
+		"a new one":     {kept(s, domain.OutcomeNoted, ""), 0},
+	} {
+		if got := domain.Fold(after(given, c.then)).WaitingRefunds(); len(got) != c.waits {
+			t.Errorf("%s: %+v wait, want %d", name, got, c.waits)
+		}
+	}
+}

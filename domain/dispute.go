@@ -38,9 +38,12 @@ type Dispute struct {
 	doubted                     [3]bool // of movements: a message tells them that may not move money alone
 }
 
+// movements are what a dispute's money can do.
+var movements = [...]Status{StatusWithdrawn, StatusReinstated, StatusLost}
+
 // movement is the place of a movement among the three.
 func movement(s Status) (int, bool) {
-	i := slices.Index([]Status{StatusWithdrawn, StatusReinstated, StatusLost}, s)
+	i := slices.Index(movements[:], s)
 	return i, i >= 0
 }
 
@@ -220,24 +223,41 @@ func (p Payment) rememberDispute(n Notice, o Outcome) Payment {
 		}
 		return p
 	}
-	return p.learnDispute(n, move)
+	return p.learnDispute(n, was, move)
 }
 
-// learnDispute takes over what a message says that may move money.
-func (p Payment) learnDispute(n Notice, move int) Payment {
-	p.Disputes = slices.DeleteFunc(slices.Clone(p.Disputes), func(d Dispute) bool {
-		return d.DisputeID == "" && d.TradeNo == n.TradeNo && d.doubted[move]
-	})
+// learnDispute takes over what a message says that may move money. What a
+// callback repeats was known before a hint came: it is no answer to that.
+func (p Payment) learnDispute(n Notice, was Dispute, move int) Payment {
+	if !was.booked(n.Status) || n.Source == SourceQuery {
+		p = p.releaseDisputes(n, move)
+	}
+	if was.booked(n.Status) {
+		return p
+	}
 	waits := p.early(n)
 	if waits && !slices.ContainsFunc(p.pending, n.tells) {
 		p.pending = append(slices.Clip(p.pending), n)
 	}
 	return p.changeDispute(n, func(d *Dispute) {
 		d.doubted[move] = false
-		if waits && !d.withdrawn {
+		if waits {
 			d.TradeNo, d.State = n.TradeNo, DisputeIsPending
 		}
 	}, DisputeIsOpen)
+}
+
+// releaseDisputes ends the wait of the messages that told n's movement of a
+// dispute without its number.
+func (p Payment) releaseDisputes(n Notice, move int) Payment {
+	ds := slices.Clone(p.Disputes)
+	for i, d := range ds {
+		if d.DisputeID == "" && (d.TradeNo == "" || d.TradeNo == n.TradeNo) {
+			ds[i].doubted[move] = false
+		}
+	}
+	p.Disputes = slices.DeleteFunc(ds, func(d Dispute) bool { return d.DisputeID == "" && d.doubted == [3]bool{} })
+	return p
 }
 
 // changeDispute changes the dispute of n's id in a copy: a new one, in state s,
@@ -262,7 +282,13 @@ func (p Payment) changeDispute(n Notice, change func(*Dispute), s DisputeState) 
 // applyDispute books a movement into the dispute it belongs to.
 func (p Payment) applyDispute(trade, id string, at time.Time, s DisputeState, book func(*Dispute)) Payment {
 	n := Notice{TradeNo: trade, DisputeID: id, ReceivedAt: at}
-	return p.changeDispute(n, func(d *Dispute) { d.State = s; book(d) }, s).sift()
+	return p.changeDispute(n, func(d *Dispute) {
+		d.State = s
+		book(d)
+		for i, move := range movements {
+			d.doubted[i] = d.doubted[i] && !d.booked(move) // nobody is left to ask about it
+		}
+	}, s).sift()
 }
 
 func (p Payment) applyWithdrawn(f DisputeWithdrawn) Payment {

@@ -14,13 +14,19 @@ func (p Payment) rememberRefund(n Notice, o Outcome) Payment {
 	case len(n.Doubts) > 0:
 		return p // it repeats what is known
 	case n.Status == StatusSucceeded && n.Amount.IsPositive():
-		p = p.releaseRefunds(n)
-		if known && (r.State == RefundReversed || r.settles(n) || r.waitsAs(n)) {
+		told := known && (r.State == RefundReversed || r.settles(n) || r.waitsAs(n))
+		if n.Source == SourceQuery || !(told || p.toldSum(n)) {
+			p = p.releaseRefunds(n)
+		}
+		if told {
 			return p
 		}
 		return p.learnRefund(n)
 	case n.Status == StatusFailed && !(known && r.elsewhere(n)):
-		return p.releaseRefunds(n).voidRefund(n)
+		if n.Source == SourceQuery || !(known && r.State == RefundReversed) {
+			p = p.releaseRefunds(n)
+		}
+		return p.voidRefund(n)
 	case n.Status == StatusWaiting && n.RefundID != "" && !known:
 		return p.changeRefund(n, func(r *Refund) { r.State = RefundWaiting })
 	}
@@ -99,8 +105,15 @@ func withTotal(ts []tradeTotal, trade string, m Money) []tradeTotal {
 	return out
 }
 
+// toldSum reports whether n tells a sum that was told before.
+func (p Payment) toldSum(n Notice) bool {
+	return n.Total && slices.ContainsFunc(p.totals, func(s tradeTotal) bool {
+		return s.of(n.TradeNo, n.Amount) && s.most.minor >= n.Amount.minor
+	})
+}
+
 // releaseRefunds ends the wait of those messages that n, which may move money,
-// answers.
+// answers. What a callback repeats was known before they came: it is no answer.
 func (p Payment) releaseRefunds(n Notice) Payment {
 	if !slices.ContainsFunc(p.Refunds, n.answers) {
 		return p
