@@ -181,3 +181,85 @@ func TestRepeatsAnswerNoHint(t *testing.T) {
 		}
 	}
 }
+
+// split is the stage after 3.00 of alice's parked 10.00 went back, the rest was
+// allocated by rule, and the refund failed: 7.00 are hers, 3.00 stay parked.
+func split(t *testing.T) []domain.Fact {
+	t.Helper()
+	cb, r := callback(1, "T1", ten), refund(2, "R1", some)
+	failed := says(refund(3, "R1", some), domain.StatusFailed)
+	before := facts(kept(cb, domain.OutcomeParked, domain.ReasonUnknownOrder), parked(cb, domain.ReasonUnknownOrder),
+		kept(r, domain.OutcomeNoted, ""), unparked(r, "R1", some))
+	placing, err := domain.Fold(before).Place(at(noon.Add(2*time.Minute), domain.ConfirmNever), order())
+	if err != nil || len(placing) != 2 {
+		t.Fatalf("placed as %+v, %v", placing, err)
+	}
+	return after(after(before, placing...), kept(failed, domain.OutcomeNoted, ""), takenBack(failed, unparked(r, "R1", some)))
+}
+
+// TestRefundThatFailsAfterTheRestWasAllocated: what came back is parked, and
+// nobody takes it from a wallet that never had it.
+func TestRefundThatFailsAfterTheRestWasAllocated(t *testing.T) {
+	t.Parallel()
+	p, ps := decide(t, split(t), wants(domain.ActionReverse, "T1", ""))
+	same(t, "reversal", []domain.Posting{{Book: "liabilities:parked", Amount: seven.Neg()}, {Book: "liabilities:wallet", Wallet: alice, Amount: seven}}, ps)
+	if p.State() != domain.StateParked {
+		t.Errorf("then it is %s", p.State())
+	}
+	_, ps = decide(t, corrected(t, split(t), wants(domain.ActionReverse, "T1", "")), wants(domain.ActionAllocate, "T1", bob))
+	if len(ps) != 2 || ps[1].Amount != ten.Neg() {
+		t.Errorf("allocated again as %+v", ps)
+	}
+	_, ps = decide(t, split(t), wants(domain.ActionMove, "T1", bob))
+	if len(ps) != 2 || ps[0].Amount != seven {
+		t.Errorf("moved as %+v", ps)
+	}
+	all := refund(5, "R2", ten)
+	whole := refunded(all, "R2", ten)
+	whole.Postings = three("liabilities:wallet", alice, seven, "liabilities:parked", some, "assets:psp:epay-main")
+	booked := after(split(t), kept(all, domain.OutcomeNoted, ""), whole)
+	back := says(refund(6, "R2", ten), domain.StatusFailed)
+	again := after(booked, kept(back, domain.OutcomeNoted, ""), takenBack(back, whole))
+	runSteps(t, []step{
+		{"all of it", split(t), all, domain.OutcomeNoted, "", facts(whole), false},
+		{"which fails", booked, back, domain.OutcomeNoted, "", facts(takenBack(back, whole)), false},
+		{"and once more", again, with(all, func(n *domain.Notice) { n.RefundID = "R3" }), domain.OutcomeNoted, "",
+			facts(func() domain.PaymentRefunded { f := whole; f.RefundID = "R3"; return f }()), false},
+	})
+	if got := domain.Fold(booked).State(); got != domain.StateRefunded {
+		t.Errorf("refunded as a whole, it is %s", got)
+	}
+}
+
+// TestRefundThatFailsAfterAWriteOff: what came back is parked, and can be written
+// off as well.
+func TestRefundThatFailsAfterAWriteOff(t *testing.T) {
+	t.Parallel()
+	cb, r := callback(1, "T1", ten), refund(2, "R1", some)
+	failed := says(refund(3, "R1", some), domain.StatusFailed)
+	off := corrected(t, facts(kept(cb, domain.OutcomeParked, domain.ReasonUnknownOrder), parked(cb, domain.ReasonUnknownOrder),
+		kept(r, domain.OutcomeNoted, ""), unparked(r, "R1", some)), wants(domain.ActionWriteOff, "T1", ""))
+	refusedNow(t, off, wants(domain.ActionWriteOff, "T1", ""), domain.KindConflict, "0.00 CNY of it is left")
+	back := after(off, kept(failed, domain.OutcomeNoted, ""), takenBack(failed, unparked(r, "R1", some)))
+	_, ps := decide(t, back, wants(domain.ActionWriteOff, "T1", ""))
+	if len(ps) != 2 || ps[0].Amount != some {
+		t.Errorf("written off as %+v", ps)
+	}
+	again := refund(4, "R2", some)
+	step{"again", back, again, domain.OutcomeNoted, "", facts(unparked(again, "R2", some)), false}.run(t, at(noon.Add(2*time.Hour), domain.ConfirmNever))
+}
+
+// TestReversedMoneyThatWentBackIsNotGivenAgain: what people took back and the
+// payer has got, no two persons give to a wallet once more.
+func TestReversedMoneyThatWentBackIsNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	r := refund(5, "R1", some)
+	reversed := corrected(t, paid(), wants(domain.ActionReverse, "T1", ""))
+	back := after(reversed, domain.Fold(reversed).Notify(desk(), r, evidence, answer, 0).Facts...)
+	refusedNow(t, back, wants(domain.ActionCredit, "T1", ""), domain.KindConflict, "3.00 CNY of it was refunded")
+	failed := says(refund(6, "R1", some), domain.StatusFailed)
+	again := after(back, domain.Fold(back).Notify(desk(), failed, evidence, answer, 0).Facts...)
+	if p, _ := decide(t, again, wants(domain.ActionCredit, "T1", "")); p.State() != domain.StateCredited {
+		t.Errorf("the refund failed, and then it is %s", p.State())
+	}
+}

@@ -383,15 +383,15 @@ func (p Payment) sits(t Trade, f CorrectionProposed) error {
 		return notNow(f, "%s of it was refunded", t.Refunded)
 	case p.contested(t.TradeNo):
 		return notNow(f, "it is disputed")
-	case f.Amount != t.Amount:
-		return notNow(f, "its money is %s now, not %s", t.Amount, f.Amount)
+	case f.Amount != t.left():
+		return notNow(f, "its money is %s now, not %s", t.left(), f.Amount)
 	}
 	return nil
 }
 
 func (p Payment) writeOff(c Context, f CorrectionProposed, t Trade, issued CorrectionIssued) ([]Fact, error) {
 	switch {
-	case t.State != TradeParked:
+	case t.State != TradeParked && t.State != TradeWrittenOff:
 		return nil, notNow(f, "its money is not parked and confirmed")
 	case t.left() != f.Amount || !f.Amount.IsPositive():
 		return nil, notNow(f, "%s of it is left", t.left())

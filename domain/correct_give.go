@@ -41,6 +41,8 @@ func (p Payment) creditByHand(c Context, f CorrectionProposed, t Trade, issued C
 		return nil, notNow(f, "the order has its credit, by trade %s (R2)", quote(p.Settled))
 	case t.State.Decided() && t.State != TradeReversed:
 		return nil, notNow(f, "its money is %s: allocate it", t.State)
+	case t.Refunded.IsPositive():
+		return nil, notNow(f, "%s of it was refunded", t.Refunded)
 	case p.Closed == ClosedMerchant && t.State != TradeReversed:
 		return nil, notNow(f, "the merchant cancelled the order")
 	case p.IsPlaced() && (f.Account != p.Placed.Account || f.Amount != p.Placed.Amount):
@@ -94,14 +96,14 @@ func (p Payment) applyIssued(f CorrectionIssued) Payment {
 		switch f.Action {
 		case ActionReverse:
 			if t.State == TradeAllocated {
-				t.State, t.Account, t.returned = TradeParked, "", true
+				t.State, t.Account, t.returned, t.aside = TradeParked, "", true, Money{}
 			} else {
 				t.State = TradeReversed
 			}
 		case ActionMove:
 			t.Account = f.Account
 		case ActionWriteOff:
-			t.State = TradeWrittenOff
+			t.State, t.aside = TradeWrittenOff, Money{}
 		case ActionCredit, ActionAllocate:
 		}
 	})

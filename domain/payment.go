@@ -69,6 +69,7 @@ type Trade struct {
 	told     Money // how much the provider says it is; the zero Money where only people say it
 	given    ID    // what the correction corrects that gave it; zero for the first credit or allocation
 	returned bool  // an allocation of it was taken back
+	aside    Money // of it that is parked while the rest is not: a refund of parked money failed later
 }
 
 // MaxEqualNotices is how many deliveries of a payment are kept as events each.

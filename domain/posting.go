@@ -64,15 +64,11 @@ func allocatePostings(account AccountID, m Money) []Posting {
 
 // refundPostings take m from where the money sits now; excess of it, which is
 // more than was left of the money, from suspense.
-func refundPostings(ch ChannelID, from Posting, m, excess Money) []Posting {
-	ps := make([]Posting, 0, 3)
-	if from.Amount = minus(m, excess); !from.Amount.IsZero() {
-		ps = append(ps, from)
-	}
+func refundPostings(ch ChannelID, from []Posting, m, excess Money) []Posting {
 	if excess.IsPositive() {
-		ps = append(ps, Posting{Book: BookSuspense(ch), Amount: excess})
+		from = append(from, Posting{Book: BookSuspense(ch), Amount: excess})
 	}
-	return append(ps, Posting{Book: BookPSP(ch), Amount: m.Neg()})
+	return append(from, Posting{Book: BookPSP(ch), Amount: m.Neg()})
 }
 
 // negated is the exact opposite of ps.

@@ -219,19 +219,36 @@ func (p Payment) refundFacts(c Context, n Notice) []Fact {
 	if !due {
 		return nil
 	}
-	from := Posting{Book: BookParked}
+	from, excess := t.refundFrom(m)
+	var account AccountID
 	if t.inWallet() {
-		from = Posting{Book: BookWallet, Wallet: t.Account}
-	}
-	var excess Money
-	if left := t.left(); m.minor > left.minor {
-		excess = minus(m, left)
+		account = t.Account
 	}
 	return []Fact{PaymentRefunded{
-		TradeNo: n.TradeNo, RefundID: p.refundName(n, m), RefundNo: n.RefundNo, Account: from.Wallet,
+		TradeNo: n.TradeNo, RefundID: p.refundName(n, m), RefundNo: n.RefundNo, Account: account,
 		Amount: m, Excess: excess, Source: n.Source, Basis: c.basis(n), Dates: c.dates(n),
 		Postings: refundPostings(n.Channel, from, m, excess), Rules: RulesVersion,
 	}}
+}
+
+// refundFrom is where m is taken from, as the money sits now, and what is more
+// than was left of it.
+func (t Trade) refundFrom(m Money) (from []Posting, excess Money) {
+	take := func(q Posting, most Money) {
+		if q.Amount = (Money{min(m.minor, most.minor), m.currency}); q.Amount.IsPositive() {
+			from, m = append(from, q), minus(m, q.Amount)
+		}
+	}
+	if t.inWallet() {
+		take(Posting{Book: BookWallet, Wallet: t.Account}, t.left())
+		take(Posting{Book: BookParked}, t.aside)
+	} else {
+		take(Posting{Book: BookParked}, t.left())
+	}
+	if m.IsPositive() {
+		excess = m
+	}
+	return from, excess
 }
 
 // refundDue is how much of n is still to be booked. What is known to have gone

@@ -176,7 +176,7 @@ func (p Payment) changeRefund(n Notice, change func(*Refund)) Payment {
 }
 
 func (p Payment) applyRefunded(f PaymentRefunded) Payment {
-	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount) })
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.refund(f.Amount, f.Postings) })
 	n := Notice{TradeNo: f.TradeNo, RefundID: f.RefundID, RefundNo: f.RefundNo, ReceivedAt: f.Dates.ReceivedAt}
 	p = p.changeRefund(n, func(r *Refund) {
 		r.TradeNo, r.State, r.Booked, r.Account, r.postings = f.TradeNo, RefundBooked, f.Amount, f.Account, f.Postings
@@ -189,7 +189,7 @@ func (p Payment) applyRefunded(f PaymentRefunded) Payment {
 
 // applyRefundFailed: what came back is no part of a sum any more.
 func (p Payment) applyRefundFailed(f RefundFailed) Payment {
-	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.Refunded = plus(t.Refunded, f.Amount.Neg()) })
+	p.Trades = withTrade(p.Trades, f.TradeNo, func(t *Trade) { t.refund(f.Amount.Neg(), f.Postings) })
 	p.totals = slices.Clone(p.totals)
 	for i, s := range p.totals {
 		if s.of(f.TradeNo, f.Amount) {
@@ -200,20 +200,38 @@ func (p Payment) applyRefundFailed(f RefundFailed) Payment {
 	return p.changeRefund(n, func(r *Refund) { r.State = RefundReversed })
 }
 
-// left is what is left of the money where it sits: never below zero, and nothing
-// of what people took from there.
-func (t Trade) left() Money {
-	if t.State == TradeReversed || t.State == TradeWrittenOff {
-		return Money{0, t.Amount.currency}
+// refund takes m of the money, or gives it back, by ps. What comes back of parked
+// money is parked, wherever the rest went meanwhile.
+func (t *Trade) refund(m Money, ps []Posting) {
+	t.Refunded = plus(t.Refunded, m)
+	for _, q := range ps {
+		if q.Book == BookParked && t.State != TradeParked {
+			t.aside = plus(t.aside, q.Amount.Neg())
+		}
 	}
-	return Money{max(0, t.Amount.minor-t.Refunded.minor), t.Amount.currency}
+}
+
+// left is what is left of the money where it sits: never below zero, and nothing
+// of what people took from there or of what stayed parked.
+func (t Trade) left() Money {
+	switch t.State {
+	case TradeReversed:
+		return Money{0, t.Amount.currency}
+	case TradeWrittenOff:
+		return Money{t.aside.minor, t.Amount.currency}
+	default:
+		return Money{max(0, t.Amount.minor-t.Refunded.minor-t.aside.minor), t.Amount.currency}
+	}
 }
 
 // inWallet reports whether the money is in a wallet.
 func (t Trade) inWallet() bool { return t.State == TradeCredited || t.State == TradeAllocated }
 
 // gone reports whether all of the money went back to its payer.
-func (t Trade) gone() bool { return t.Refunded.IsPositive() && t.left().IsZero() }
+func (t Trade) gone() bool {
+	taken := t.State == TradeReversed || t.State == TradeWrittenOff
+	return t.Refunded.IsPositive() && (taken || t.Refunded.minor >= t.Amount.minor)
+}
 
 // minus is m − o for a part o of m.
 func minus(m, o Money) Money { return Money{m.minor - o.minor, m.currency} }
