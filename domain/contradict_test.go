@@ -51,6 +51,7 @@ func TestRefundsInACurrencyThatNeverCame(t *testing.T) {
 	dollars := domain.NewMoney(300, domain.USD)
 	r, wrong := refund(4, "R1", some), refund(2, "R1", dollars)
 	sum, wrongSum := cumulative(5, some), cumulative(3, dollars)
+	s := doubted(r, domain.DoubtUnsigned)
 	cb := received(callback(1, "T1", ten), noon.Add(2*time.Minute))
 	stage := func(n domain.Notice) []domain.Fact {
 		return facts(placed(), early(n), kept(cb, domain.OutcomeCredited, ""), credited(cb), differs(n, domain.CurrencyMismatch, "credited"))
@@ -62,8 +63,14 @@ func TestRefundsInACurrencyThatNeverCame(t *testing.T) {
 		},
 		{"by itself", stage(wrong), r, domain.OutcomeNoted, "", facts(refunded(r, "R1", some)), false},
 		{"the wrong one again", stage(wrong), wrong, domain.OutcomeRepeated, "", nil, false},
+		{"hinted and asked", after(stage(wrong), kept(s, domain.OutcomeHeld, domain.ReasonDoubtful)), asked(r), domain.OutcomeNoted, "",
+			facts(refunded(asked(r), "R1", some)), false},
 		{"summed up", stage(wrongSum), sum, domain.OutcomeNoted, "", facts(refunded(sum, "total:3.00", some)), false},
 	})
+	hinted := domain.Fold(after(stage(wrong), kept(s, domain.OutcomeHeld, domain.ReasonDoubtful))).WaitingRefunds()
+	if len(hinted) != 1 || hinted[0].State != domain.RefundHeld || hinted[0].Amount != some {
+		t.Errorf("after a hint wait %+v", hinted)
+	}
 }
 
 // TestFailuresOfAnotherTrade: a failure that names another trade than its refund
@@ -261,5 +268,45 @@ func TestReversedMoneyThatWentBackIsNotGivenAgain(t *testing.T) {
 	again := after(back, domain.Fold(back).Notify(desk(), failed, evidence, answer, 0).Facts...)
 	if p, _ := decide(t, again, wants(domain.ActionCredit, "T1", "")); p.State() != domain.StateCredited {
 		t.Errorf("the refund failed, and then it is %s", p.State())
+	}
+}
+
+// TestAnsweredRefundsWaitNoMore: a refund of which the provider told a sum that
+// holds it, or money that cannot be ours, is asked about no longer.
+func TestAnsweredRefundsWaitNoMore(t *testing.T) {
+	t.Parallel()
+	sum := with(cumulative(2, five), func(n *domain.Notice) { n.RefundID = "R1" })
+	booked := after(paid(), kept(cumulative(1, five), domain.OutcomeNoted, ""), refunded(cumulative(1, five), "total:5.00", five))
+	dollars := asked(refund(4, "R1", domain.NewMoney(300, domain.USD)))
+	for name, f := range map[string]struct{ hint, answer domain.Fact }{
+		"hinted, within a sum": {
+			kept(refund(3, "R1", two), domain.OutcomeHeld, domain.ReasonConfirmByQuery), kept(asked(sum), domain.OutcomeRepeated, ""),
+		},
+		"on its way, within a sum": {
+			kept(says(refund(3, "R1", two), domain.StatusWaiting), domain.OutcomeNoted, domain.ReasonNotPaid), kept(asked(sum), domain.OutcomeRepeated, ""),
+		},
+		"hinted without a number, in a sum without one": {
+			kept(refund(3, "", two), domain.OutcomeHeld, domain.ReasonDoubtful), kept(asked(cumulative(2, five)), domain.OutcomeRepeated, ""),
+		},
+		"in another currency": {
+			kept(refund(3, "R1", two), domain.OutcomeHeld, domain.ReasonConfirmByQuery), kept(dollars, domain.OutcomeNoted, ""),
+		},
+	} {
+		p := domain.Fold(after(booked, f.hint))
+		if got := p.WaitingRefunds(); len(got) != 1 {
+			t.Errorf("%s: before the answer wait %+v", name, got)
+		}
+		if got := p.Apply(f.answer).WaitingRefunds(); len(got) != 0 {
+			t.Errorf("%s: after the answer wait %+v", name, got)
+		}
+	}
+	failed := says(refund(4, "R1", some), domain.StatusFailed)
+	both := domain.Fold(facts(placed(), early(refund(3, "R1", some)), kept(failed, domain.OutcomeHeld, domain.ReasonConfirmByQuery))).WaitingRefunds()
+	if len(both) != 2 || both[0].State != domain.RefundHeld || both[1].State != domain.RefundPending {
+		t.Errorf("of a refund that waits and may have failed wait %+v", both)
+	}
+	early := domain.Fold(facts(placed(), kept(refund(3, "R1", two), domain.OutcomeHeld, domain.ReasonConfirmByQuery), early(asked(sum))))
+	if got := early.WaitingRefunds(); len(got) != 1 || got[0].State != domain.RefundPending {
+		t.Errorf("before its payment wait %+v", got)
 	}
 }

@@ -75,9 +75,13 @@ func (s tradeTotal) of(trade string, m Money) bool {
 func (p Payment) WaitingRefunds() []Refund {
 	var out []Refund
 	for _, r := range p.Refunds {
-		if r.waits() {
-			out = append(out, r)
+		if !r.waits() {
+			continue
 		}
+		if r.State == RefundPending {
+			r.State = RefundHeld // what a later message tells of it
+		}
+		out = append(out, r)
 	}
 	for _, n := range p.pending {
 		if n.About == AboutRefund && p.waitsStill(n) {

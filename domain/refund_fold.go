@@ -52,12 +52,13 @@ func (p Payment) holdRefund(n Notice) Payment {
 	}) {
 		return p
 	}
+	known, _ := p.refund(n.RefundID)
 	return p.changeRefund(n, func(r *Refund) {
 		if r.doubted != StatusFailed {
 			r.doubted = n.Status
 		}
-		if r.State == "" {
-			r.State = RefundHeld
+		if r.State == "" || r.named != known.named {
+			r.State, r.Amount, r.named = RefundHeld, Money{}, false
 		}
 		if r.Amount.IsZero() && !r.named {
 			r.Amount = n.Amount
@@ -70,6 +71,7 @@ func (p Payment) learnRefund(n Notice) Payment {
 	t, _ := p.Trade(n.TradeNo)
 	waits := !t.State.Decided()
 	if !waits && n.Amount.currency != t.Amount.currency {
+		p.Refunds = slices.DeleteFunc(slices.Clone(p.Refunds), n.ends)
 		return p
 	}
 	if waits && !slices.ContainsFunc(p.pending, n.tells) {
@@ -77,7 +79,10 @@ func (p Payment) learnRefund(n Notice) Payment {
 	}
 	if n.Total {
 		p.totals = withTotal(p.totals, n.TradeNo, n.Amount)
-		return p
+		if !slices.ContainsFunc(p.Refunds, n.ends) {
+			return p
+		}
+		return p.changeRefund(n, func(r *Refund) { r.State = wentThrough(waits) })
 	}
 	known, _ := p.refund(n.RefundID)
 	return p.changeRefund(n, func(r *Refund) {
@@ -87,10 +92,23 @@ func (p Payment) learnRefund(n Notice) Payment {
 		if !r.Booked.IsPositive() {
 			r.TradeNo = n.TradeNo
 		}
-		if r.State = RefundBooked; waits {
-			r.State = RefundPending
-		}
+		r.State = wentThrough(waits)
 	})
+}
+
+// wentThrough is the state of a refund that went through, by itself or within a
+// sum, and perhaps waits for its payment.
+func wentThrough(waits bool) RefundState {
+	if waits {
+		return RefundPending
+	}
+	return RefundBooked
+}
+
+// ends reports whether the wait of r, which nobody knew to have gone through, is
+// over with n.
+func (n Notice) ends(r Refund) bool {
+	return r.State == RefundWaiting && r.RefundID == n.RefundID && n.RefundID != ""
 }
 
 func withTotal(ts []tradeTotal, trade string, m Money) []tradeTotal {
@@ -119,7 +137,7 @@ func (p Payment) releaseRefunds(n Notice) Payment {
 		return p
 	}
 	rs := slices.DeleteFunc(slices.Clone(p.Refunds), func(r Refund) bool {
-		return n.answers(r) && r.State == RefundHeld && r.RefundID != n.RefundID
+		return n.answers(r) && r.State == RefundHeld && (r.RefundID == "" || r.RefundID != n.RefundID)
 	})
 	for i := range rs {
 		if !n.answers(rs[i]) {
