@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"counterfoil/domain"
@@ -25,6 +26,31 @@ func drawAfter(t *rapid.T, n domain.Notice) domain.Notice {
 	n.Status = rapid.SampledFrom([]domain.Status{
 		domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusFailed, domain.StatusWaiting, domain.StatusOther,
 	}).Draw(t, "went")
+	return n
+}
+
+// drawNarrow makes n one of few notices, so that many of a life are about the
+// same money, repeat each other or contradict each other.
+func drawNarrow(t *rapid.T, n domain.Notice) domain.Notice {
+	n.TradeNo = rapid.SampledFrom([]string{"T1", "T1", "T1", "T2", "T2", ""}).Draw(t, "narrow trade")
+	n.Status, n.Amount = domain.StatusPaid, rapid.SampledFrom([]domain.Money{ten, ten, ten, five}).Draw(t, "narrow amount")
+	about := rapid.IntRange(0, 7).Draw(t, "narrow about")
+	if about > 1 {
+		n.Amount = rapid.SampledFrom([]domain.Money{some, some, some, five, two, ten, domain.NewMoney(300, domain.USD)}).Draw(t, "part")
+	}
+	switch {
+	case about > 6:
+		n.About, n.DisputeID = domain.AboutDispute, rapid.SampledFrom([]string{"D1", "D1", "D2", ""}).Draw(t, "dispute id")
+		n.Status = rapid.SampledFrom([]domain.Status{
+			domain.StatusWithdrawn, domain.StatusWithdrawn, domain.StatusReinstated, domain.StatusLost,
+		}).Draw(t, "movement")
+	case about > 1:
+		n.About, n.RefundID = domain.AboutRefund, rapid.SampledFrom([]string{"R1", "R1", "R2", ""}).Draw(t, "refund id")
+		n.Status = rapid.SampledFrom([]domain.Status{
+			domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusFailed, domain.StatusWaiting,
+		}).Draw(t, "end")
+		n.Total = rapid.IntRange(0, 5).Draw(t, "sum") == 0
+	}
 	return n
 }
 
@@ -72,11 +98,32 @@ func TestR7WhatIsTakenWasSaid(t *testing.T) {
 				continue // takes nothing
 			}
 			n := w.basis(t, rests)
+			if trade, id := namedBy(f); n.TradeNo != trade || (n.RefundID+n.DisputeID != id && !strings.HasPrefix(id, "total:")) {
+				t.Fatalf("%+v rests on %+v about something else", f, n)
+			}
 			if n.Status != says || len(n.Doubts) > 0 || leavesOut(n.Notice()) || n.Decision.Outcome != domain.OutcomeNoted {
 				t.Fatalf("%+v rests on %+v", f, n)
 			}
 		}
 	})
+}
+
+// namedBy is the trade and the refund or dispute that a fact names.
+func namedBy(f domain.Fact) (trade, id string) {
+	switch f := f.(type) {
+	case domain.PaymentRefunded:
+		return f.TradeNo, f.RefundID
+	case domain.RefundFailed:
+		return f.TradeNo, f.RefundID
+	case domain.DisputeWithdrawn:
+		return f.TradeNo, f.DisputeID
+	case domain.DisputeReinstated:
+		return f.TradeNo, f.DisputeID
+	case domain.DisputeLost:
+		return f.TradeNo, f.DisputeID
+	default: // names none
+		return "", ""
+	}
 }
 
 // TestRefundsMoveOnce: each id once there and at most once back, by the exact
@@ -140,32 +187,6 @@ func TestDisputesMoveOnce(t *testing.T) {
 			case domain.DisputeLost:
 				move(f.DisputeID, "lost")
 			default: // no dispute
-			}
-		}
-	})
-}
-
-// TestHintsWaitUntilAnswered: what moves nothing because it may not move money
-// alone is asked about, in one way or another, or repeats what is known.
-func TestHintsWaitUntilAnswered(t *testing.T) {
-	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		for _, x := range w.fresh() {
-			n := x.notice
-			if x.verdict.Outcome != domain.OutcomeHeld || n.Source != domain.SourceCallback || len(x.verdict.Facts) == 0 {
-				continue
-			}
-			p := domain.Fold(w.log[:x.from+len(x.verdict.Facts)])
-			waits := len(p.Waiting())
-			switch n.About {
-			case domain.AboutRefund:
-				waits = len(p.WaitingRefunds())
-			case domain.AboutDispute:
-				waits = len(p.WaitingDisputes())
-			case domain.AboutPayment:
-			}
-			if waits == 0 {
-				t.Fatalf("%+v is held, and nobody is asked", n)
 			}
 		}
 	})

@@ -16,6 +16,7 @@ import (
 type world struct {
 	now     time.Time
 	confirm domain.ConfirmMode
+	narrow  bool   // notices are drawn from few values, and most are about refunds and disputes
 	made    uint32 // deliveries so far
 
 	log    []domain.Fact
@@ -51,6 +52,7 @@ func live(t *testing.T, holds invariant) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, confirm: domain.ConfirmNever, folds: make([]domain.Payment, 1)}
+		w.narrow = rapid.Bool().Draw(t, "narrow")
 		if rapid.IntRange(0, 3).Draw(t, "placed first") > 0 { // as most orders are
 			w.place(t)
 		}
@@ -69,6 +71,7 @@ func live(t *testing.T, holds invariant) {
 			"cancel":   w.cancel,
 			"propose":  w.propose,
 			"decide":   w.decide,
+			"correct":  w.correct,
 			"wait":     w.wait,
 			"confirm":  w.configure,
 		})
@@ -139,6 +142,9 @@ func (w *world) draw(t *rapid.T, s domain.Source) domain.Notice {
 		n.Run = "run-1"
 	}
 	n.Account = rapid.SampledFrom([]domain.AccountID{"", "", alice, bob}).Draw(t, "account")
+	if w.narrow {
+		return drawNarrow(t, n)
+	}
 	if rapid.IntRange(0, 2).Draw(t, "about") > 0 {
 		return n
 	}
@@ -268,6 +274,26 @@ func (w *world) decide(t *rapid.T) {
 		}
 		return domain.Verdict{Facts: fs}
 	})
+}
+
+// correct lets two persons do what the books allow.
+func (w *world) correct(t *rapid.T) {
+	q := domain.Correction{
+		Action:  rapid.SampledFrom(domain.Actions()).Draw(t, "action"),
+		TradeNo: rapid.SampledFrom([]string{"T1", "T1", "T2"}).Draw(t, "trade"),
+		Account: rapid.SampledFrom([]domain.AccountID{alice, bob, ""}).Draw(t, "account"), Reason: "ticket 13", By: "li",
+	}
+	if q.Action == domain.ActionReverse || q.Action == domain.ActionWriteOff {
+		q.Account = ""
+	}
+	proposal, fs, err := w.fold().Propose(w.context(), q, domain.Spent{})
+	if err != nil {
+		t.Skip("the books do not allow it")
+	}
+	w.append(t, try{verdict: domain.Verdict{Facts: fs}})
+	if fs, err = w.fold().Approve(w.context(), proposal.ID(), "wang", "", domain.Spent{}); err == nil {
+		w.append(t, try{verdict: domain.Verdict{Facts: fs}})
+	}
 }
 
 func (w *world) wait(t *rapid.T) {
