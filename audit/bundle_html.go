@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"counterfoil/domain"
+	"counterfoil/tamperlog"
 )
 
 //go:embed summary.html.tmpl
@@ -47,16 +48,26 @@ type summaryData struct {
 	Checkpoint string
 }
 
-// summary is the page for people: what happened, and how to check it.
-func (b *bundleWriter) summary(key string) ([]byte, error) {
+// summarized is what a summary is made of: all of it stands in the bundle.
+type summarized struct {
+	manifest manifest
+	head     tamperlog.Signed
+	key      string
+	events   []bundled
+	describe func(domain.Fact) string // nil leaves the words out
+}
+
+// page is the page for people: what happened, and how to check it.
+func (s summarized) page() ([]byte, error) {
+	m := s.manifest
 	d := summaryData{
-		Subject: b.o.Subject, Ledger: b.deps.Ledger.ID().String(), Mode: b.deps.Ledger.Mode(),
-		MadeAt: b.deps.Now.UTC().Format(stamp), Software: b.deps.Software, Size: b.head.Size, Root: b.head.Hex(), Key: key,
-		Events: len(b.events), Checkpoint: string(b.head.Note), Grades: b.grades(),
+		Subject: m.Subject, Ledger: m.Ledger, Mode: m.Mode,
+		MadeAt: m.MadeAt.UTC().Format(stamp), Software: m.Software, Size: s.head.Size, Root: s.head.Hex(), Key: s.key,
+		Events: len(s.events), Checkpoint: string(s.head.Note), Grades: s.grades(),
 	}
 	at := map[domain.Stream]*summaryPayment{}
 	var order []domain.Stream
-	for _, e := range b.events {
+	for _, e := range s.events {
 		p := at[e.Stream]
 		if p == nil {
 			p = &summaryPayment{Stream: string(e.Stream)}
@@ -66,24 +77,24 @@ func (b *bundleWriter) summary(key string) ([]byte, error) {
 		l := summaryLine{
 			Index: e.index, Recorded: e.entry.Meta.RecordedAt.UTC().Format(stamp), Type: e.Type, Actor: e.entry.Meta.Actor,
 		}
-		if b.deps.Describe != nil {
-			l.Says = b.deps.Describe(e.entry.Fact)
+		if s.describe != nil {
+			l.Says = s.describe(e.entry.Fact)
 		}
 		if f, ok := e.entry.Fact.(domain.PaymentNotified); ok {
 			l.Grade = f.Evidence.Grade
 		}
 		p.Lines = append(p.Lines, l)
 	}
-	for _, s := range order {
-		switch s.Category() {
+	for _, stream := range order {
+		switch stream.Category() {
 		case "payment":
-			d.Payments = append(d.Payments, *at[s])
+			d.Payments = append(d.Payments, *at[stream])
 		case "opening":
-			d.Openings = append(d.Openings, *at[s])
+			d.Openings = append(d.Openings, *at[stream])
 		case "draw":
-			d.Draws = append(d.Draws, *at[s])
+			d.Draws = append(d.Draws, *at[stream])
 		default:
-			d.Settings = append(d.Settings, *at[s])
+			d.Settings = append(d.Settings, *at[stream])
 		}
 	}
 	var out bytes.Buffer
@@ -92,9 +103,9 @@ func (b *bundleWriter) summary(key string) ([]byte, error) {
 }
 
 // grades are the totals of money by the grade of the notice it followed.
-func (b *bundleWriter) grades() []GradeTotal {
+func (s summarized) grades() []GradeTotal {
 	all, last := grades{}, map[domain.Stream]domain.Grade{}
-	for _, e := range b.events {
+	for _, e := range s.events {
 		if f, ok := e.entry.Fact.(domain.PaymentNotified); ok {
 			last[e.Stream] = f.Evidence.Grade
 			all.of(f.Evidence.Grade).Notices++

@@ -22,10 +22,12 @@ import (
 // Limits of a bundle that is read: foreign bytes come in here.
 const (
 	maxManifest    = 64 << 20
-	maxBundleFile  = 2 << 30
+	maxBundleFile  = 1 << 30
+	maxBundle      = 4 << 30 // all files together, unpacked
 	maxBundleFiles = 3*MaxBundleEvents + 1000
 	maxLine        = 4 << 20
 	maxSealedPart  = 16 << 20
+	maxSummary     = 512 << 20
 )
 
 // bundleFile are the only names a bundle may hold.
@@ -38,6 +40,7 @@ type bundleReader struct {
 	manifest manifest
 	hashes   map[string]manifestFile
 	events   []bundled
+	place    eventstore.Position     // in the store, of the last event that was read
 	streams  map[domain.Stream][]int // by revision: where in events
 }
 
@@ -107,7 +110,11 @@ func (b *bundleReader) readManifest() error {
 // checkFiles holds every file against the manifest, and the manifest against
 // what is there.
 func (b *bundleReader) checkFiles() error {
+	var total int64
 	for _, f := range b.manifest.Files {
+		if total += max(0, min(f.Bytes, maxBundle)); total > maxBundle {
+			return domain.E(domain.KindTooLarge, "the files have more than %d bytes together", int64(maxBundle))
+		}
 		if _, twice := b.hashes[f.Name]; twice || f.Name == manifestName {
 			return domain.E(domain.KindInvalid, "the manifest names %.100q twice, or itself", f.Name)
 		}
@@ -147,17 +154,33 @@ func (b *bundleReader) checkFile(want manifestFile) error {
 	return nil
 }
 
+// lines reads a file line by line: unpacked it may be far larger than the bundle.
+func (b *bundleReader) lines(name string) (*bufio.Scanner, func() error, error) {
+	f := b.files[name]
+	if f == nil {
+		return nil, nil, domain.E(domain.KindNotFound, "%s is missing", name)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, nil, domain.E(domain.KindInvalid, "%s cannot be read: %w", name, err)
+	}
+	s := bufio.NewScanner(io.LimitReader(r, maxBundleFile))
+	s.Buffer(nil, maxLine)
+	return s, r.Close, nil
+}
+
 // readEvents reads events and their proofs, in step.
-func (b *bundleReader) readEvents() error {
-	events, err := b.read(eventsName, maxBundleFile)
+func (b *bundleReader) readEvents() (err error) {
+	es, closeEvents, err := b.lines(eventsName)
 	if err != nil {
 		return err
 	}
-	proofs, err := b.read(proofsName, maxBundleFile)
+	defer func() { err = errors.Join(err, closeEvents()) }()
+	ps, closeProofs, err := b.lines(proofsName)
 	if err != nil {
 		return err
 	}
-	es, ps := scanLines(events), scanLines(proofs)
+	defer func() { err = errors.Join(err, closeProofs()) }()
 	for es.Scan() {
 		if len(b.events) == MaxBundleEvents {
 			return domain.E(domain.KindTooLarge, "more than %d events", MaxBundleEvents)
@@ -173,15 +196,9 @@ func (b *bundleReader) readEvents() error {
 		return domain.E(domain.KindForged, "%s has more lines than %s", proofsName, eventsName)
 	}
 	if err := errors.Join(es.Err(), ps.Err()); err != nil {
-		return domain.E(domain.KindInvalid, "a line has more than %d bytes: %w", maxLine, err)
+		return domain.E(domain.KindInvalid, "a line has more than %d bytes, or cannot be read: %w", maxLine, err)
 	}
 	return nil
-}
-
-func scanLines(data []byte) *bufio.Scanner {
-	s := bufio.NewScanner(bytes.NewReader(data))
-	s.Buffer(nil, maxLine)
-	return s
 }
 
 func (b *bundleReader) addEvent(line, proof []byte) error {
@@ -200,6 +217,11 @@ func (b *bundleReader) addEvent(line, proof []byte) error {
 	if n := len(b.events); n > 0 && b.events[n-1].index >= l.Index {
 		return domain.E(domain.KindForged, "event %d comes behind event %d", l.Index, b.events[n-1].index)
 	}
+	place, err := eventstore.ParsePosition(l.Position)
+	if err != nil || place <= b.place {
+		return domain.E(domain.KindForged, "event %d stands at position %.40q, behind %s", l.Index, l.Position, b.place)
+	}
+	b.place = place
 	pre, err := l.preimage()
 	if err != nil {
 		return err
@@ -243,12 +265,45 @@ func (b *bundleReader) arrange() error {
 	if len(b.streams) != len(b.manifest.Streams) {
 		return domain.E(domain.KindForged, "there are events of %d streams, the manifest names %d", len(b.streams), len(b.manifest.Streams))
 	}
+	about := 0
 	for s := range b.streams {
 		if err := b.belongs(s); err != nil {
 			return err
 		}
+		if ofChannels(s) || s.Category() == "draw" {
+			about++
+		}
+	}
+	if about == 0 {
+		return domain.E(domain.KindForged, "nothing of %s %.200s is in it", b.manifest.Subject.Kind, b.manifest.Subject.Name)
 	}
 	return nil
+}
+
+// publicKeys holds the manifest's keys and their files against the settings
+// among the events, which are proven.
+func (b *bundleReader) publicKeys() (int, error) {
+	rows, files := publicKeys(b.events)
+	for _, row := range b.manifest.Keys {
+		if !slices.Contains(rows, row) {
+			return 0, domain.E(domain.KindForged, "no settings of channel %.40q hold key %.80s (%.40s, obtained %.40q, %.120s)",
+				row.Channel, row.Fingerprint, row.Use, row.Obtained, row.File)
+		}
+	}
+	if len(b.manifest.Keys) != len(rows) {
+		return 0, domain.E(domain.KindForged, "the settings hold %d keys, the manifest names %d", len(rows), len(b.manifest.Keys))
+	}
+	for name := range b.files {
+		if _, ok := files[name]; strings.HasPrefix(name, "keys/") && !ok {
+			return 0, domain.E(domain.KindForged, "%s is no key of the settings", name)
+		}
+	}
+	for name, want := range files {
+		if got, err := b.read(name, int64(len(want))); err != nil || !bytes.Equal(got, want) {
+			return 0, errors.Join(domain.E(domain.KindForged, "%s is not the key that the settings hold", name), err)
+		}
+	}
+	return len(files), nil
 }
 
 // belongs refuses streams that are foreign to the subject.
@@ -345,6 +400,9 @@ func (b *bundleReader) secrets() (Secrets, error) {
 			return nil, err
 		}
 		id := domain.ChannelID(strings.TrimSuffix(channel, ".keys"))
+		if len(b.streams[domain.ChannelStream(id)]) == 0 {
+			return nil, domain.E(domain.KindForged, "%s is of a channel that is not in the bundle", name)
+		}
 		for line := range strings.Lines(string(text)) {
 			key, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(line, "\n"))
 			if err != nil {

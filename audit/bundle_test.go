@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -78,7 +79,7 @@ func TestBundlesVerify(t *testing.T) {
 	} {
 		b := w.bundle(o)
 		rep := w.check(b, w.treeKey())
-		if !rep.OK() || len(rep.Claims) != 8 || rep.Own || rep.Subject != o.Subject {
+		if !rep.OK() || len(rep.Claims) != 9 || rep.Own || rep.Subject != o.Subject {
 			t.Errorf("%s: %+v", name, rep.Claims)
 		}
 		if own := w.check(b); !own.OK() || !own.Own {
@@ -184,6 +185,18 @@ func rezip(t testing.TB, files map[string][]byte, mend bool) []byte {
 	return b.Bytes()
 }
 
+// onlyTheLedger leaves of a bundle the opening of the ledger alone.
+func onlyTheLedger(f map[string][]byte) {
+	for i := strings.Count(string(f["events.ndjson"]), "\n") - 1; i > 0; i-- {
+		dropLine(f, i)
+	}
+	maps.DeleteFunc(f, func(name string, _ []byte) bool {
+		return strings.HasPrefix(name, "evidence/") || strings.HasPrefix(name, "keys/")
+	})
+	f["manifest.json"] = regexp.MustCompile(`"streams":\[.*?\],"keys":\[.*?\]`).ReplaceAll(f["manifest.json"],
+		[]byte(`"streams":[{"stream":"ledger","events":1}],"keys":[]`))
+}
+
 // Bundles that are not what they say: each with the claim that must fail.
 func TestBadBundles(t *testing.T) {
 	t.Parallel()
@@ -254,6 +267,30 @@ func TestBadBundles(t *testing.T) {
 				}
 			}
 		}, true, audit.ClaimDecisions, "its evidence has SHA-256"},
+		"a key obtained otherwise": {func(f map[string][]byte) {
+			swap(t, f, "manifest.json", `"obtained":"`, `"obtained":"by the auditor from `)
+		}, true, audit.ClaimKeys, "no settings of channel"},
+		"a key untold": {func(f map[string][]byte) {
+			f["manifest.json"] = regexp.MustCompile(`"keys":\[.*?\],"files"`).ReplaceAll(f["manifest.json"], []byte(`"keys":[],"files"`))
+		}, true, audit.ClaimKeys, "the manifest names 0"},
+		"another public key": {func(f map[string][]byte) {
+			for name := range f {
+				if strings.HasPrefix(name, "keys/") {
+					f[name] = []byte("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n")
+				}
+			}
+		}, true, audit.ClaimKeys, "is not the key that the settings hold"},
+		"a public key more":    {func(f map[string][]byte) { f["keys/abc.pem"] = []byte("x") }, true, audit.ClaimKeys, "no key of the settings"},
+		"secrets of strangers": {func(f map[string][]byte) { f["secrets/none.keys"] = []byte("QUJD\n") }, true, audit.ClaimDecisions, "not in the bundle"},
+		"another log's key": {func(f map[string][]byte) {
+			f["log.key"] = []byte(foreign.treeKey() + "\n")
+		}, true, audit.ClaimCheckpoint, "log.key is not the key that signed it"},
+		"a position out of order": {func(f map[string][]byte) {
+			swap(t, f, "events.ndjson", `"position":"1"`, `"position":"99999"`)
+		}, true, audit.ClaimInclusion, "stands at position"},
+		"nothing of its subject": {func(f map[string][]byte) {
+			onlyTheLedger(f)
+		}, true, audit.ClaimStreams, "nothing of payment epay-c/C1 is in it"},
 		"another mode": {func(f map[string][]byte) { swap(t, f, "manifest.json", `"mode":"test"`, `"mode":"live"`) }, true, audit.ClaimStreams, "opens ledger"},
 	} {
 		files := unzip(t, good)
@@ -277,6 +314,29 @@ func TestBadBundles(t *testing.T) {
 		if rep := w.check(good[:n], key); rep.OK() {
 			t.Errorf("%d of %d bytes pass", n, len(good))
 		}
+	}
+}
+
+// The page for people is read first, so a changed one is never passed over.
+func TestAForgedSummaryIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.live()
+	good := w.bundle(payment("epay-a/A1"))
+	forged := unzip(t, good)
+	swap(t, forged, "summary.html", "payment.credited.v1", "payment.refunded.v1")
+	check := func(b []byte) audit.BundleReport {
+		rep, err := audit.VerifyBundle(t.Context(), bytes.NewReader(b), int64(len(b)), audit.BundleCheck{
+			Keys: []string{w.treeKey()}, Channels: w.strangers, Describe: func(f domain.Fact) string { return f.FactType() + " <b>" },
+		})
+		must(t, err)
+		return rep
+	}
+	if rep := check(good); !rep.Complete() || rep.Summary != audit.SummarySame {
+		t.Errorf("%q, %+v", rep.Summary, rep.Claims)
+	}
+	if rep := check(rezip(t, forged, true)); rep.Complete() || rep.Summary != audit.SummaryOther {
+		t.Errorf("forged: %q, %+v", rep.Summary, rep.Claims)
 	}
 }
 

@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"counterfoil/domain"
@@ -32,6 +34,7 @@ const (
 	ClaimCheckpoint = "checkpoint" // a head of this ledger's log, signed with the log's key
 	ClaimInclusion  = "inclusion"  // every event is in the log, at its place
 	ClaimStreams    = "streams"    // payments from their first event on, without a gap, and nothing foreign
+	ClaimKeys       = "keys"       // the providers' public keys are those of the settings
 	ClaimEvidence   = "evidence"   // sealed parts are those of their events
 	ClaimDecisions  = "decisions"  // the rules lead from the evidence to these facts and postings
 )
@@ -46,7 +49,19 @@ type BundleReport struct {
 	Own     bool     `json:"own_key"` // the log's key came out of the bundle itself: it proves nothing about whose log it is
 	Claims  []Claim  `json:"claims"`  //
 	Report  Report   `json:"report"`  // of the events, once they are known to be the log's
+	// Summary tells of summary.html, which proves nothing and is read all the same.
+	Summary SummaryVerdict `json:"summary"`
 }
+
+// SummaryVerdict is what is known of a bundle's page for people.
+type SummaryVerdict string
+
+// What a summary can be.
+const (
+	SummaryUnread SummaryVerdict = ""          // not compared
+	SummarySame   SummaryVerdict = "confirmed" // the page that follows from the events
+	SummaryOther  SummaryVerdict = "differs"   // changed, or made by a program with another page
+)
 
 // OK reports whether every claim holds.
 func (r BundleReport) OK() bool {
@@ -54,11 +69,12 @@ func (r BundleReport) OK() bool {
 }
 
 // Complete reports whether all that strangers can prove was proven: no evidence
-// is missing, and none of grade A could not be verified. What a shared secret
+// is missing, none of grade A could not be verified, and the page for people is
+// not known to be another than theirs. What a shared secret
 // or nothing at all bears out is told by its grade; personal fields stay sealed
 // by rule.
 func (r BundleReport) Complete() bool {
-	return r.Report.Evidence.Erased == 0 && len(r.Report.Evidence.Unverifiable) == 0
+	return r.Report.Evidence.Erased == 0 && len(r.Report.Evidence.Unverifiable) == 0 && r.Summary != SummaryOther
 }
 
 // BundleCheck says with what a bundle is verified.
@@ -66,6 +82,9 @@ type BundleCheck struct {
 	Keys []string // the log's public key and those of witnesses; none: the bundle's own
 	// Brought are heads kept by the auditor, of the same size as the bundle's.
 	Brought []Brought
+	// Describe puts a fact into the words of the summary, to make that again; nil
+	// to leave it.
+	Describe func(domain.Fact) string
 	// Channels makes channels that can verify evidence again from settings as
 	// they were recorded, with public keys and the secrets that the bundle holds.
 	Channels func([]domain.ChannelConfigured, Secrets) map[domain.ChannelID]providers.Channel
@@ -95,6 +114,10 @@ func VerifyBundle(ctx context.Context, r io.ReaderAt, size int64, c BundleCheck)
 		{ClaimCheckpoint, v.checkpoint},
 		{ClaimInclusion, v.inclusion},
 		{ClaimStreams, v.streams},
+		{ClaimKeys, func() (string, error) {
+			n, err := v.b.publicKeys()
+			return fmt.Sprintf("%d public keys of providers are those of the settings", n), err
+		}},
 		{ClaimEvidence, v.evidence},
 		{ClaimDecisions, func() (string, error) { return v.decisions(ctx) }},
 	}
@@ -109,7 +132,30 @@ func VerifyBundle(ctx context.Context, r io.ReaderAt, size int64, c BundleCheck)
 		}
 		v.rep.Claims = append(v.rep.Claims, Claim{s.name, true, text})
 	}
+	if v.rep.OK() {
+		v.rep.Summary = v.summary()
+	}
 	return v.rep, nil
+}
+
+// summary makes the page for people again, from what was proven.
+func (v *bundleCheck) summary() SummaryVerdict {
+	if v.Describe == nil {
+		return SummaryUnread
+	}
+	have, err := v.b.read(summaryName, maxSummary)
+	if err != nil {
+		return SummaryOther
+	}
+	key, err := v.b.read(logKeyName, 1024)
+	if err != nil {
+		return SummaryOther
+	}
+	want, err := summarized{v.b.manifest, v.head, strings.TrimSpace(string(key)), v.b.events, v.Describe}.page()
+	if err != nil || !bytes.Equal(want, have) {
+		return SummaryOther
+	}
+	return SummarySame
 }
 
 type bundleCheck struct {
@@ -141,16 +187,19 @@ func (v *bundleCheck) checkpoint() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	shown, err := v.b.read(logKeyName, 1024)
+	if err != nil {
+		return "", err
+	}
 	keys := v.Keys
 	if v.rep.Own = len(keys) == 0; v.rep.Own {
-		key, err := v.b.read(logKeyName, 1024)
-		if err != nil {
-			return "", err
-		}
-		keys = []string{string(key)}
+		keys = []string{string(shown)}
 	}
 	if v.head, err = tamperlog.OpenCheckpoint(msg, keys...); err != nil {
 		return "", err
+	}
+	if _, err := tamperlog.OpenCheckpoint(msg, string(shown)); err != nil {
+		return "", domain.E(domain.KindForged, "%s is not the key that signed it: %w", logKeyName, err)
 	}
 	v.rep.Size, v.rep.Root, v.rep.Keys = v.head.Size, v.head.Hex(), v.head.Keys
 	m := v.b.manifest.Checkpoint
@@ -201,16 +250,23 @@ func (v *bundleCheck) evidence() (string, error) {
 	if err := v.b.sealedParts(); err != nil {
 		return "", err
 	}
-	sealed, opened := 0, 0
+	sealed, opened, personal := 0, 0, 0
 	for _, e := range v.b.events {
 		if len(e.Sealed) > 0 {
 			sealed++
 		}
 		if e.opened != nil {
 			opened++
+			if _, notice := e.entry.Fact.(domain.PaymentNotified); !notice {
+				personal++
+			}
 		}
 	}
-	return fmt.Sprintf("%d sealed parts, %d of them opened", sealed, opened), nil
+	text := fmt.Sprintf("%d sealed parts, %d of them opened", sealed, opened)
+	if personal > 0 { // the log has no hash of them: they could be guessed by it
+		text += fmt.Sprintf("; %d hold personal fields: what they say is the word of whoever made the bundle", personal)
+	}
+	return text, nil
 }
 
 // decisions replays the bundle as if it were a log.

@@ -131,7 +131,7 @@ func TestBundlesOfWechatPayProveTheSignature(t *testing.T) {
 		b := w.bundleWith(payment(name), c.secrets)
 		rep := w.checkAs(b, strangersOfWechat(w), w.treeKey())
 		e := rep.Report.Evidence
-		if !rep.OK() || !rep.Complete() || e.Verified != c.verified || e.Untied != c.untied || !strings.Contains(rep.Claims[7].Text, c.says) {
+		if !rep.OK() || !rep.Complete() || e.Verified != c.verified || e.Untied != c.untied || !strings.Contains(rep.Claims[8].Text, c.says) {
 			t.Errorf("%+v\n%+v", rep.Claims, e)
 		}
 		if g := rep.Report.Grades; len(g) != 1 || g[0].Grade != domain.GradeA || g[0].Money[0] != yuan(t, "8.88") {

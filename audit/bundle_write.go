@@ -72,8 +72,11 @@ func (b *bundleWriter) write() error {
 	if err != nil {
 		return err
 	}
-	keys, err := b.keys()
-	if err != nil {
+	m := manifest{
+		Format: BundleFormat, Ledger: b.deps.Ledger.ID().String(), Mode: b.deps.Ledger.Mode(), MadeAt: domain.Instant(b.deps.Now),
+		Software: b.deps.Software, Subject: b.o.Subject, Checkpoint: manifestHead{b.head.Size, b.head.Hex()}, Keys: []manifestKey{},
+	}
+	if err := b.keys(&m); err != nil {
 		return err
 	}
 	for _, part := range []func() error{
@@ -81,13 +84,13 @@ func (b *bundleWriter) write() error {
 		func() error { return b.file(logKeyName, []byte(key+"\n")) },
 		b.lines, b.evidence, b.secrets,
 		func() error {
-			page, err := b.summary(key)
+			page, err := summarized{m, b.head, key, b.events, b.deps.Describe}.page()
 			if err != nil {
 				return err
 			}
 			return b.file(summaryName, page)
 		},
-		func() error { return b.manifest(keys) },
+		func() error { return b.manifest(m) },
 	} {
 		if err := part(); err != nil {
 			return err
@@ -173,9 +176,22 @@ func (b *bundleWriter) secrets() error {
 }
 
 // keys adds every public key of the channels, with how it was obtained.
-func (b *bundleWriter) keys() ([]manifestKey, error) {
-	out := []manifestKey{}
-	for _, e := range b.events {
+func (b *bundleWriter) keys(m *manifest) error {
+	rows, files := publicKeys(b.events)
+	m.Keys = append(m.Keys, rows...)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := b.file(name, files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publicKeys are the keys that settings among the events hold whole, each named
+// with how it was obtained, and the files they stand in.
+func publicKeys(events []bundled) (rows []manifestKey, files map[string][]byte) {
+	files = map[string][]byte{}
+	for _, e := range events {
 		cfg, ok := e.entry.Fact.(domain.ChannelConfigured)
 		if !ok {
 			continue
@@ -183,28 +199,18 @@ func (b *bundleWriter) keys() ([]manifestKey, error) {
 		for _, k := range cfg.PublicKeys {
 			file := "keys/" + strings.NewReplacer(":", "-", "/", "-").Replace(k.Fingerprint) + ".pem"
 			row := manifestKey{cfg.Channel, k.Fingerprint, k.Use, k.Obtained, file}
-			if slices.Contains(out, row) {
-				continue
+			if !slices.Contains(rows, row) {
+				rows = append(rows, row)
 			}
-			known := slices.ContainsFunc(out, func(o manifestKey) bool { return o.File == file })
-			out = append(out, row)
-			if known {
-				continue
-			}
-			if err := b.file(file, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.DER})); err != nil {
-				return nil, err
-			}
+			files[file] = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.DER})
 		}
 	}
-	return out, nil
+	return rows, files
 }
 
 // manifest is written last: it names every other file by its hash.
-func (b *bundleWriter) manifest(keys []manifestKey) error {
-	m := manifest{
-		Format: BundleFormat, Ledger: b.deps.Ledger.ID().String(), Mode: b.deps.Ledger.Mode(), MadeAt: domain.Instant(b.deps.Now),
-		Software: b.deps.Software, Subject: b.o.Subject, Checkpoint: manifestHead{b.head.Size, b.head.Hex()}, Keys: keys, Files: b.files,
-	}
+func (b *bundleWriter) manifest(m manifest) error {
+	m.Files = b.files
 	for s, n := range b.count {
 		m.Streams = append(m.Streams, manifestStream{s, n})
 	}

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -96,6 +97,26 @@ func TestTheOtherVerifierRefuses(t *testing.T) {
 		"another amount":    {func(f map[string][]byte) { swap(t, f, "events.ndjson", "0.01", "9.01") }, true, "inclusion"},
 		"an event left out": {func(f map[string][]byte) { dropLine(f, 2) }, true, "streams"},
 		"another subject":   {func(f map[string][]byte) { swap(t, f, "manifest.json", "epay-c/C1", "epay-c/C7") }, true, "streams"},
+		"an unknown member": {func(f map[string][]byte) { swap(t, f, "manifest.json", `"mode"`, `"mood":1,"mode"`) }, false, "manifest"},
+		"another log's key": {func(f map[string][]byte) { f["log.key"] = []byte(foreign.treeKey() + "\n") }, true, "checkpoint"},
+		"a position out of order": {func(f map[string][]byte) {
+			swap(t, f, "events.ndjson", `"position":"1"`, `"position":"99999"`)
+		}, true, "inclusion"},
+		"a member of an event":   {func(f map[string][]byte) { swap(t, f, "events.ndjson", `"stream"`, `"mood":1,"stream"`) }, true, "inclusion"},
+		"nothing of its subject": {func(f map[string][]byte) { onlyTheLedger(f) }, true, "streams"},
+		"a key obtained otherwise": {func(f map[string][]byte) {
+			swap(t, f, "manifest.json", `"obtained":"`, `"obtained":"by the auditor from `)
+		}, true, "keys"},
+		"another public key": {func(f map[string][]byte) {
+			for name := range f {
+				if strings.HasPrefix(name, "keys/") {
+					f[name] = []byte("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n")
+				}
+			}
+		}, true, "keys"},
+		"a public key more":    {func(f map[string][]byte) { f["keys/abc.pem"] = []byte("x") }, true, "keys"},
+		"secrets of strangers": {func(f map[string][]byte) { f["secrets/none.keys"] = []byte("QUJD\n") }, true, "keys"},
+		"evidence of no event": {func(f map[string][]byte) { f["evidence/999.json"] = nil }, true, "evidence"},
 		"other evidence": {func(f map[string][]byte) {
 			for name := range f {
 				if strings.HasSuffix(name, ".json") && strings.HasPrefix(name, "evidence/") {
@@ -113,6 +134,13 @@ func TestTheOtherVerifierRefuses(t *testing.T) {
 		if last := strings.Split(strings.TrimSpace(out), "\n"); !strings.HasPrefix(last[max(0, len(last)-2)], c.claim) {
 			t.Errorf("%s fails at another claim:\n%s", name, out)
 		}
+	}
+	withheld := unzip(t, good)
+	maps.DeleteFunc(withheld, func(name string, _ []byte) bool {
+		return strings.HasPrefix(name, "evidence/") && strings.HasSuffix(name, ".json")
+	})
+	if out, code := python(t, rezip(t, withheld, true), key); code != 4 || !strings.Contains(out, "the evidence of 1 notices is missing") {
+		t.Errorf("withheld evidence: %d\n%s", code, out)
 	}
 	if out, code := python(t, good[:len(good)/2], key); code != 5 {
 		t.Errorf("half a bundle: %d\n%s", code, out)

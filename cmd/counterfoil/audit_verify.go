@@ -31,7 +31,7 @@ func (p *program) verifyBundle(ctx context.Context, file string, o verifyOptions
 	if err != nil {
 		return domain.E(domain.KindUnavailable, "%w", err)
 	}
-	rep, err := audit.VerifyBundle(ctx, f, info.Size(), audit.BundleCheck{Keys: keys, Brought: brought, Channels: p.strangers})
+	rep, err := audit.VerifyBundle(ctx, f, info.Size(), audit.BundleCheck{Keys: keys, Brought: brought, Channels: p.strangers, Describe: describe})
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,15 @@ func (p *program) printBundle(file string, rep audit.BundleReport) error {
 	if rep.Own {
 		fmt.Fprintln(p.stdout, "look at: the log's key came out of the bundle itself; bring your own with --key, else anyone could have signed it")
 	}
+	if rep.Summary == audit.SummaryOther {
+		fmt.Fprintln(p.stdout, "look at: summary.html is not the page that this program makes of these events: it was changed, or another version wrote it; believe nothing on it")
+	}
 	switch {
 	case !rep.OK():
 		last := rep.Claims[len(rep.Claims)-1]
 		fmt.Fprintf(p.stdout, "verdict: FAILED at the claim %q: %s\n", last.Name, last.Text)
+	case rep.Summary == audit.SummaryOther:
+		fmt.Fprintln(p.stdout, "verdict: the events hold, and the summary is not known to be theirs")
 	case !rep.Complete():
 		fmt.Fprintln(p.stdout, "verdict: nothing is wrong, but evidence is missing, or was signed by a key that is not in the log")
 	default:

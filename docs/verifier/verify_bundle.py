@@ -10,9 +10,11 @@ Only the standard library is needed (Python 3.8 or newer), and two files beside 
 what each provider signs, and primitives.py, the signatures and the cipher that Python lacks. What is
 checked is written down, byte by byte, in docs/verify-by-hand.md.
 
-Exit status: 0 every claim holds, 5 one does not, 2 wrong usage.
+Exit status: 0 every claim holds, 4 they do and evidence is missing, 5 one does not, 2 wrong usage.
+summary.html proves nothing and is not looked at.
 """
 
+import base64
 import hashlib
 import re
 import sys
@@ -31,7 +33,9 @@ FORMATS = {
 NAMES = re.compile(r"(manifest\.json|checkpoint|log\.key|events\.ndjson|proofs\.ndjson|summary\.html|"
                    r"evidence/(0|[1-9][0-9]{0,18})\.(sealed|json)|keys/[a-zA-Z0-9-]{1,100}\.pem|"
                    r"secrets/[a-z0-9][a-z0-9-]{0,31}\.keys)")
-MAX_FILE, MAX_FILES = 1 << 30, 601_000
+MAX_FILE, MAX_FILES, MAX_BUNDLE = 1 << 30, 601_000, 4 << 30
+EVENT = {"index", "position", "stream", "revision", "id", "type", "data", "meta", "sealed_sha256"}
+MANIFEST = {"format", "ledger", "mode", "made_at", "software", "subject", "checkpoint", "streams", "keys", "files"}
 # Every fact that logs of this program's age hold. An event with another name was written by a newer
 # program: what it moves cannot be known here.
 TYPES = set("""
@@ -122,7 +126,9 @@ def path_root(index, size, leaf, path):
 
 
 def lines(data):
-    return [strict(line) for line in data.decode().split("\n") if line]
+    text = data.decode()
+    need(text.endswith("\n"), "a file of lines ends within one")
+    return [strict(line) for line in text[:-1].split("\n")]
 
 
 def category(stream):
@@ -153,6 +159,7 @@ class Bundle:
         need(len(infos) <= MAX_FILES, "too many files")
         for i in infos:
             need(NAMES.fullmatch(i.filename) and i.file_size <= MAX_FILE, "%r belongs into no bundle" % i.filename)
+        need(sum(i.file_size for i in infos) <= MAX_BUNDLE, "the files are too large together")
         self.names = [i.filename for i in infos]
         need(len(set(self.names)) == len(self.names), "a file stands twice")
         return "%d files" % len(self.names)
@@ -160,10 +167,12 @@ class Bundle:
     def manifest(self):
         self.m = strict(self.zip.read("manifest.json"))
         need(self.m["format"] in FORMATS, "format %r, this program reads %s" % (self.m["format"], " and ".join(FORMATS)))
+        need(set(self.m) == MANIFEST, "it has other members than a manifest: %s" % ", ".join(sorted(set(self.m) ^ MANIFEST)))
         return "%s of ledger %s (%s)" % (self.m["format"], self.m["ledger"], self.m["mode"])
 
     def files(self):
         named = {f["name"]: f for f in self.m["files"]}
+        need(len(named) == len(self.m["files"]), "the manifest names a file twice")
         need(set(named) == set(self.names) - {"manifest.json"}, "the manifest names other files than there are")
         for name, f in named.items():
             data = self.zip.read(name)
@@ -171,8 +180,9 @@ class Bundle:
         return "all as the manifest names them"
 
     def checkpoint(self):
-        key = self.given or self.zip.read("log.key").decode()
-        origin, size, root = open_note(self.zip.read("checkpoint").decode(), key).split("\n")[:3]
+        shown, note = self.zip.read("log.key").decode(), self.zip.read("checkpoint").decode()
+        origin, size, root = open_note(note, self.given or shown).split("\n")[:3]
+        need(not self.given or open_note(note, shown), "log.key is not the key that signed it")
         need(origin == "counterfoil/" + self.m["ledger"], "it is a checkpoint of log " + origin)
         self.size, self.root = int(size), b64(root)
         need(str(self.size) == size and len(self.root) == 32, "it is malformed")
@@ -183,7 +193,10 @@ class Bundle:
         self.events, proofs = lines(self.zip.read("events.ndjson")), lines(self.zip.read("proofs.ndjson"))
         need([e["index"] for e in self.events] == [p["index"] for p in proofs], "events and proofs do not match")
         need(all(a["index"] < b["index"] for a, b in zip(self.events, self.events[1:])), "events are out of order")
+        need(all(int(a["position"]) < int(b["position"]) for a, b in zip(self.events, self.events[1:])), "positions are out of order")
         for e, p in zip(self.events, proofs):
+            need(set(e) == EVENT and set(p) == {"index", "path"}, "event %d has other members than an event" % e["index"])
+            need(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", e["id"]), "event %d has no id" % e["index"])
             path = [b64(h) for h in p["path"]]
             need(all(len(h) == 32 for h in path) and path_root(e["index"], self.size, leaf_hash(e), path) == self.root,
                  "event %d is not in the log" % e["index"])
@@ -210,7 +223,8 @@ class Bundle:
                 need(self.claims(s, events), "%s is foreign to this subject" % s)
             else:
                 need(category(s) in beside and (category(s) not in ("channel", "policy") or channel_of(s) in channels), "%s is foreign" % s)
-        return "%d streams, each from its first event on" % len(found)
+        need(any(category(s) in subjects for s in found), "nothing of %s %s is in it" % (self.m["subject"]["kind"], self.m["subject"]["name"]))
+        return "%d streams, each from its first event on; whether events follow behind the last of each cannot be seen" % len(found)
 
     def claims(self, stream, events):
         """Whether a payment, an opening or a draw is one that the bundle is about."""
@@ -227,8 +241,29 @@ class Bundle:
                        any(p.get("wallet") == name for p in e["fact"].get("postings") or []) for e in events)
         return kind == "period" and any(e["fact"].get("dates", {}).get("period") == name for e in events)
 
+    def keys(self):
+        """The providers' public keys, as the manifest and the files show them, are those of the settings."""
+        rows, files = set(), {}
+        for e in self.events:
+            for k in (e["fact"].get("keys") or []) if e["type"] == "channel.configured.v1" else []:
+                name = "keys/%s.pem" % re.sub("[:/]", "-", k["fingerprint"])
+                rows.add((e["fact"]["channel"], k["fingerprint"], k["use"], k["obtained"], name))
+                files[name] = b64(k["der"])
+        said = [tuple(k[m] for m in ("channel", "fingerprint", "use", "obtained", "file")) for k in self.m["keys"]]
+        need(len(said) == len(rows) and set(said) == rows, "the manifest names other keys than the settings hold")
+        need({n for n in self.names if n.startswith("keys/")} == set(files), "there are other key files than the settings hold keys")
+        for name, der in files.items():
+            text = base64.b64encode(der).decode()
+            pem = "".join(line + "\n" for line in ["-----BEGIN PUBLIC KEY-----"] + re.findall(".{1,64}", text) + ["-----END PUBLIC KEY-----"])
+            need(self.zip.read(name) == pem.encode(), "%s is not the key that the settings hold" % name)
+        channels = {channel_of(e["stream"]) for e in self.events if category(e["stream"]) == "channel"}
+        need(all(n[len("secrets/"):-len(".keys")] in channels for n in self.names if n.startswith("secrets/")), "there are secrets of another channel")
+        return "%d public keys of providers are those of the settings" % len(files)
+
     def evidence(self):
-        opened = 0
+        opened, personal, self.missing = 0, 0, 0
+        shown = {n for n in self.names if n.startswith("evidence/")}
+        need(shown <= {"evidence/%d.%s" % (e["index"], k) for e in self.events for k in ("sealed", "json")}, "there is evidence of no event")
         for e in self.events:
             sealed, plain = "evidence/%d.sealed" % e["index"], "evidence/%d.json" % e["index"]
             if e["sealed_sha256"] == sha256(b"").hex():
@@ -240,7 +275,12 @@ class Bundle:
                 need(sha256(data).hex() == said["sha256"] and len(data) == said["size"], plain + " is not what was kept")
                 e["kept"] = strict(data)
                 opened += 1
-        return "%d messages of providers are those that were kept" % opened
+            elif e["type"] == "payment.notified.v1":
+                self.missing += 1
+            elif plain in self.names:
+                personal += 1
+        return "%d messages of providers are those that were kept, %d are missing; what %d parts with personal fields say is the word of whoever " \
+               "made the bundle" % (opened, self.missing, personal)
 
     def signatures(self):
         keys, count, grades = {}, Counter(), Counter()
@@ -307,7 +347,7 @@ class Bundle:
         return "every event's postings sum to zero; to wallets: %s; money by grade: %s" % (listed(total) or "nothing", listed(by_grade) or "none")
 
 
-CLAIMS = ("container", "manifest", "files", "checkpoint", "inclusion", "streams", "evidence", "signatures", "books")
+CLAIMS = ("container", "manifest", "files", "checkpoint", "inclusion", "streams", "keys", "evidence", "signatures", "books")
 
 
 def main(args):
@@ -332,6 +372,10 @@ def main(args):
             return 5
     if key is None:
         print("look at: the log's key came out of the bundle itself, so anyone could have signed it")
+    print("not looked at: summary.html, and when and by what the bundle says it was made; they prove nothing")
+    if b.missing:
+        print("verdict: nothing is wrong, but the evidence of %d notices is missing" % b.missing)
+        return 4
     print("verdict: every claim holds")
     return 0
 
