@@ -33,7 +33,7 @@ func (s *Server) registerEvents(api huma.API) {
 		OperationID: "list-events", Method: http.MethodGet, Path: "/v1/events", Summary: "Replay the log",
 		Description: "NDJSON: one event a line in order of position, data and meta as the very bytes that were stored. " +
 			"With follow=true the answer goes on with new events as they come. A stream that ends without its last " +
-			"chunk was broken off: go on behind the last position read.",
+			"chunk was broken off, as one is that nobody reads for 30 s: go on behind the last position read.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "One JSON object a line: position, stream, revision, id, type, data, meta, sealed_sha256[, sealed]",
 			Content:     map[string]*huma.MediaType{"application/x-ndjson": {}},

@@ -31,7 +31,7 @@ func Ops(reg *prometheus.Registry, software string, ready func(context.Context) 
 	})
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, software) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	return mux
+	return sending(mux, DefaultSendWithin)
 }
 
 func say(w http.ResponseWriter, status int, text string, notes ...string) {

@@ -62,6 +62,7 @@ type Config struct {
 	TrustedProxies []string      // CIDRs whose X-Forwarded-For is believed
 	Retention      time.Duration // how long evidence is kept at least; 0 means DefaultRetention
 	TreePublic     bool          // /checkpoint and /tile/ need no key
+	SendWithin     time.Duration // how long a client may leave an answer unread; 0 means DefaultSendWithin
 }
 
 // Server serves the API.
@@ -89,6 +90,9 @@ func New(d Deps, cfg Config) (*Server, error) {
 	if cfg.Retention == 0 {
 		cfg.Retention = DefaultRetention
 	}
+	if cfg.SendWithin == 0 {
+		cfg.SendWithin = DefaultSendWithin
+	}
 	m, err := newMetrics(d.Metrics)
 	if err != nil {
 		return nil, err
@@ -115,7 +119,7 @@ func (s *Server) Drain() { s.drain() }
 // callback.
 func (s *Server) Handler() http.Handler {
 	api, tree := s.guard(s.api()), s.treeHandler()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, callbackPath):
 			s.callback(w, r, p[len(callbackPath):])
@@ -129,6 +133,7 @@ func (s *Server) Handler() http.Handler {
 			notHere(w, r)
 		}
 	})
+	return sending(all, s.cfg.SendWithin)
 }
 
 // callbackPath is in front of a channel's id in its callback address.
