@@ -76,7 +76,7 @@ func TestOutcomeStaysOpen(t *testing.T) {
 	t.Parallel()
 	server := play(t, esdbtest.Options{})
 	o := quick(server.ConnectionString())
-	o.Wait = 700 * time.Millisecond
+	o.Wait = 2 * time.Second
 	s := open(t, o)
 	server.Always(esdbtest.AbortedAfter)
 	_, err := s.Append(t.Context(), "s", eventstore.NoStream, names("e", 0, 2))

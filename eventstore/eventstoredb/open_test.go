@@ -131,7 +131,7 @@ func TestCredentials(t *testing.T) {
 	ca := write("ca.pem", root)
 	server := play(t, esdbtest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}, User: "admin", Password: "changeit"})
 	o := quick(server.ConnectionString() + "&tlsCaFile=" + ca)
-	o.Connect = 700 * time.Millisecond
+	o.Connect = 3 * time.Second
 	wantOpen(t, o, domain.KindDenied, "Not Authenticated")
 
 	o.UserFile, o.PasswordFile = write("user", "admin\n"), write("wrong", "changeme\n")

@@ -247,7 +247,7 @@ func TestServersThatAreNoStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := assembly.OpenEvents(t.Context(), configured(t, c.lines), assembly.StoreOptions{Connect: time.Second})
+			s, err := assembly.OpenEvents(t.Context(), configured(t, c.lines), assembly.StoreOptions{Connect: 4 * time.Second})
 			if s != nil {
 				t.Errorf("a store comes with %v", err)
 			}
