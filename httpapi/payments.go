@@ -153,8 +153,13 @@ func (s *Server) allowedPayment(ctx context.Context, channel, orderNo string) (d
 		return ch, ledger.View{}, err
 	}
 	v, err := s.Ledger.Payment(ctx, ch, orderNo)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = allowAccount(keyOf(ctx), v.Payment.Placed.Account)
+	case domain.KindOf(err) == domain.KindNotFound && s.Channels[ch] == nil:
+		err = domain.E(domain.KindNotFound, "nothing is known of an order %q in a channel %s, which is not configured here", orderNo, ch)
+	case domain.KindOf(err) == domain.KindNotFound:
+		err = domain.E(domain.KindNotFound, "nothing is known of an order %q in channel %s: it was not placed, and no callback named it", orderNo, ch)
 	}
 	return ch, v, err
 }

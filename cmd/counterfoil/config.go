@@ -58,7 +58,7 @@ func (p *program) checkConfig(context.Context) error {
 	t := newTable("SETTING", "VALUE")
 	err = printRows(p, rows, t, func(r configRow) { t.add(r.Setting, r.Value) })
 	if err == nil {
-		p.say("The configuration is good: %d channels.", len(cfg.Channels))
+		p.say("The configuration is good. Channels: %d.", len(cfg.Channels))
 	}
 	return err
 }
@@ -105,8 +105,13 @@ func setting(name string, v reflect.Value) []configRow {
 	case fmt.Stringer:
 		return []configRow{{name, x.String()}}
 	}
-	if v.Kind() == reflect.Struct {
+	switch {
+	case v.Kind() == reflect.Struct:
 		return flatten(name+".", v)
+	case v.Kind() == reflect.Pointer && v.IsNil():
+		return []configRow{{name, ""}}
+	case v.Kind() == reflect.Pointer:
+		return setting(name, v.Elem())
 	}
 	return []configRow{{name, v.Interface()}}
 }

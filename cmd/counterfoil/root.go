@@ -89,7 +89,7 @@ func (p *program) run(ctx context.Context) int {
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -97,7 +97,25 @@ func (p *program) run(ctx context.Context) int {
 	if !errors.As(err, &said) || said.err != nil {
 		fmt.Fprintln(p.stderr, "counterfoil:", err)
 	}
+	if !p.started && domain.KindOf(err) == domain.KindInternal { // of the flags' library, which says no more
+		fmt.Fprint(p.stderr, usageOf(cmd))
+	}
 	return p.exitCode(err)
+}
+
+// usageOf is what a command takes, for who called it wrongly.
+func usageOf(cmd *cobra.Command) string {
+	var b strings.Builder
+	if cmd.HasSubCommands() {
+		cmd.SuggestionsMinimumDistance = 2
+		for _, name := range cmd.SuggestionsFor(cmd.Flags().Arg(0)) {
+			fmt.Fprintf(&b, "Did you mean `%s %s`?\n", cmd.CommandPath(), name)
+		}
+	} else {
+		fmt.Fprintf(&b, "Usage: %s\n", cmd.UseLine())
+	}
+	fmt.Fprintf(&b, "See `%s --help`.\n", cmd.CommandPath())
+	return b.String()
 }
 
 // verdict ends a command with a code of its own. Without an err everything was
