@@ -69,7 +69,7 @@ func (d Deps) unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error)
 	if d.Keys != nil && d.Keys.gone(r.Stream) {
 		return nil, errKeyGone
 	}
-	return d.Ledger.Unseal(ctx, r)
+	return d.Ledger.Open(ctx, r)
 }
 
 // Scratch is an empty set of rows.

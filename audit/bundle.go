@@ -279,6 +279,10 @@ func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 	if err != nil {
 		return err
 	}
+	erased, err := erasedThrough(events)
+	if err != nil {
+		return err
+	}
 	for _, e := range events {
 		if e.Position > c.last {
 			break // not signed yet
@@ -286,7 +290,7 @@ func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 		if len(c.events) == MaxBundleEvents {
 			return domain.E(domain.KindTooLarge, "a bundle holds at most %d events: choose a smaller subject", MaxBundleEvents)
 		}
-		b, err := c.prove(ctx, e)
+		b, err := c.prove(ctx, e, e.Revision < erased)
 		if err != nil {
 			return fmt.Errorf("event at position %s: %w", e.Position, err)
 		}
@@ -296,7 +300,25 @@ func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 	return nil
 }
 
-func (c *collection) prove(ctx context.Context, e eventstore.Recorded) (b bundled, err error) {
+// erasedThrough is the revision up to which, without itself, sealed parts of a
+// stream were erased, whether or not a backup brought their key back.
+func erasedThrough(events []eventstore.Recorded) (end uint64, err error) {
+	for _, r := range events {
+		if r.Type != domain.TypeEvidenceErased {
+			continue
+		}
+		e, err := ledger.Decode(r)
+		if err != nil {
+			return 0, err
+		}
+		if f, ok := e.Fact.(domain.EvidenceErased); ok {
+			end = max(end, f.Through+1)
+		}
+	}
+	return end, nil
+}
+
+func (c *collection) prove(ctx context.Context, e eventstore.Recorded, erased bool) (b bundled, err error) {
 	b.Recorded = e
 	if b.entry, err = ledger.Decode(e); err != nil {
 		return b, err
@@ -315,9 +337,12 @@ func (c *collection) prove(ctx context.Context, e eventstore.Recorded) (b bundle
 	if _, placed := b.entry.Fact.(domain.PaymentPlaced); len(e.Sealed) == 0 || placed && !c.o.Personal {
 		return b, nil
 	}
-	b.opened, err = c.deps.Ledger.Unseal(ctx, e)
+	if erased {
+		return b, nil // the bundle says so by leaving it out
+	}
+	b.opened, err = c.deps.Ledger.Open(ctx, e)
 	if domain.KindOf(err) == domain.KindNotFound {
-		err = nil // erased: the bundle says so by leaving it out
+		err = nil // its key is lost: it is left out, too
 	}
 	return b, err
 }

@@ -278,7 +278,7 @@ func (s *shard) missing(ctx context.Context, st *state, e ledger.Entry) (plain [
 	if len(st.erasures) == 0 {
 		return nil, true, nil
 	}
-	plain, err = d.Ledger.Unseal(ctx, e.Recorded)
+	plain, err = d.Ledger.Open(ctx, e.Recorded)
 	if domain.KindOf(err) == domain.KindNotFound {
 		return nil, true, nil
 	}

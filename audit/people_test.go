@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"strings"
 	"testing"
 	"time"
 
+	"counterfoil/audit"
 	"counterfoil/domain"
+	"counterfoil/eventstore"
 	"counterfoil/ledger"
 )
 
@@ -55,6 +58,53 @@ func TestErasedIsAClassOfItsOwn(t *testing.T) {
 	w.open()
 	if rep := w.verify(); rep.OK() || !strings.Contains(rep.Findings[0].Text, "no erasure stands behind it") {
 		t.Errorf("a lost key: %+v", rep.Findings)
+	}
+}
+
+// TestErasedStaysErasedWhenItsKeyComesBack: a backup of the keys brings nothing
+// back to anybody's eyes, and verify names it.
+func TestErasedStaysErasedWhenItsKeyComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.place(trusting, "E1", "user:1", "10.00")
+	w.callback(trusting, "E1", "TE1", "10.00", domain.OutcomeCredited)
+	s := domain.PaymentStream(trusting, "E1")
+	key, err := w.ops.DataKey(t.Context(), s)
+	must(t, err)
+	w.later(domain.MinRetention + 24*time.Hour)
+	_, err = w.eraseAsAPI(trusting, "E1")
+	must(t, err)
+	w.callback(trusting, "E1", "TE1", "10.00", domain.OutcomeRepeated) // sealed with a key of its own
+	w.fold()
+	id := sha256.Sum256([]byte(s))
+	exec(t, raw(t, w.file("operations.db")), "INSERT INTO data_keys (id, key) VALUES (?, ?)", id[:16], key[:])
+	events, err := w.events.ReadStream(t.Context(), s, eventstore.ReadOptions{Sealed: true})
+	must(t, err)
+	opened := 0
+	for _, e := range events {
+		if len(e.Sealed) == 0 {
+			continue
+		}
+		switch _, err := w.ledger.Unseal(t.Context(), e); domain.KindOf(err) { //nolint:exhaustive // nothing else is meant to come
+		case domain.KindNotFound:
+		default:
+			opened++
+			if err != nil || e.Position != events[len(events)-1].Position {
+				t.Errorf("revision %d was erased and opens: %v", e.Revision, err)
+			}
+		}
+	}
+	shown := 0
+	for name := range unzip(t, w.bundle(audit.BundleOptions{Subject: audit.Subject{Kind: audit.SubjectPayment, Name: "epay-a/E1"}, Personal: true})) {
+		if strings.HasPrefix(name, "evidence/") && strings.HasSuffix(name, ".json") {
+			shown++
+		}
+	}
+	if opened != 1 || shown != 1 {
+		t.Errorf("%d parts open, %d stand in the bundle, want that of the last notice", opened, shown)
+	}
+	if rep := w.verify(); rep.OK() || !strings.Contains(rep.Findings[0].Text, "the key is there") {
+		t.Errorf("%+v", rep.Findings)
 	}
 }
 

@@ -132,7 +132,7 @@ func (l *Ledger) part(ctx context.Context, e Entry, q Erasure) (domain.ErasedPar
 	out := domain.ErasedPart{
 		Revision: e.Revision, Event: e.ID, Sealed: hex.EncodeToString(e.SealedHash[:]), Verdict: domain.PartPersonal,
 	}
-	plain, err := l.Unseal(ctx, e.Recorded)
+	plain, err := l.Open(ctx, e.Recorded)
 	if err != nil {
 		return out, err
 	}

@@ -113,10 +113,24 @@ func Decode(r eventstore.Recorded) (Entry, error) {
 }
 
 // Unseal opens the sealed part of an event that was read with it. A destroyed
-// key is KindNotFound.
+// key is KindNotFound, and so is a part that was erased and whose key came back
+// from a backup: what was erased is shown to nobody.
 func (l *Ledger) Unseal(ctx context.Context, r eventstore.Recorded) ([]byte, error) {
+	erased, generation, err := l.Erased(ctx, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case erased:
+		return nil, errErased(r)
+	}
+	return l.unsealWith(ctx, r, generation)
+}
+
+// Open is Unseal for who knows a stream's erasures: it opens whatever there is a
+// key for, without a look at them.
+func (l *Ledger) Open(ctx context.Context, r eventstore.Recorded) ([]byte, error) {
 	plain, err := l.unsealWith(ctx, r, 0)
-	if err == nil || (domain.KindOf(err) != domain.KindNotFound && domain.KindOf(err) != domain.KindCorrupt) {
+	if k := domain.KindOf(err); err == nil || k != domain.KindNotFound && k != domain.KindCorrupt {
 		return plain, err
 	}
 	erased, generation, lookErr := l.Erased(ctx, r)
@@ -124,11 +138,15 @@ func (l *Ledger) Unseal(ctx context.Context, r eventstore.Recorded) ([]byte, err
 	case lookErr != nil:
 		return nil, lookErr
 	case erased:
-		return nil, domain.E(domain.KindNotFound, "the sealed part of revision %d of %s was erased", r.Revision, r.Stream)
+		return nil, errErased(r)
 	case generation > 0:
 		return l.unsealWith(ctx, r, generation)
 	}
 	return nil, err
+}
+
+func errErased(r eventstore.Recorded) error {
+	return domain.E(domain.KindNotFound, "the sealed part of revision %d of %s was erased", r.Revision, r.Stream)
 }
 
 // unsealWith opens the sealed part of an event with one of its stream's keys.
