@@ -121,6 +121,7 @@ func verify(ctx context.Context, d Deps, progress func(Progress), near int) (Rep
 		deps: d, head: rep.Head, mark: rowsAt, progress: progress, near: near, seals: seals,
 		workers: max(2, min(8, runtime.GOMAXPROCS(0))),
 	}
+	w.tree.made = seals.node
 	inspection := startInspection(ctx, d)
 	defer inspection.end()
 	if w.closings, err = readClosings(ctx, d.Log, rep.Head); err != nil {

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -57,13 +59,21 @@ type seals struct {
 	broken int               // events that are not where they were sealed
 	heads  []Head
 	roots  map[uint64]string // of the log at the sizes of heads
+	tiles  map[int]upperTile   // that were read last, by level
 	rep    *Report
+}
+
+// upperTile is a part of the tree's files above the leaves.
+type upperTile struct {
+	n      uint64
+	hashes []byte
+	told   bool // that its level is wrong
 }
 
 // newSeals opens the tree, before the head of the log is read: what is sealed
 // is in the log.
 func newSeals(d Deps, rep *Report) (*seals, error) {
-	s := &seals{rep: rep, roots: map[uint64]string{}}
+	s := &seals{rep: rep, roots: map[uint64]string{}, tiles: map[int]upperTile{}}
 	origin := tamperlog.Origin(d.Ledger.ID())
 	for _, b := range d.Brought {
 		if b.Origin != origin {
@@ -164,6 +174,36 @@ func (s *seals) take(e *eventstore.Recorded, leaf [32]byte, log *tree) error {
 		s.next = s.next[1:]
 	}
 	return nil
+}
+
+// node holds the tree's files above the leaves against the log: they are served
+// to whoever follows the log, and proofs are made of them. Where leaves differ
+// already, that is told of them.
+func (s *seals) node(level int, n uint64, root [32]byte) {
+	width := s.size >> (tileHeight * level)
+	t := s.tiles[level]
+	if s.folder == nil || s.broken > 0 || n >= width || t.told {
+		return
+	}
+	const entries = 1 << tileHeight
+	if t.hashes == nil || t.n != n/entries {
+		t.n = n / entries
+		data, err := s.folder.Tile(tamperlog.Tile{Level: level, N: t.n, Width: int(min(entries, width-t.n*entries))}, s.size)
+		if err != nil {
+			t.told = true
+			s.tiles[level] = t
+			s.wrong(0, fmt.Sprintf("level %d of the tree's files cannot be read: %v", level, err))
+			return
+		}
+		t.hashes = data
+	}
+	at := n % entries * sha256.Size
+	if found := t.hashes[at : at+sha256.Size]; !bytes.Equal(found, root[:]) {
+		t.told = true
+		s.wrong(0, fmt.Sprintf("level %d of the tree's files has %x for events %d to %d, which come to %x: `counterfoil tree rebuild` makes it again",
+			level, found, n<<(tileHeight*level), (n+1)<<(tileHeight*level)-1, root))
+	}
+	s.tiles[level] = t
 }
 
 func (s *seals) moved(at eventstore.Position, text string) {

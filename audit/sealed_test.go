@@ -196,6 +196,36 @@ func TestAChangedTreeIsTold(t *testing.T) {
 	}
 }
 
+// The hashes above the leaves are served and make proofs: they are held against
+// the log, too, and a file of them that is gone is told.
+func TestAChangedHashTileIsTold(t *testing.T) {
+	t.Parallel()
+	base := newWorld(t)
+	base.live()
+	base.fill(700)
+	if rep := base.verify(); !rep.OK() || rep.Tree.Sealed < 768 {
+		t.Fatalf("%+v %+v", rep.Tree, rep.Findings)
+	}
+	base.close()
+	for says, change := range map[string]func(file string){
+		"level 1 of the tree's files has": func(file string) {
+			b, err := os.ReadFile(file)
+			must(t, err)
+			b[2*32+5] ^= 1 // the third hash
+			must(t, os.WriteFile(file, b, 0o600))
+		},
+		"level 1 of the tree's files cannot be read": func(file string) { must(t, os.Remove(file)) },
+	} {
+		w := base.copy(t)
+		change(w.file("tree/tile-1"))
+		w.open()
+		if rep := w.verify(); len(rep.Findings) != 1 || !strings.Contains(rep.Findings[0].Text, says) {
+			t.Errorf("%s: %+v", says, rep.Findings)
+		}
+		w.close()
+	}
+}
+
 // Without a tree the rest is checked, and the report says that it is no proof:
 // whoever cut off or rewrote a log takes its tree away, too. A head that the
 // auditor brings stands in for it.

@@ -11,15 +11,24 @@ import (
 type tree struct {
 	size  uint64
 	roots [][32]byte // of the complete subtrees, largest first
+	// made is told of each complete subtree that is an entry of a hash tile: of a
+	// level from 1 on, the n-th there; nil for nobody.
+	made func(level int, n uint64, root [32]byte)
 }
+
+// tileHeight is how many levels of the tree lie between two levels of tiles.
+const tileHeight = 8
 
 func (t *tree) add(leaf [32]byte) {
 	t.size++
 	t.roots = append(t.roots, leaf)
-	for range bits.TrailingZeros64(t.size) {
+	for level := 1; level <= bits.TrailingZeros64(t.size); level++ {
 		n := len(t.roots)
 		t.roots[n-2] = node(t.roots[n-2], t.roots[n-1])
 		t.roots = t.roots[:n-1]
+		if t.made != nil && level%tileHeight == 0 {
+			t.made(level/tileHeight, t.size>>level-1, t.roots[n-2])
+		}
 	}
 }
 
