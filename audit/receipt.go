@@ -95,6 +95,16 @@ type receiptJSON struct {
 	Checkpoint string       `json:"checkpoint"`
 }
 
+// ProvesCredit tells whether a fact is what receipts are made of: money that an
+// account was credited with.
+func ProvesCredit(f domain.Fact) bool {
+	switch f.(type) {
+	case domain.PaymentCredited, domain.PaymentAllocated:
+		return true
+	}
+	return false
+}
+
 // MakeReceipt is the receipt for the credit of an order: its payment.credited,
 // else its payment.allocated. KindNotFound when no money was credited, or it is
 // not sealed yet.

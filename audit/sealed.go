@@ -59,7 +59,7 @@ type seals struct {
 	broken int               // events that are not where they were sealed
 	heads  []Head
 	roots  map[uint64]string // of the log at the sizes of heads
-	tiles  map[int]upperTile   // that were read last, by level
+	tiles  map[int]upperTile // that were read last, by level
 	rep    *Report
 }
 

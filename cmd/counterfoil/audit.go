@@ -225,9 +225,10 @@ func newCheckReceiptCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check-receipt FILE --key KEY", Short: "Check a receipt, offline",
 		Long: `Checks that the event of a receipt, as JSON or as the word of a QR code, is in the
-log that the key belongs to, and says what happened. It opens nothing else.
+log that the key belongs to, and says what happened. It opens nothing else. What
+became of the money later, a refund for instance, no receipt can tell.
 
-Exit status 5: the receipt does not hold.`,
+Exit status 5: the receipt does not hold, or is of something else than a credit.`,
 		Example: "  counterfoil audit check-receipt receipt.json --key pay.key",
 		Args:    cobra.ExactArgs(1),
 		RunE:    p.begin(func(_ context.Context, args []string) error { return p.checkReceipt(args[0], keys) }),
@@ -258,8 +259,13 @@ func (p *program) checkReceipt(file string, keys []string) error {
 	if err != nil {
 		return broken(err)
 	}
-	fmt.Fprintf(p.stdout, "%s: %s\nrecorded %s as event %d of log %s\nsigned by %s over %d events\nverdict: the receipt holds\n",
-		got.Entry.Stream, describe(got.Entry.Fact), moment(got.Entry.Meta.RecordedAt), r.Index, got.Head.Origin,
+	fmt.Fprintf(p.stdout, "%s: %s %s\nrecorded %s as event %d of log %s\nsigned by %s over %d events\n",
+		got.Entry.Stream, got.Entry.Type, describe(got.Entry.Fact), moment(got.Entry.Meta.RecordedAt), r.Index, got.Head.Origin,
 		strings.Join(got.Head.Keys, ", "), got.Head.Size)
+	if !audit.ProvesCredit(got.Entry.Fact) { // anyone can make one of an order that was never paid
+		fmt.Fprintln(p.stdout, "verdict: the event is in the log, and it is no credit: no money was received by it")
+		return &verdict{code: exitBroken}
+	}
+	fmt.Fprintln(p.stdout, "verdict: the receipt holds; what was refunded or taken back later it does not tell")
 	return nil
 }
