@@ -110,3 +110,26 @@ func receiptOf(t *testing.T, id domain.ID, key string, fact domain.Fact) string 
 	}
 	return file
 }
+
+// The last line is what people read: it never says that all is well of a log that
+// differs from the bill they brought.
+func TestVerdictsTellOfTheBill(t *testing.T) {
+	t.Parallel()
+	whole := audit.Report{Tree: audit.Tree{Compared: true}}
+	for want, bill := range map[string]*audit.Completeness{
+		"verdict: all is well": nil,
+		"verdict: nothing is wrong within the log, and it differs from the bill": {
+			Differences: []audit.BillDifference{{Kind: domain.OnlyTheirs, State: domain.DifferenceOpen}},
+		},
+		"verdict: nothing is wrong within the log, but the bill cannot be read": {Unread: "it was cut short"},
+	} {
+		rep := whole
+		if bill != nil {
+			rep.Bills = []audit.Completeness{*bill}
+		}
+		var out bytes.Buffer
+		if err := printFindings(&out, rep); err != nil || strings.TrimSpace(out.String()) != want {
+			t.Errorf("%q, %v, want %q", out.String(), err, want)
+		}
+	}
+}

@@ -391,6 +391,10 @@ func printFindings(w io.Writer, r audit.Report) error {
 	switch {
 	case !r.OK():
 		fmt.Fprintf(w, "verdict: FAILED, %d findings\n", r.Broken)
+	case broughtVerdict(r) == exitDiffers:
+		fmt.Fprintln(w, "verdict: nothing is wrong within the log, and it differs from the bill")
+	case broughtVerdict(r) == exitIncomplete:
+		fmt.Fprintln(w, "verdict: nothing is wrong within the log, but the bill cannot be read")
 	case !r.Complete():
 		fmt.Fprintln(w, "verdict: nothing is wrong, but not everything could be verified")
 	default:
