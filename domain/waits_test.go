@@ -62,7 +62,7 @@ func TestAnswersEndTheWait(t *testing.T) {
 				p = w.told(asked(callback(0, r.TradeNo, ten)))
 			}
 			if slices.ContainsFunc(p.WaitingRefunds(), func(q domain.Refund) bool {
-				return q.RefundID == r.RefundID && q.TradeNo == r.TradeNo && q.Amount == r.Amount && q.State == r.State
+				return q.RefundID == r.RefundID && q.RefundNo == r.RefundNo && q.TradeNo == r.TradeNo && q.Amount == r.Amount && q.State == r.State
 			}) {
 				t.Fatalf("%+v waits after %+v as before:\n%s", r, n, list(w.log))
 			}

@@ -52,30 +52,39 @@ func live(t *testing.T, holds invariant) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, confirm: domain.ConfirmNever, folds: make([]domain.Payment, 1)}
-		w.narrow = rapid.Bool().Draw(t, "narrow")
+		if w.narrow = rapid.Bool().Draw(t, "narrow"); w.narrow && rapid.IntRange(0, 3).Draw(t, "confirmed") == 0 {
+			w.configure(t)
+		}
 		if rapid.IntRange(0, 3).Draw(t, "placed first") > 0 { // as most orders are
 			w.place(t)
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"": func(t *rapid.T) {
-				holds(t, w)
-				w.checked = len(w.tries)
-			},
-			"callback": func(t *rapid.T) { w.notify(t, w.draw(t, domain.SourceCallback)) },
-			"query":    func(t *rapid.T) { w.notify(t, w.draw(t, domain.SourceQuery)) },
-			"again":    w.again,
-			"flood":    w.flood,
-			"race":     w.race,
-			"place":    w.place,
-			"expire":   w.expire,
-			"cancel":   w.cancel,
-			"propose":  w.propose,
-			"decide":   w.decide,
-			"correct":  w.correct,
-			"wait":     w.wait,
-			"confirm":  w.configure,
-		})
+		actions := w.actions()
+		actions[""] = func(t *rapid.T) {
+			holds(t, w)
+			w.checked = len(w.tries)
+		}
+		t.Repeat(actions)
 	})
+}
+
+// actions are what may happen to the order. In a narrow life that is little else
+// than messages and what people correct between them.
+func (w *world) actions() map[string]func(*rapid.T) {
+	all := map[string]func(*rapid.T){
+		"callback": func(t *rapid.T) { w.notify(t, w.draw(t, domain.SourceCallback)) },
+		"query":    func(t *rapid.T) { w.notify(t, w.draw(t, domain.SourceQuery)) },
+		"again":    w.again,
+		"place":    w.place,
+		"correct":  w.correct,
+	}
+	if w.narrow {
+		all["another callback"], all["another query"] = all["callback"], all["query"]
+		all["another correction"] = w.correct
+		return all
+	}
+	all["flood"], all["race"], all["expire"], all["cancel"] = w.flood, w.race, w.expire, w.cancel
+	all["propose"], all["decide"], all["wait"], all["confirm"] = w.propose, w.decide, w.wait, w.configure
+	return all
 }
 
 // context is what a decision rests on now; callbacks up to 5.00 CNY need no
