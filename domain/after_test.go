@@ -29,31 +29,6 @@ func drawAfter(t *rapid.T, n domain.Notice) domain.Notice {
 	return n
 }
 
-// drawNarrow makes n one of few notices, so that many of a life are about the
-// same money, repeat each other or contradict each other.
-func drawNarrow(t *rapid.T, n domain.Notice) domain.Notice {
-	n.TradeNo = rapid.SampledFrom([]string{"T1", "T1", "T1", "T2", "T2", ""}).Draw(t, "narrow trade")
-	n.Status, n.Amount = domain.StatusPaid, rapid.SampledFrom([]domain.Money{ten, ten, ten, five}).Draw(t, "narrow amount")
-	about := rapid.IntRange(0, 7).Draw(t, "narrow about")
-	if about > 1 {
-		n.Amount = rapid.SampledFrom([]domain.Money{some, some, some, five, two, ten, domain.NewMoney(300, domain.USD)}).Draw(t, "part")
-	}
-	switch {
-	case about > 6:
-		n.About, n.DisputeID = domain.AboutDispute, rapid.SampledFrom([]string{"D1", "D1", "D2", ""}).Draw(t, "dispute id")
-		n.Status = rapid.SampledFrom([]domain.Status{
-			domain.StatusWithdrawn, domain.StatusWithdrawn, domain.StatusReinstated, domain.StatusLost,
-		}).Draw(t, "movement")
-	case about > 1:
-		n.About, n.RefundID = domain.AboutRefund, rapid.SampledFrom([]string{"R1", "R1", "R2", ""}).Draw(t, "refund id")
-		n.Status = rapid.SampledFrom([]domain.Status{
-			domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusSucceeded, domain.StatusFailed, domain.StatusWaiting,
-		}).Draw(t, "end")
-		n.Total = rapid.IntRange(0, 5).Draw(t, "sum") == 0
-	}
-	return n
-}
-
 // leavesOut reports whether a notice about a refund or dispute leaves out which.
 func leavesOut(n domain.Notice) bool {
 	switch n.About {

@@ -12,9 +12,8 @@ import (
 // telling is what a log tells of refunds, read in the plainest way: it shares
 // nothing with the fold under test.
 type telling struct {
-	came   map[string]bool                   // trades whose money is decided
+	came   map[string]domain.Currency        // of the trades whose money is decided
 	summed map[string]bool                   // trades of which a sum of refunds was told, and the ids it named
-	mixed  map[string]bool                   // ids and trades of which another currency was told
 	word   map[string]domain.PaymentNotified // the first word about a refund by itself
 	dead   map[string]bool                   // refunds that failed
 	booked map[string]domain.PaymentRefunded // by id
@@ -22,7 +21,7 @@ type telling struct {
 
 func readTelling(log []domain.Fact) telling {
 	b := telling{
-		came: map[string]bool{}, summed: map[string]bool{}, mixed: map[string]bool{}, word: map[string]domain.PaymentNotified{},
+		came: map[string]domain.Currency{}, summed: map[string]bool{}, word: map[string]domain.PaymentNotified{},
 		dead: map[string]bool{}, booked: map[string]domain.PaymentRefunded{},
 	}
 	for _, f := range log {
@@ -47,9 +46,14 @@ func readTelling(log []domain.Fact) telling {
 	return b
 }
 
+// decided: what was told of a trade in a currency that did not come is no word.
 func (b telling) decided(trade string, m domain.Money) {
-	b.came[trade] = true
-	b.mixed[trade] = b.mixed[trade] || m.Currency() != domain.CNY
+	b.came[trade] = m.Currency()
+	for id, word := range b.word {
+		if word.TradeNo == trade && word.Amount.Currency() != m.Currency() {
+			delete(b.word, id)
+		}
+	}
 }
 
 func (b telling) hear(f domain.PaymentNotified) {
@@ -64,16 +68,15 @@ func (b telling) hear(f domain.PaymentNotified) {
 		}
 	case f.Total:
 		b.summed[f.TradeNo], b.summed[f.RefundID] = true, true
-	case f.Amount.Currency() != domain.CNY:
-		b.mixed[f.TradeNo], b.mixed[f.RefundID] = true, true
-	case !told && !b.dead[f.RefundID] && f.TradeNo != "" && f.Amount.IsPositive():
+	case told || b.dead[f.RefundID] || f.TradeNo == "" || !f.Amount.IsPositive():
+	case b.came[f.TradeNo] == "" || b.came[f.TradeNo] == f.Amount.Currency():
 		b.word[f.RefundID] = f
 	}
 }
 
-// plain reports whether nothing but single refunds in one currency was told.
+// plain reports whether nothing but single refunds was told.
 func (b telling) plain(names ...string) bool {
-	return !slices.ContainsFunc(names, func(n string) bool { return b.summed[n] || b.mixed[n] })
+	return !slices.ContainsFunc(names, func(n string) bool { return b.summed[n] })
 }
 
 // TestRefundsAreBookedAsToldFirst: once its money came, a refund is booked with
@@ -87,7 +90,7 @@ func TestRefundsAreBookedAsToldFirst(t *testing.T) {
 			f, done := b.booked[id]
 			switch {
 			case !b.plain(id, word.TradeNo):
-			case !done && b.came[word.TradeNo] && !b.dead[id]:
+			case !done && b.came[word.TradeNo] != "" && !b.dead[id]:
 				t.Fatalf("refund %s is in no book, told was %+v:\n%s", id, word, list(w.log))
 			case done && (f.TradeNo != word.TradeNo || f.Amount != word.Amount):
 				t.Fatalf("refund %s is booked as %+v, told was %+v:\n%s", id, f, word, list(w.log))

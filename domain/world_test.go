@@ -16,8 +16,8 @@ import (
 type world struct {
 	now     time.Time
 	confirm domain.ConfirmMode
-	narrow  bool   // notices are drawn from few values, and most are about refunds and disputes
-	made    uint32 // deliveries so far
+	narrow  *narrow // nil: notices of all kinds
+	made    uint32  // deliveries so far
 
 	log    []domain.Fact
 	stored []record
@@ -52,8 +52,8 @@ func live(t *testing.T, holds invariant) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{now: noon, confirm: domain.ConfirmNever, folds: make([]domain.Payment, 1)}
-		if w.narrow = rapid.Bool().Draw(t, "narrow"); w.narrow && rapid.IntRange(0, 3).Draw(t, "confirmed") == 0 {
-			w.configure(t)
+		if rapid.Bool().Draw(t, "narrow") {
+			w.narrowed(t)
 		}
 		if rapid.IntRange(0, 3).Draw(t, "placed first") > 0 { // as most orders are
 			w.place(t)
@@ -77,7 +77,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"place":    w.place,
 		"correct":  w.correct,
 	}
-	if w.narrow {
+	if w.narrow != nil {
 		all["another callback"], all["another query"] = all["callback"], all["query"]
 		all["another correction"] = w.correct
 		return all
@@ -151,8 +151,8 @@ func (w *world) draw(t *rapid.T, s domain.Source) domain.Notice {
 		n.Run = "run-1"
 	}
 	n.Account = rapid.SampledFrom([]domain.AccountID{"", "", alice, bob}).Draw(t, "account")
-	if w.narrow {
-		return drawNarrow(t, n)
+	if w.narrow != nil {
+		return w.narrow.draw(t, n)
 	}
 	if rapid.IntRange(0, 2).Draw(t, "about") > 0 {
 		return n
