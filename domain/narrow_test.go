@@ -29,6 +29,14 @@ func (w *world) narrowed(t *rapid.T) {
 	}
 }
 
+// hold checks what no narrow life breaks, whatever else is looked at: what breaks
+// it takes more lives than one test has.
+func (*narrow) hold(t *rapid.T, w *world) {
+	for _, holds := range []invariant{bookedAsToldFirst, withinWhatWasTold, noWalletGivesMore, disputesStay, nothingDueIsLeft} {
+		holds(t, w)
+	}
+}
+
 // draw makes n one of few notices.
 func (w *narrow) draw(t *rapid.T, n domain.Notice) domain.Notice {
 	n.TradeNo = rapid.SampledFrom([]string{"T1", "T1", "T1", "T1", "T2", "T2", ""}).Draw(t, "narrow trade")

@@ -84,90 +84,96 @@ func (b telling) plain(names ...string) bool {
 // nothing else is booked.
 func TestRefundsAreBookedAsToldFirst(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		b := readTelling(w.log)
-		for id, word := range b.word {
-			f, done := b.booked[id]
-			switch {
-			case !b.plain(id, word.TradeNo):
-			case !done && b.came[word.TradeNo] != "" && !b.dead[id]:
-				t.Fatalf("refund %s is in no book, told was %+v:\n%s", id, word, list(w.log))
-			case done && (f.TradeNo != word.TradeNo || f.Amount != word.Amount):
-				t.Fatalf("refund %s is booked as %+v, told was %+v:\n%s", id, f, word, list(w.log))
-			}
+	live(t, bookedAsToldFirst)
+}
+
+func bookedAsToldFirst(t *rapid.T, w *world) {
+	b := readTelling(w.log)
+	for id, word := range b.word {
+		f, done := b.booked[id]
+		switch {
+		case !b.plain(id, word.TradeNo):
+		case !done && b.came[word.TradeNo] != "" && !b.dead[id]:
+			t.Fatalf("refund %s is in no book, told was %+v:\n%s", id, word, list(w.log))
+		case done && (f.TradeNo != word.TradeNo || f.Amount != word.Amount):
+			t.Fatalf("refund %s is booked as %+v, told was %+v:\n%s", id, f, word, list(w.log))
 		}
-		for id, f := range b.booked {
-			if _, told := b.word[id]; !told && b.plain(id, f.TradeNo) {
-				t.Fatalf("nobody told of %+v:\n%s", f, list(w.log))
-			}
+	}
+	for id, f := range b.booked {
+		if _, told := b.word[id]; !told && b.plain(id, f.TradeNo) {
+			t.Fatalf("nobody told of %+v:\n%s", f, list(w.log))
 		}
-	})
+	}
 }
 
 // TestRefundsStayWithinWhatWasTold: of a trade no more is booked than the single
 // refunds that were told of it, or the greatest sum.
 func TestRefundsStayWithinWhatWasTold(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		single, sum, booked := map[string]map[string]int64{}, map[string]int64{}, map[string]int64{}
-		for _, f := range w.log {
-			switch f := f.(type) {
-			case domain.PaymentNotified:
-				name := f.TradeNo + " " + string(f.Amount.Currency())
-				switch {
-				case f.About != domain.AboutRefund || f.Status != domain.StatusSucceeded || f.Decision.Outcome == domain.OutcomeHeld || len(f.Doubts) > 0:
-				case f.Total:
-					sum[name] = max(sum[name], f.Amount.Minor())
-				default:
-					if single[name] == nil {
-						single[name] = map[string]int64{}
-					}
-					single[name][f.RefundID] = max(single[name][f.RefundID], f.Amount.Minor())
+	live(t, withinWhatWasTold)
+}
+
+func withinWhatWasTold(t *rapid.T, w *world) {
+	single, sum, booked := map[string]map[string]int64{}, map[string]int64{}, map[string]int64{}
+	for _, f := range w.log {
+		switch f := f.(type) {
+		case domain.PaymentNotified:
+			name := f.TradeNo + " " + string(f.Amount.Currency())
+			switch {
+			case f.About != domain.AboutRefund || f.Status != domain.StatusSucceeded || f.Decision.Outcome == domain.OutcomeHeld || len(f.Doubts) > 0:
+			case f.Total:
+				sum[name] = max(sum[name], f.Amount.Minor())
+			default:
+				if single[name] == nil {
+					single[name] = map[string]int64{}
 				}
-			case domain.PaymentRefunded:
-				booked[f.TradeNo+" "+string(f.Amount.Currency())] += f.Amount.Minor()
-			case domain.RefundFailed:
-				booked[f.TradeNo+" "+string(f.Amount.Currency())] -= f.Amount.Minor()
-			default: // no refund
+				single[name][f.RefundID] = max(single[name][f.RefundID], f.Amount.Minor())
 			}
+		case domain.PaymentRefunded:
+			booked[f.TradeNo+" "+string(f.Amount.Currency())] += f.Amount.Minor()
+		case domain.RefundFailed:
+			booked[f.TradeNo+" "+string(f.Amount.Currency())] -= f.Amount.Minor()
+		default: // no refund
 		}
-		for name, m := range booked {
-			told := int64(0)
-			for _, one := range single[name] {
-				told += one
-			}
-			if m > max(told, sum[name]) {
-				t.Fatalf("%d refunded of %s, told was %d and the sum %d:\n%s", m, name, told, sum[name], list(w.log))
-			}
+	}
+	for name, m := range booked {
+		told := int64(0)
+		for _, one := range single[name] {
+			told += one
 		}
-	})
+		if m > max(told, sum[name]) {
+			t.Fatalf("%d refunded of %s, told was %d and the sum %d:\n%s", m, name, told, sum[name], list(w.log))
+		}
+	}
 }
 
 // TestNoWalletGivesMoreThanItGot of a trade, but for a dispute that it lost; and
 // what is parked of a trade is never less than nothing.
 func TestNoWalletGivesMoreThanItGot(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		held := sums{}
-		for _, f := range w.log {
-			trade := tradeOf(f)
-			if _, borne := f.(domain.DisputeLost); borne {
-				continue
-			}
-			for _, p := range domain.PostingsOf(f) {
-				if p.Wallet != "" || p.Book == "liabilities:parked" {
-					held.add(t, trade+" "+p.Book+" "+string(p.Wallet), p.Amount)
-				}
+	live(t, noWalletGivesMore)
+}
+
+func noWalletGivesMore(t *rapid.T, w *world) {
+	held := sums{}
+	for _, f := range w.log {
+		trade := tradeOf(f)
+		if _, borne := f.(domain.DisputeLost); borne {
+			continue
+		}
+		for _, p := range domain.PostingsOf(f) {
+			if p.Wallet != "" || p.Book == "liabilities:parked" {
+				held.add(t, trade+" "+p.Book+" "+string(p.Wallet), p.Amount)
 			}
 		}
-		for _, name := range names(held) {
-			for _, c := range []domain.Currency{domain.CNY, domain.USD} {
-				if m := held.of(name, c); m.IsPositive() {
-					t.Fatalf("%s stands at %s:\n%s", name, m, list(w.log))
-				}
+	}
+	for _, name := range names(held) {
+		for _, c := range []domain.Currency{domain.CNY, domain.USD} {
+			if m := held.of(name, c); m.IsPositive() {
+				t.Fatalf("%s stands at %s:\n%s", name, m, list(w.log))
 			}
 		}
-	})
+	}
 }
 
 // tradeOf is the trade whose money a fact moves.
@@ -191,29 +197,31 @@ func tradeOf(f domain.Fact) string {
 // whose wallet it is lost, and its money is not moved while it is away.
 func TestDisputesStayWithTheirTrade(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		trades, away := map[string]string{}, sums{}
-		for i, f := range w.log {
-			switch f := f.(type) {
-			case domain.DisputeWithdrawn:
-				trades[f.DisputeID] = f.TradeNo
-				away.add(t, f.TradeNo, f.Amount)
-			case domain.DisputeReinstated:
-				away.add(t, f.TradeNo, f.Amount.Neg())
-			case domain.DisputeLost:
-				away.add(t, f.TradeNo, f.Amount.Neg())
-				if tr, _ := w.folds[i].Trade(f.TradeNo); f.Account != "" && f.Account != tr.Account {
-					t.Fatalf("%+v is taken from another wallet than %s", f, tr.Account)
-				}
-			case domain.CorrectionIssued:
-				if moves := f.Action == domain.ActionReverse || f.Action == domain.ActionMove; moves && away.of(f.TradeNo, f.Amount.Currency()).IsPositive() {
-					t.Fatalf("%+v moves disputed money:\n%s", f, list(w.log))
-				}
-			default: // no dispute
+	live(t, disputesStay)
+}
+
+func disputesStay(t *rapid.T, w *world) {
+	trades, away := map[string]string{}, sums{}
+	for i, f := range w.log {
+		switch f := f.(type) {
+		case domain.DisputeWithdrawn:
+			trades[f.DisputeID] = f.TradeNo
+			away.add(t, f.TradeNo, f.Amount)
+		case domain.DisputeReinstated:
+			away.add(t, f.TradeNo, f.Amount.Neg())
+		case domain.DisputeLost:
+			away.add(t, f.TradeNo, f.Amount.Neg())
+			if tr, _ := w.folds[i].Trade(f.TradeNo); f.Account != "" && f.Account != tr.Account {
+				t.Fatalf("%+v is taken from another wallet than %s", f, tr.Account)
 			}
-			if trade, id := namedBy(f); trades[id] != "" && trades[id] != trade {
-				t.Fatalf("%+v is about a dispute of trade %s:\n%s", f, trades[id], list(w.log))
+		case domain.CorrectionIssued:
+			if moves := f.Action == domain.ActionReverse || f.Action == domain.ActionMove; moves && away.of(f.TradeNo, f.Amount.Currency()).IsPositive() {
+				t.Fatalf("%+v moves disputed money:\n%s", f, list(w.log))
 			}
+		default: // no dispute
 		}
-	})
+		if trade, id := namedBy(f); trades[id] != "" && trades[id] != trade {
+			t.Fatalf("%+v is about a dispute of trade %s:\n%s", f, trades[id], list(w.log))
+		}
+	}
 }

@@ -47,27 +47,29 @@ func asksAbout(p domain.Payment, n domain.Notice) bool {
 // answer to that question ends the wait, or it is the payment that is missing.
 func TestAnswersEndTheWait(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		if len(w.fresh()) == 0 {
-			return
+	live(t, answersEndTheWait)
+}
+
+func answersEndTheWait(t *rapid.T, w *world) {
+	if len(w.fresh()) == 0 {
+		return
+	}
+	for _, r := range w.fold().WaitingRefunds() {
+		n := asked(refund(0, orElse(r.RefundID, "R9"), r.Amount))
+		n.TradeNo, n.RefundNo, n.Total = orElse(r.TradeNo, "T1"), r.RefundNo, r.Total
+		if tr, _ := w.fold().Trade(n.TradeNo); n.Amount.IsZero() {
+			n.Amount = domain.NewMoney(300, currencyOf(tr))
 		}
-		for _, r := range w.fold().WaitingRefunds() {
-			n := asked(refund(0, orElse(r.RefundID, "R9"), r.Amount))
-			n.TradeNo, n.RefundNo, n.Total = orElse(r.TradeNo, "T1"), r.RefundNo, r.Total
-			if tr, _ := w.fold().Trade(n.TradeNo); n.Amount.IsZero() {
-				n.Amount = domain.NewMoney(300, currencyOf(tr))
-			}
-			p := w.told(n)
-			if r.State == domain.RefundPending {
-				p = w.told(asked(callback(0, r.TradeNo, ten)))
-			}
-			if slices.ContainsFunc(p.WaitingRefunds(), func(q domain.Refund) bool {
-				return q.RefundID == r.RefundID && q.RefundNo == r.RefundNo && q.TradeNo == r.TradeNo && q.Amount == r.Amount && q.State == r.State
-			}) {
-				t.Fatalf("%+v waits after %+v as before:\n%s", r, n, list(w.log))
-			}
+		p := w.told(n)
+		if r.State == domain.RefundPending {
+			p = w.told(asked(callback(0, r.TradeNo, ten)))
 		}
-	})
+		if slices.ContainsFunc(p.WaitingRefunds(), func(q domain.Refund) bool {
+			return q.RefundID == r.RefundID && q.RefundNo == r.RefundNo && q.TradeNo == r.TradeNo && q.Amount == r.Amount && q.State == r.State
+		}) {
+			t.Fatalf("%+v waits after %+v as before:\n%s", r, n, list(w.log))
+		}
+	}
 }
 
 // currencyOf is the currency of a trade's money, CNY where none came.
@@ -98,20 +100,22 @@ func (w *world) told(n domain.Notice) domain.Payment {
 // it; the next message about something else finds nothing to book.
 func TestNothingDueIsLeft(t *testing.T) {
 	t.Parallel()
-	live(t, func(t *rapid.T, w *world) {
-		if len(w.fresh()) == 0 {
-			return
+	live(t, nothingDueIsLeft)
+}
+
+func nothingDueIsLeft(t *rapid.T, w *world) {
+	if len(w.fresh()) == 0 {
+		return
+	}
+	other := asked(callback(0, "T9", seven))
+	for _, f := range notify(w.fold(), w.context(), other).Facts {
+		if trade, _ := namedBy(f); trade != "" {
+			t.Fatalf("%+v was due before:\n%s", f, list(w.log))
 		}
-		other := asked(callback(0, "T9", seven))
-		for _, f := range notify(w.fold(), w.context(), other).Facts {
-			if trade, _ := namedBy(f); trade != "" {
-				t.Fatalf("%+v was due before:\n%s", f, list(w.log))
-			}
-			if d, ok := f.(domain.DiscrepancyFound); ok && d.TradeNo != "T9" {
-				t.Fatalf("%+v was to be found before:\n%s", f, list(w.log))
-			}
+		if d, ok := f.(domain.DiscrepancyFound); ok && d.TradeNo != "T9" {
+			t.Fatalf("%+v was to be found before:\n%s", f, list(w.log))
 		}
-	})
+	}
 }
 
 // TestDecidedAgainItIsTheSame: from the log before it and the notice as it was

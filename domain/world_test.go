@@ -61,6 +61,9 @@ func live(t *testing.T, holds invariant) {
 		actions := w.actions()
 		actions[""] = func(t *rapid.T) {
 			holds(t, w)
+			if w.narrow != nil && len(w.fresh()) > 0 {
+				w.narrow.hold(t, w)
+			}
 			w.checked = len(w.tries)
 		}
 		t.Repeat(actions)
