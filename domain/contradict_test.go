@@ -63,8 +63,10 @@ func TestRefundsInACurrencyThatNeverCame(t *testing.T) {
 		},
 		{"by itself", stage(wrong), r, domain.OutcomeNoted, "", facts(refunded(r, "R1", some)), false},
 		{"the wrong one again", stage(wrong), wrong, domain.OutcomeRepeated, "", nil, false},
-		{"hinted and asked", after(stage(wrong), kept(s, domain.OutcomeHeld, domain.ReasonDoubtful)), asked(r), domain.OutcomeNoted, "",
-			facts(refunded(asked(r), "R1", some)), false},
+		{
+			"hinted and asked", after(stage(wrong), kept(s, domain.OutcomeHeld, domain.ReasonDoubtful)), asked(r), domain.OutcomeNoted, "",
+			facts(refunded(asked(r), "R1", some)), false,
+		},
 		{"summed up", stage(wrongSum), sum, domain.OutcomeNoted, "", facts(refunded(sum, "total:3.00", some)), false},
 	})
 	hinted := domain.Fold(after(stage(wrong), kept(s, domain.OutcomeHeld, domain.ReasonDoubtful))).WaitingRefunds()
@@ -109,8 +111,10 @@ func TestDisputesOfTwoTrades(t *testing.T) {
 			"lost elsewhere, asked", two, asked(ofTrade(gone, "T2")), domain.OutcomeNoted, "",
 			facts(differs(asked(ofTrade(gone, "T2")), domain.StatusMismatch, "withdrawn")), false,
 		},
-		{"lost after it was lost elsewhere", after(two, kept(ofTrade(gone, "T2"), domain.OutcomeNoted, "")), gone,
-			domain.OutcomeNoted, "", facts(lost(gone, alice, ten)), false},
+		{
+			"lost after it was lost elsewhere", after(two, kept(ofTrade(gone, "T2"), domain.OutcomeNoted, "")), gone,
+			domain.OutcomeNoted, "", facts(lost(gone, alice, ten)), false,
+		},
 		{"withdrawn elsewhere", two, ofTrade(w, "T2"), domain.OutcomeNoted, "", nil, false},
 		{
 			"withdrawn elsewhere while it waits", facts(placed(), early(w), kept(ofTrade(w, "T2"), domain.OutcomeNoted, "")), cb,
@@ -230,8 +234,10 @@ func TestRefundThatFailsAfterTheRestWasAllocated(t *testing.T) {
 	runSteps(t, []step{
 		{"all of it", split(t), all, domain.OutcomeNoted, "", facts(whole), false},
 		{"which fails", booked, back, domain.OutcomeNoted, "", facts(takenBack(back, whole)), false},
-		{"and once more", again, with(all, func(n *domain.Notice) { n.RefundID = "R3" }), domain.OutcomeNoted, "",
-			facts(func() domain.PaymentRefunded { f := whole; f.RefundID = "R3"; return f }()), false},
+		{
+			"and once more", again, with(all, func(n *domain.Notice) { n.RefundID = "R3" }), domain.OutcomeNoted, "",
+			facts(func() domain.PaymentRefunded { f := whole; f.RefundID = "R3"; return f }()), false,
+		},
 	})
 	if got := domain.Fold(booked).State(); got != domain.StateRefunded {
 		t.Errorf("refunded as a whole, it is %s", got)
@@ -309,4 +315,17 @@ func TestAnsweredRefundsWaitNoMore(t *testing.T) {
 	if got := early.WaitingRefunds(); len(got) != 1 || got[0].State != domain.RefundPending {
 		t.Errorf("before its payment wait %+v", got)
 	}
+}
+
+// TestHintsUnbookNothing: what is in the books under an id stays there, whatever
+// a message that may not move money says of it.
+func TestHintsUnbookNothing(t *testing.T) {
+	t.Parallel()
+	wrong := refund(2, "R2", domain.NewMoney(300, domain.USD))
+	cb := received(callback(1, "T1", ten), noon.Add(2*time.Minute))
+	sum := with(cumulative(3, five), func(n *domain.Notice) { n.RefundID = "R2" })
+	given := facts(placed(), early(wrong), kept(cb, domain.OutcomeCredited, ""), credited(cb), differs(wrong, domain.CurrencyMismatch, "credited"),
+		kept(sum, domain.OutcomeNoted, ""), refunded(sum, "R2", five),
+		kept(doubted(refund(4, "R2", some), domain.DoubtUnsigned), domain.OutcomeHeld, domain.ReasonDoubtful), kept(wrong, domain.OutcomeRepeated, ""))
+	step{"a smaller sum", given, cumulative(5, some), domain.OutcomeRepeated, "", nil, false}.run(t, at(noon.Add(2*time.Hour), domain.ConfirmNever))
 }

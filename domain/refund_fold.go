@@ -57,7 +57,7 @@ func (p Payment) holdRefund(n Notice) Payment {
 		if r.doubted != StatusFailed {
 			r.doubted = n.Status
 		}
-		if r.State == "" || r.named != known.named {
+		if r.State == "" || (r.named != known.named && !r.Booked.IsPositive()) {
 			r.State, r.Amount, r.named = RefundHeld, Money{}, false
 		}
 		if r.Amount.IsZero() && !r.named {
