@@ -98,11 +98,9 @@ type receiptJSON struct {
 // ProvesCredit tells whether a fact is what receipts are made of: money that an
 // account was credited with.
 func ProvesCredit(f domain.Fact) bool {
-	switch f.(type) {
-	case domain.PaymentCredited, domain.PaymentAllocated:
-		return true
-	}
-	return false
+	_, credited := f.(domain.PaymentCredited)
+	_, allocated := f.(domain.PaymentAllocated)
+	return credited || allocated
 }
 
 // MakeReceipt is the receipt for the credit of an order: its payment.credited,
