@@ -220,13 +220,13 @@ const hashesShown = 12
 
 // Evidence are the lines that tie the report to the log, and to the bills where
 // they are few.
-func (p *page) Evidence() [][2]string {
+func (p *page) Evidence() []tie {
 	out := p.evidence()
 	if len(p.Runs) > hashesShown {
 		return out
 	}
 	for _, r := range p.Runs {
-		out = append(out, [2]string{fmt.Sprintf("%s %s %s", r.Channel, r.Day, r.Bill), r.ID + " sha256 " + r.SHA256})
+		out = append(out, tie{En: fmt.Sprintf("%s %s %s", r.Channel, r.Day, r.Bill), Value: r.ID + " sha256 " + r.SHA256})
 	}
 	return out
 }

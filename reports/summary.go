@@ -54,7 +54,7 @@ func (r *Report) summary() Sheet {
 		add("Check 校验", "All books together, must be 0 全部账户合计须为零", "", t)
 	}
 	for _, e := range r.evidence() {
-		add("Evidence 凭据", e[0], "", words(e[1]))
+		add("Evidence 凭据", e.En+" "+e.Zh, "", words(e.Value))
 	}
 	return s
 }
@@ -77,26 +77,30 @@ func (r *Report) trial() []domain.Money {
 	return out
 }
 
+// tie is a line that ties the report to where it comes from. Zh is empty where
+// both languages say the same.
+type tie struct{ En, Zh, Value string }
+
 // evidence are the lines that tie the report to the log.
-func (r *Report) evidence() [][2]string {
+func (r *Report) evidence() []tie {
 	h := r.Head
-	out := [][2]string{
-		{"Report 报表", r.Title()},
-		{"Days 日期", string(r.Scope.From) + " – " + string(r.Scope.To)},
-		{"Zone 时区", r.Zone},
-		{"As of 截至", wall(h.AsOf, r.zone)},
-		{"Ledger 账本", h.Ledger.String() + " (" + string(h.Mode) + ")"},
-		{"Head position 日志位置", h.Position.String()},
-		{"Last event 末条事件", h.Event.String()},
-		{"Events 事件数", strconv.FormatUint(h.Events, 10)},
+	out := []tie{
+		{"Report", "报表", r.Title()},
+		{"Days", "日期", string(r.Scope.From) + " – " + string(r.Scope.To)},
+		{"Zone", "时区", r.Zone},
+		{"As of", "截至", wall(h.AsOf, r.zone)},
+		{"Ledger", "账本", h.Ledger.String() + " (" + string(h.Mode) + ")"},
+		{"Head position", "日志位置", h.Position.String()},
+		{"Last event", "末条事件", h.Event.String()},
+		{"Events", "事件数", strconv.FormatUint(h.Events, 10)},
 	}
 	if h.Root != "" {
-		out = append(out, [2]string{"Tree root 树根 (SHA-256)", h.Root}, [2]string{"Events under the root 树根覆盖", strconv.FormatUint(h.Sealed, 10)})
+		out = append(out, tie{"Tree root", "树根 (SHA-256)", h.Root}, tie{"Events under the root", "树根覆盖", strconv.FormatUint(h.Sealed, 10)})
 	}
 	if c := r.Closed; c != nil {
-		out = append(out, [2]string{"Period closed by 关账", c.ProposedBy + ", " + c.ApprovedBy + ", " + wall(c.At, r.zone)})
+		out = append(out, tie{"Period closed by", "关账", c.ProposedBy + ", " + c.ApprovedBy + ", " + wall(c.At, r.zone)})
 	}
-	return append(out, [2]string{"Software 软件", r.Software})
+	return append(out, tie{"Software", "软件", r.Software})
 }
 
 // wall is an instant as a clock on the wall of the zone shows it.
