@@ -153,6 +153,11 @@ func (s *Sweeper) sweep(ctx context.Context, run *operations.Run) error {
 		if len(asks) == 0 {
 			break
 		}
+		if handled > 0 { // a long run shows meanwhile what came of it so far
+			if err := s.Ops.PutRun(ctx, *run); err != nil {
+				return err
+			}
+		}
 		handled += len(asks)
 		if err := s.askAll(ctx, t, asks); err != nil {
 			return err

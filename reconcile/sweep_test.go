@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -339,5 +341,29 @@ func TestFeedReadsOnlyWhatChanged(t *testing.T) {
 	}
 	if n, err := w.ops.OpenAsks(t.Context()); err != nil || n != 301 {
 		t.Errorf("%d open questions (%v), want 301", n, err)
+	}
+}
+
+// TestSweepShowsItself: a run that takes long shows what it has asked so far.
+func TestSweepShowsItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.sweeper(func(_ *Deps, c *Config) { c.Queries = 1 })
+	for i := range 3 {
+		w.pay(w.place(careful, fmt.Sprintf("LOST%d", i), "7.30"), sandbox.Lost)
+	}
+	w.sweep(s, operations.RunComplete)
+	w.clock.step(2 * time.Minute)
+	var seen []int
+	w.gateway.hook(func(*http.Request, string) {
+		runs, err := w.ops.Runs(t.Context(), "", 1)
+		if err != nil || len(runs) != 1 || runs[0].State != operations.RunRunning {
+			t.Errorf("%+v, %v", runs, err)
+			return
+		}
+		seen = append(seen, runs[0].Asked)
+	})
+	if run := w.sweep(s, operations.RunComplete); run.Healed != 3 || !slices.Equal(seen, []int{0, 1, 2}) {
+		t.Errorf("it showed %v while it asked, in the end %+v", seen, run)
 	}
 }
