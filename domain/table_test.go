@@ -39,8 +39,11 @@ func readBooks(log []domain.Fact) books {
 		case domain.PaymentAllocated:
 			b.settled = b.settled || (b.order != nil && f.Account == b.order.Account)
 		case domain.CorrectionIssued:
-			if f.Action == domain.ActionCredit { // beside a credit or in its place
+			switch f.Action {
+			case domain.ActionCredit: // beside a credit or in its place
 				b.settled, b.decided[f.TradeNo] = true, f.Amount
+			case domain.ActionAllocate: // likewise
+				b.settled = b.settled || (b.order != nil && f.Account == b.order.Account)
 			}
 		case domain.PaymentClosed:
 			b.cancelled = b.cancelled || f.Cause == domain.ClosedMerchant
