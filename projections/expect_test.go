@@ -65,8 +65,17 @@ func newShop(t *rapid.T, days int) (*shop, time.Time) {
 	return s, now
 }
 
+// missing is how many callbacks truly were to come between two moments.
+func (s *shop) missing(from, to time.Time, factor float64) (n float64) {
+	for t := from; t.Before(to); t = t.Add(time.Minute) {
+		n += s.rate(t) * factor / 60
+	}
+	return n
+}
+
 // A rhythm of days and nights is no alarm, minute for minute, and neither is a
-// holiday on which a third of the buyers come.
+// day of sale. What chance alone brings about once in thousands of silences is
+// none of the model's doing: it may not take a silence for much rarer than it is.
 func TestAlarmIsQuietWhileAllIsWell(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -77,8 +86,9 @@ func TestAlarmIsQuietWhileAllIsWell(t *testing.T) {
 			if now.Minute()%7 != 0 {
 				continue
 			}
-			if e := Expect(s.hours, now, east); e.Stopped(now) {
-				t.Fatalf("%s: alarm for %+v", now, e)
+			e := Expect(s.hours, now, east)
+			if truly := s.missing(e.Since, now, factor); e.Stopped(now) && truly < 0.6*Improbable {
+				t.Fatalf("%s: alarm for %+v, truly %.1f are missing", now, e, truly)
 			}
 		}
 	})
