@@ -1,7 +1,7 @@
 """What the providers' signatures cover: how a kept message becomes the bytes that were signed, and what it says.
 
-Each function takes a message as it was kept and gives what is signed, the signature, and what the message says in plain
-text: the order, the trade number, whether it was paid and, where there is one, the amount. None where that is encrypted,
+Each function takes a message as it was kept and gives the texts of which one is signed, the signature, and what the message
+says in plain text: the order, the trade number, whether it was paid and, where there is one, the amount. None where that is encrypted,
 and an empty dict where it is not compared.
 """
 
@@ -19,10 +19,19 @@ def form(kept):
     return {unquote_to_bytes(k): unquote_to_bytes(v) for k, _, v in parts}
 
 
-def joined(fields, left_out, empty_count):
-    """What is signed of a form: its fields by name, name=value joined by '&', and the signature."""
-    names = sorted(k for k in fields if k not in left_out and (fields[k] or empty_count))
-    return b"&".join(k + b"=" + fields[k] for k in names), b64(fields[b"sign"].replace(b" ", b"+"))
+def joined(fields, *left_out):
+    """A form's fields by name, name=value joined by '&'."""
+    return b"&".join(k + b"=" + fields[k] for k in sorted(fields) if k not in left_out)
+
+
+def signature(fields):
+    """The signature in a form."""
+    return b64(fields[b"sign"].replace(b" ", b"+"))
+
+
+def filled(fields):
+    """The fields of a form that are not empty."""
+    return {k: v for k, v in fields.items() if v}
 
 
 def epay(kept):
@@ -30,24 +39,25 @@ def epay(kept):
     fields = form(kept)
     said = {"order": fields[b"out_trade_no"].decode(), "trade": fields[b"trade_no"].decode(), "amount": Decimal(fields[b"money"].decode())}
     said["paid"] = fields[b"trade_status"] == b"TRADE_SUCCESS"
-    return joined(fields, (b"sign", b"sign_type"), False) + (said,)
+    return [joined(filled(fields), b"sign", b"sign_type")], signature(fields), said
 
 
 def alipay(kept):
-    """Alipay RSA2: empty fields count, and alipay_cert_sn does not."""
+    """Alipay RSA2: empty fields count or do not, as its libraries do it; alipay_cert_sn never does."""
     fields = form(kept)
     said = {"order": fields[b"out_trade_no"].decode(), "trade": fields[b"trade_no"].decode()}
     state = fields[b"trade_status"]
     said["paid"] = state in (b"TRADE_SUCCESS", b"TRADE_FINISHED") or state == b"TRADE_CLOSED" and bool(fields.get(b"gmt_payment") or fields.get(b"refund_fee"))
     said["total"] = Decimal(fields[b"total_amount"].decode()) if fields.get(b"total_amount") else None
-    return joined(fields, (b"sign", b"sign_type", b"alipay_cert_sn"), True) + (said,)
+    left_out = b"sign", b"sign_type", b"alipay_cert_sn"
+    return [joined(fields, *left_out), joined(filled(fields), *left_out)], signature(fields), said
 
 
 def wechatpay(kept):
     """WeChat Pay v3: time, nonce and body, each with a line feed behind it. The body of a callback is encrypted."""
     head = {h["name"].lower(): h["value"] for h in kept["headers"]}
     parts = head["wechatpay-timestamp"].encode(), head["wechatpay-nonce"].encode(), base64.b64decode(kept.get("body") or "")
-    return b"".join(part + b"\n" for part in parts), b64(head["wechatpay-signature"]), None if kept["kind"] == "callback" else {}
+    return [b"".join(part + b"\n" for part in parts)], b64(head["wechatpay-signature"]), None if kept["kind"] == "callback" else {}
 
 
 def decrypted(kept, secrets, refund):

@@ -308,8 +308,8 @@ class Bundle:
             return "not checked here"
         key = keys[kept["key"]]
         need("sha256:" + sha256(key).hex() == kept["key"], "a key contradicts its fingerprint")
-        text, sign, said = read(kept)
-        need(rsa_sha256_holds(key, text, sign), "event %d: the provider's signature does not hold" % e["index"])
+        texts, sign, said = read(kept)
+        need(any(rsa_sha256_holds(key, text, sign) for text in texts), "event %d: the provider's signature does not hold" % e["index"])
         if said is None:
             said = decrypted(kept, self.secrets(fact["channel"]), fact.get("about") == "refund")
             if said is None:
