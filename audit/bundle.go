@@ -303,19 +303,11 @@ func (c *collection) stream(ctx context.Context, s domain.Stream) error {
 // erasedThrough is the revision up to which, without itself, sealed parts of a
 // stream were erased, whether or not a backup brought their key back.
 func erasedThrough(events []eventstore.Recorded) (end uint64, err error) {
-	for _, r := range events {
-		if r.Type != domain.TypeEvidenceErased {
-			continue
-		}
-		e, err := ledger.Decode(r)
-		if err != nil {
-			return 0, err
-		}
-		if f, ok := e.Fact.(domain.EvidenceErased); ok {
-			end = max(end, f.Through+1)
-		}
+	all, err := ledger.Erasures(events)
+	for _, f := range all {
+		end = max(end, f.Through+1)
 	}
-	return end, nil
+	return end, err
 }
 
 func (c *collection) prove(ctx context.Context, e eventstore.Recorded, erased bool) (b bundled, err error) {

@@ -180,12 +180,12 @@ func (s *seals) take(e *eventstore.Recorded, leaf [32]byte, log *tree) error {
 // to whoever follows the log, and proofs are made of them. Where leaves differ
 // already, that is told of them.
 func (s *seals) node(level int, n uint64, root [32]byte) {
-	width := s.size >> (tileHeight * level)
+	width := s.size >> (tamperlog.TileHeight * level)
 	t := s.tiles[level]
 	if s.folder == nil || s.broken > 0 || n >= width || t.told {
 		return
 	}
-	const entries = 1 << tileHeight
+	const entries = 1 << tamperlog.TileHeight
 	if t.hashes == nil || t.n != n/entries {
 		t.n = n / entries
 		data, err := s.folder.Tile(tamperlog.Tile{Level: level, N: t.n, Width: int(min(entries, width-t.n*entries))}, s.size)
@@ -201,7 +201,7 @@ func (s *seals) node(level int, n uint64, root [32]byte) {
 	if found := t.hashes[at : at+sha256.Size]; !bytes.Equal(found, root[:]) {
 		t.told = true
 		s.wrong(0, fmt.Sprintf("level %d of the tree's files has %x for events %d to %d, which come to %x: `counterfoil tree rebuild` makes it again",
-			level, found, n<<(tileHeight*level), (n+1)<<(tileHeight*level)-1, root))
+			level, found, n<<(tamperlog.TileHeight*level), (n+1)<<(tamperlog.TileHeight*level)-1, root))
 	}
 	s.tiles[level] = t
 }

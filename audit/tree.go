@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math/bits"
+
+	"counterfoil/tamperlog"
 )
 
 // tree is the RFC 6962 Merkle tree head over leaves as they come, in memory of
@@ -16,9 +18,6 @@ type tree struct {
 	made func(level int, n uint64, root [32]byte)
 }
 
-// tileHeight is how many levels of the tree lie between two levels of tiles.
-const tileHeight = 8
-
 func (t *tree) add(leaf [32]byte) {
 	t.size++
 	t.roots = append(t.roots, leaf)
@@ -26,8 +25,8 @@ func (t *tree) add(leaf [32]byte) {
 		n := len(t.roots)
 		t.roots[n-2] = node(t.roots[n-2], t.roots[n-1])
 		t.roots = t.roots[:n-1]
-		if t.made != nil && level%tileHeight == 0 {
-			t.made(level/tileHeight, t.size>>level-1, t.roots[n-2])
+		if t.made != nil && level%tamperlog.TileHeight == 0 {
+			t.made(level/tamperlog.TileHeight, t.size>>level-1, t.roots[n-2])
 		}
 	}
 }

@@ -182,18 +182,31 @@ func (l *Ledger) Erased(ctx context.Context, r eventstore.Recorded) (erased bool
 	if err != nil {
 		return false, 0, fmt.Errorf("read %s: %w", r.Stream, err)
 	}
-	for _, stored := range events {
-		if stored.Type != domain.TypeEvidenceErased {
-			continue
-		}
-		e, err := Decode(stored)
-		if err != nil {
-			return false, 0, err
-		}
-		if f, ok := e.Fact.(domain.EvidenceErased); ok && f.Through >= r.Revision {
+	all, err := Erasures(events)
+	if err != nil {
+		return false, 0, err
+	}
+	for _, f := range all {
+		if f.Through >= r.Revision {
 			return true, f.Generation, nil
 		}
-		generation++
 	}
-	return false, generation, nil
+	return false, len(all), nil
+}
+
+// Erasures are those among a stream's events, in their order.
+func Erasures(events []eventstore.Recorded) (all []domain.EvidenceErased, err error) {
+	for _, r := range events {
+		if r.Type != domain.TypeEvidenceErased {
+			continue
+		}
+		e, err := Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := e.Fact.(domain.EvidenceErased); ok {
+			all = append(all, f)
+		}
+	}
+	return all, nil
 }

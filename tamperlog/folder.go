@@ -164,7 +164,7 @@ func (f *Folder) Tile(t Tile, size uint64) ([]byte, error) {
 	if t.Level < 0 || t.Level >= maxLevels || t.Width < 1 || t.Width > tileWidth {
 		return nil, domain.EField(domain.KindInvalid, "tile", "there is no such tile")
 	}
-	if t.N*tileWidth+uint64(t.Width) > size>>(tileHeight*t.Level) {
+	if t.N*tileWidth+uint64(t.Width) > size>>(TileHeight*t.Level) {
 		return nil, domain.E(domain.KindNotFound, "%s lies beyond the signed tree of %d leaves", t.Path(), size)
 	}
 	buf := make([]byte, t.Width*tlog.HashSize)

@@ -49,8 +49,8 @@ func (f *Folder) Export(out string) (Signed, error) {
 	if err != nil {
 		return head, err
 	}
-	for level := 0; head.Size>>(tileHeight*level) > 0; level++ {
-		hashes := head.Size >> (tileHeight * level)
+	for level := 0; head.Size>>(TileHeight*level) > 0; level++ {
+		hashes := head.Size >> (TileHeight * level)
 		for n := uint64(0); n*tileWidth < hashes; n++ {
 			if err := f.exportTile(out, Tile{level, n, int(min(tileWidth, hashes-n*tileWidth))}, head.Size); err != nil {
 				return head, err

@@ -23,7 +23,7 @@ type tiles struct {
 	size   uint64
 }
 
-func (t tiles) Height() int                     { return tileHeight }
+func (t tiles) Height() int                     { return TileHeight }
 func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 func (t tiles) ReadTiles(ts []tlog.Tile) ([][]byte, error) {
 	out := make([][]byte, len(ts))
@@ -42,7 +42,7 @@ func (f *Folder) stored() tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		out := make([]tlog.Hash, len(indexes))
 		for i, index := range indexes {
-			t := tlog.TileForIndex(tileHeight, index)
+			t := tlog.TileForIndex(TileHeight, index)
 			buf := make([]byte, t.W*tlog.HashSize)
 			if err := f.readAt(tileName+strconv.Itoa(t.L), buf, t.N*tileBytes); err != nil {
 				return nil, err

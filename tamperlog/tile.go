@@ -11,8 +11,8 @@ import (
 // The shape of a tile (C2SP tlog-tiles): eight levels of the tree, so 256
 // hashes wide.
 const (
-	tileHeight = 8
-	tileWidth  = 1 << tileHeight
+	TileHeight = 8 // levels of the tree between two levels of tiles
+	tileWidth  = 1 << TileHeight
 	tileBytes  = tileWidth * tlog.HashSize
 	maxLevels  = 7 // 256^7 leaves are more than a position can count
 )
@@ -27,7 +27,7 @@ type Tile struct {
 
 // Path is where C2SP tlog-tiles serves t, e.g. "tile/0/x001/234.p/17".
 func (t Tile) Path() string {
-	return "tile/" + strings.TrimPrefix(tlog.Tile{H: tileHeight, L: t.Level, N: int64(t.N), W: t.Width}.Path(), "tile/8/")
+	return "tile/" + strings.TrimPrefix(tlog.Tile{H: TileHeight, L: t.Level, N: int64(t.N), W: t.Width}.Path(), "tile/8/")
 }
 
 // ParseTile reads what Path writes, KindInvalid for anything else. Entry
@@ -36,7 +36,7 @@ func (t Tile) Path() string {
 func ParseTile(path string) (Tile, error) {
 	rest, ok := strings.CutPrefix(path, "tile/")
 	t, err := tlog.ParseTilePath("tile/8/" + rest)
-	if !ok || err != nil || t.H != tileHeight || t.L < 0 || t.L >= maxLevels || t.N > 1<<48 {
+	if !ok || err != nil || t.H != TileHeight || t.L < 0 || t.L >= maxLevels || t.N > 1<<48 {
 		return Tile{}, domain.EField(domain.KindInvalid, "tile", "this is no path of a hash tile: tile/<level>/<number>[.p/<width>]")
 	}
 	return Tile{Level: t.L, N: uint64(t.N), Width: t.W}, nil

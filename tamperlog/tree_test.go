@@ -110,7 +110,7 @@ func TestChangedProofsFail(t *testing.T) {
 func TestTilesAreThoseOfTlog(t *testing.T) {
 	t.Parallel()
 	w, c, _ := grown(t, 256*3+17)
-	for _, tile := range tlog.NewTiles(tileHeight, 0, int64(c.Size)) {
+	for _, tile := range tlog.NewTiles(TileHeight, 0, int64(c.Size)) {
 		want, err := tlog.ReadTileData(tile, w.stored())
 		must(t, err)
 		mine := Tile{Level: tile.L, N: uint64(tile.N), Width: tile.W}

@@ -50,19 +50,19 @@ func (w *writer) adopt(size uint64) error {
 		return err
 	}
 	size = min(size, n)
-	for level := 0; level < maxLevels && size>>(tileHeight*level) > 0; level++ {
+	for level := 0; level < maxLevels && size>>(TileHeight*level) > 0; level++ {
 		n, err := w.count(tileName+strconv.Itoa(level), tlog.HashSize)
 		if err != nil {
 			return err
 		}
-		if n < size>>(tileHeight*level) {
-			size = n << (tileHeight * level)
+		if n < size>>(TileHeight*level) {
+			size = n << (TileHeight * level)
 		}
 	}
 	w.size, w.saved = size, size
 	w.open, w.fresh = make([][]byte, maxLevels), make([][]byte, maxLevels)
 	for level := range maxLevels {
-		if n := size >> (tileHeight * level); n%tileWidth > 0 {
+		if n := size >> (TileHeight * level); n%tileWidth > 0 {
 			t := Tile{Level: level, N: n / tileWidth, Width: int(n % tileWidth)}
 			if w.open[level], err = w.Tile(t, size); err != nil {
 				return err
@@ -185,7 +185,7 @@ func (w *writer) writeFresh() (err error) {
 		if len(hashes) == 0 {
 			continue
 		}
-		if err := write(tileName+strconv.Itoa(level), hashes, w.saved>>(tileHeight*level)*tlog.HashSize); err != nil {
+		if err := write(tileName+strconv.Itoa(level), hashes, w.saved>>(TileHeight*level)*tlog.HashSize); err != nil {
 			return err
 		}
 	}
